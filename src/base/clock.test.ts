@@ -1,0 +1,60 @@
+// The timer wheel against real time, and the virtual clock.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock, VirtualClock } from "./clock.ts";
+
+test("the wheel runs timers in order and not early", async () => {
+  const fired: string[] = [];
+  const start = systemClock.now();
+  const late = (name: string, ms: number) =>
+    systemClock.after(ms, () => {
+      assert.ok(systemClock.now() - start >= ms - 1, `${name} fired early`);
+      fired.push(name);
+    });
+  late("c", 120);
+  late("a", 20);
+  late("b", 60);
+  late("never", 40).cancel();
+  await sleep(250);
+  assert.deepEqual(fired, ["a", "b", "c"]);
+});
+
+test("a timer that cancels its neighbours in the same slot does not lose the others", async () => {
+  const fired: number[] = [];
+  const timers = Array.from({ length: 10 }, (_, i) =>
+    systemClock.after(20, () => {
+      fired.push(i);
+      if (i === 2) for (const j of [3, 4, 7]) timers[j]!.cancel();
+    }),
+  );
+  await sleep(120);
+  assert.deepEqual(fired, [0, 1, 2, 5, 6, 8, 9]);
+});
+
+test("every repeats until cancelled, also from inside", async () => {
+  let count = 0;
+  const timer = systemClock.every(10, () => {
+    if (++count === 3) timer.cancel();
+  });
+  await sleep(150);
+  assert.equal(count, 3);
+});
+
+test("the virtual clock stands still until it is moved", () => {
+  const clock = new VirtualClock();
+  const fired: [string, number][] = [];
+  clock.after(50, () => fired.push(["b", clock.now()]));
+  clock.after(10, () => {
+    fired.push(["a", clock.now()]);
+    clock.after(5, () => fired.push(["nested", clock.now()]));
+  });
+  clock.advance(20);
+  assert.deepEqual(fired, [
+    ["a", 10],
+    ["nested", 15],
+  ]);
+  clock.advance(30);
+  assert.deepEqual(fired.at(-1), ["b", 50]);
+});
