@@ -3,9 +3,9 @@
 // that is too large is still decoded to its end, since the dynamic table must stay in step with the peer's,
 // but nothing of it is kept, so that a few bytes of indices cannot fill the memory.
 
-import { connectionError, H2, type H2Error } from "./h2error.ts";
-import { literalUse, NAME_OK, readLiteral, VALUE_OK } from "./literals.ts";
-import { STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from "./statictable.ts";
+import { connectionError, H2, type H2Error } from './h2error.ts';
+import { literalUse, NAME_OK, readLiteral, VALUE_OK } from './literals.ts';
+import { STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from './statictable.ts';
 
 // RFC 7541 §4.1: what an entry counts beyond its octets.
 const ENTRY_OVERHEAD = 32;
@@ -30,9 +30,10 @@ export class HpackDecoder {
   private limitBytes: number;
   private tableBytes = 0;
   // The dynamic table: a ring of a power of two; entry n of all that were ever inserted is at n & mask.
-  private names: string[] = new Array<string>(32).fill("");
-  private values: string[] = new Array<string>(32).fill("");
+  private names: string[] = [];
+  private values: string[] = [];
   private uses = new Uint8Array(32);
+  private mask = 31;
   private inserted = 0;
   private evicted = 0;
   // The reading position, and what the literal at it may be used as.
@@ -71,16 +72,16 @@ export class HpackDecoder {
           value = STATIC_VALUES[index]!;
         } else {
           const place = this.placeOf(index);
-          if (place < 0) return this.error ?? invalid("index outside the tables");
+          if (place < 0) return this.error ?? invalid('index outside the tables');
           name = this.names[place]!;
           value = this.values[place]!;
           if (this.uses[place] !== (NAME_OK | VALUE_OK)) this.malformed = true;
         }
       } else if (octet >= 0x20 && octet < 0x40) {
-        if (!updates) return invalid("table size update inside a block");
+        if (!updates) return invalid('table size update inside a block');
         const size = this.readInt(src, end, 0x1f);
         if (this.error !== null) return this.error;
-        if (size > this.maxTableBytes) return invalid("table size update above the limit");
+        if (size > this.maxTableBytes) return invalid('table size update above the limit');
         this.limitBytes = size;
         this.evict(0);
         continue;
@@ -89,7 +90,7 @@ export class HpackDecoder {
         const index = this.readInt(src, end, inserts ? 0x3f : 0x0f);
         name = this.readName(src, end, index);
         const nameUse = this.use;
-        value = this.error === null ? this.readString(src, end) : "";
+        value = this.error === null ? this.readString(src, end) : '';
         if (this.error !== null) return this.error;
         const use = (nameUse & NAME_OK) | (this.use & VALUE_OK);
         if (use !== (NAME_OK | VALUE_OK)) this.malformed = true;
@@ -109,13 +110,13 @@ export class HpackDecoder {
   }
 
   private readName(src: Buffer, end: number, index: number): string {
-    if (index === 0) return this.error === null ? this.readString(src, end) : "";
+    if (index === 0) return this.error === null ? this.readString(src, end) : '';
     this.use = NAME_OK;
     if (index <= STATIC_SIZE) return STATIC_NAMES[index]!;
     const place = this.placeOf(index);
     if (place < 0) {
-      this.error ??= invalid("index outside the tables");
-      return "";
+      this.error ??= invalid('index outside the tables');
+      return '';
     }
     this.use = this.uses[place]!;
     return this.names[place]!;
@@ -124,7 +125,7 @@ export class HpackDecoder {
   // Where the dynamic entry of `index` is in the ring, or -1.
   private placeOf(index: number): number {
     const entry = this.inserted + STATIC_SIZE - index;
-    return index > STATIC_SIZE && entry >= this.evicted ? entry & (this.names.length - 1) : -1;
+    return index > STATIC_SIZE && entry >= this.evicted ? entry & this.mask : -1;
   }
 
   // RFC 7541 §5.1. Anything above 2^24 is taken for an attack.
@@ -139,7 +140,7 @@ export class HpackDecoder {
         return value;
       }
     }
-    this.error ??= invalid("integer truncated or too large");
+    this.error ??= invalid('integer truncated or too large');
     return 0;
   }
 
@@ -155,11 +156,11 @@ export class HpackDecoder {
           this.use = literalUse;
           return text;
         }
-        this.error = invalid("invalid Huffman code");
+        this.error = invalid('invalid Huffman code');
       }
     }
-    this.error ??= invalid("literal truncated");
-    return "";
+    this.error ??= invalid('literal truncated');
+    return '';
   }
 
   private insert(name: string, value: string, use: number): void {
@@ -167,8 +168,8 @@ export class HpackDecoder {
     this.evict(bytes);
     // An entry larger than the table empties it and is no error (RFC 7541 §4.4).
     if (bytes > this.limitBytes) return;
-    if (this.inserted - this.evicted === this.names.length) this.grow();
-    const place = this.inserted++ & (this.names.length - 1);
+    if (this.inserted - this.evicted > this.mask) this.grow();
+    const place = this.inserted++ & this.mask;
     this.names[place] = name;
     this.values[place] = value;
     this.uses[place] = use;
@@ -177,18 +178,18 @@ export class HpackDecoder {
 
   private evict(neededBytes: number): void {
     while (this.tableBytes + neededBytes > this.limitBytes && this.evicted < this.inserted) {
-      const place = this.evicted++ & (this.names.length - 1);
+      const place = this.evicted++ & this.mask;
       this.tableBytes -= this.names[place]!.length + this.values[place]!.length + ENTRY_OVERHEAD;
     }
   }
 
   private grow(): void {
-    const size = this.names.length * 2;
-    const names = new Array<string>(size).fill("");
-    const values = new Array<string>(size).fill("");
+    const size = this.uses.length * 2;
+    const names = Array.from({ length: size }, () => '');
+    const values = names.slice();
     const uses = new Uint8Array(size);
     for (let entry = this.evicted; entry < this.inserted; entry++) {
-      const from = entry & (this.names.length - 1);
+      const from = entry & this.mask;
       const to = entry & (size - 1);
       names[to] = this.names[from]!;
       values[to] = this.values[from]!;
@@ -197,6 +198,7 @@ export class HpackDecoder {
     this.names = names;
     this.values = values;
     this.uses = uses;
+    this.mask = size - 1;
   }
 }
 

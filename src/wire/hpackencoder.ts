@@ -3,9 +3,9 @@
 // into the dynamic table when it is seen for the second time, so that request ids and dates do not flush it.
 // Only what is indexed is Huffman-coded: that is done once, while a literal is written with every request.
 
-import type { Headers } from "./headers.ts";
-import { huffmanLength, writeHuffman } from "./huffman.ts";
-import { STATIC_INDEX, STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from "./statictable.ts";
+import type { Headers } from './headers.ts';
+import { huffmanLength, writeHuffman } from './huffman.ts';
+import { STATIC_INDEX, STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from './statictable.ts';
 
 const ENTRY_OVERHEAD = 32;
 const FIELD_OVERHEAD = 16;
@@ -13,9 +13,10 @@ const FIELD_OVERHEAD = 16;
 const MAX_NAMES = 256;
 const REMEMBERED = 4;
 const MAX_WALK = 16;
+const MAX_PLACES = 64;
 
 // Secrets of low entropy could be guessed through the table's sizes (RFC 7541 §7.1.3).
-const SECRET_NAMES = new Set(["authorization", "proxy-authorization"]);
+const SECRET_NAMES = new Set(['authorization', 'proxy-authorization']);
 const SHORT_COOKIE = 20;
 
 // A name that was seen on this connection.
@@ -30,7 +31,8 @@ class Name {
     this.staticIndex = STATIC_INDEX.get(name) ?? 0;
     this.secret = SECRET_NAMES.has(name);
     for (let i = this.staticIndex; i > 0 && STATIC_NAMES[i] === name; i++) {
-      if (STATIC_VALUES[i] !== "") this.newest = new Entry(this, name, STATIC_VALUES[i]!, i, this.newest);
+      if (STATIC_VALUES[i] !== '')
+        this.newest = new Entry(this, name, STATIC_VALUES[i]!, i, this.newest);
     }
   }
 
@@ -66,13 +68,14 @@ class Entry {
   }
 }
 
-const NOTHING = new Entry(new Name(""), "", "", 0, null);
+const NOTHING = new Entry(new Name(''), '', '', 0, null);
 NOTHING.live = false;
 
 /** An upper bound of the encoded size of `fields`, to be ensured before `encode` writes without checks. */
 export function encodedBound(fields: Headers): number {
   let bytes = FIELD_OVERHEAD;
-  for (let i = 0; i < fields.length; i += 2) bytes += fields[i]!.length + fields[i + 1]!.length + FIELD_OVERHEAD;
+  for (let i = 0; i < fields.length; i += 2)
+    bytes += fields[i]!.length + fields[i + 1]!.length + FIELD_OVERHEAD;
   return bytes;
 }
 
@@ -111,7 +114,8 @@ export class HpackEncoder {
   begin(out: Buffer, at: number): number {
     this.place = 0;
     if (this.smallestBytes < 0) return at;
-    if (this.smallestBytes < this.limitBytes) at = writeInt(out, at, 0x20, 0x1f, this.smallestBytes);
+    if (this.smallestBytes < this.limitBytes)
+      at = writeInt(out, at, 0x20, 0x1f, this.smallestBytes);
     this.smallestBytes = -1;
     return writeInt(out, at, 0x20, 0x1f, this.limitBytes);
   }
@@ -123,16 +127,22 @@ export class HpackEncoder {
   field(name: string, value: string, out: Buffer, at: number): number {
     const place = this.place++;
     const guess = place < this.guesses.length ? this.guesses[place]! : NOTHING;
-    if (guess.value === value && guess.name === name && guess.live) return this.writeIndexed(guess, out, at);
+    if (guess.value === value && guess.name === name && guess.live)
+      return this.writeIndexed(guess, out, at);
     return this.search(place, name, value, out, at);
   }
 
   /** Writes all `fields`, of which those named in `neverIndexed` keep that mark (RFC 7541 §6.2.3). */
-  encode(fields: Headers, out: Buffer, at: number, neverIndexed: readonly string[] | null = null): number {
+  encode(
+    fields: Headers,
+    out: Buffer,
+    at: number,
+    neverIndexed: readonly string[] | null = null,
+  ): number {
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i]!;
       if (neverIndexed !== null && neverIndexed.includes(name)) {
-        at = writeLiteral(0x10, 0x0f, this.nameOf(name), name, fields[i + 1]!, out, at);
+        at = this.writeLiteral(0x10, this.nameOf(name), name, fields[i + 1]!, out, at);
       } else {
         at = this.field(name, fields[i + 1]!, out, at);
       }
@@ -158,19 +168,108 @@ export class HpackEncoder {
     let entry = known.newest;
     for (let walk = 0; entry !== null && walk < MAX_WALK; walk++, entry = entry.older) {
       if (entry.value === value) {
-        this.guesses[place] = entry;
+        this.expect(place, entry);
         return this.writeIndexed(entry, out, at);
       }
     }
-    if (known.secret || (name === "cookie" && value.length < SHORT_COOKIE)) {
-      return writeLiteral(0x10, 0x0f, known, name, value, out, at, this);
+    if (known.secret || (name === 'cookie' && value.length < SHORT_COOKIE)) {
+      return this.writeLiteral(0x10, known, name, value, out, at);
     }
     const bytes = name.length + value.length + ENTRY_OVERHEAD;
     if (bytes > this.limitBytes >> 1 || !known.hasSeen(value)) {
-      return writeLiteral(0, 0x0f, known, name, value, out, at, this);
+      return this.writeLiteral(0, known, name, value, out, at);
     }
-    at = writeLiteral(0x40, 0x3f, known, name, value, out, at, this);
-    this.guesses[place] = this.insert(known, name, value, bytes);
+    at = this.writeLiteral(0x40, known, name, value, out, at);
+    this.insert(known, name, value, bytes);
     return at;
   }
+
+  private expect(place: number, entry: Entry): void {
+    if (place >= MAX_PLACES) return;
+    while (this.guesses.length < place) this.guesses.push(NOTHING);
+    this.guesses[place] = entry;
+  }
+
+  private nameOf(name: string): Name {
+    let known = this.names.get(name);
+    if (known === undefined) {
+      if (this.names.size === MAX_NAMES) this.names.clear();
+      known = new Name(name);
+      this.names.set(name, known);
+    }
+    return known;
+  }
+
+  // RFC 7541 §6.2: `pattern` 0x40 indexes, 0 does not, 0x10 forbids it for every hop.
+  private writeLiteral(
+    pattern: number,
+    known: Name,
+    name: string,
+    value: string,
+    out: Buffer,
+    at: number,
+  ): number {
+    const newest = known.newest;
+    const index =
+      known.staticIndex > 0 ? known.staticIndex : newest !== null ? this.indexOf(newest) : 0;
+    const mask = pattern === 0x40 ? 0x3f : 0x0f;
+    if (index < mask) out[at++] = pattern | index;
+    else at = writeInt(out, at, pattern, mask, index);
+    const huffman = pattern === 0x40;
+    if (index === 0) at = writeString(name, huffman, out, at);
+    return writeString(value, huffman, out, at);
+  }
+
+  private insert(owner: Name, name: string, value: string, bytes: number): void {
+    this.evict(bytes);
+    const entry = new Entry(owner, name, value, -this.inserted++, owner.newest);
+    owner.newest = entry;
+    this.entries.push(entry);
+    this.tableBytes += bytes;
+  }
+
+  private evict(neededBytes: number): void {
+    while (this.tableBytes + neededBytes > this.limitBytes && this.oldest < this.entries.length) {
+      const entry = this.entries[this.oldest++]!;
+      this.tableBytes -= entry.name.length + entry.value.length + ENTRY_OVERHEAD;
+      entry.live = false;
+      if (entry.older !== null) entry.older.newer = entry.newer;
+      if (entry.newer !== null) entry.newer.older = entry.older;
+      else entry.owner.newest = entry.older;
+    }
+    if (this.oldest > 64) {
+      this.entries.splice(0, this.oldest);
+      this.oldest = 0;
+    }
+  }
+}
+
+/** Writes an integer with the prefix `mask` (RFC 7541 §5.1). */
+function writeInt(out: Buffer, at: number, pattern: number, mask: number, value: number): number {
+  if (value < mask) {
+    out[at] = pattern | value;
+    return at + 1;
+  }
+  out[at++] = pattern | mask;
+  value -= mask;
+  while (value >= 0x80) {
+    out[at++] = 0x80 | (value & 0x7f);
+    value >>>= 7;
+  }
+  out[at] = value;
+  return at + 1;
+}
+
+function writeString(text: string, huffman: boolean, out: Buffer, at: number): number {
+  const length = text.length;
+  if (huffman) {
+    const coded = huffmanLength(text);
+    if (coded < length) return writeHuffman(text, out, writeInt(out, at, 0x80, 0x7f, coded));
+  }
+  at = writeInt(out, at, 0, 0x7f, length);
+  for (let i = 0; i < length; i++) {
+    const char = text.charCodeAt(i);
+    out[at + i] = char < 256 ? char : 63;
+  }
+  return at + length;
 }

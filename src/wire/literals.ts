@@ -3,7 +3,7 @@
 // 20 ns against 150, and equal strings become one string, which makes every later comparison a pointer's.
 // The cache is shared by all connections and its size is fixed (about 100 KB).
 
-import { readHuffman } from "./huffman.ts";
+import { readHuffman } from './huffman.ts';
 
 /** Bits that tell what a literal may be used as; they save checking it again each time it is referred to. */
 export const NAME_OK = 1;
@@ -12,7 +12,7 @@ export const VALUE_OK = 2;
 const SLOTS = 1024;
 const SLOT_BYTES = 64;
 
-const strings: string[] = Array.from({ length: SLOTS }, () => "");
+const strings: string[] = Array.from({ length: SLOTS }, () => '');
 // Twice the literal's encoded length, plus one when it is Huffman-coded; 0 for an empty slot.
 const shapes = new Uint16Array(SLOTS);
 const uses = new Uint8Array(SLOTS);
@@ -24,7 +24,12 @@ let scratch = Buffer.allocUnsafeSlow(4096);
 export let literalUse = 0;
 
 /** Reads the literal that fills `src[start, end)` as Latin-1; undefined when its Huffman code is invalid. */
-export function readLiteral(src: Buffer, start: number, end: number, huffman: boolean): string | undefined {
+export function readLiteral(
+  src: Buffer,
+  start: number,
+  end: number,
+  huffman: boolean,
+): string | undefined {
   const length = end - start;
   if (length > SLOT_BYTES || length === 0) return decode(src, start, end, huffman);
   const shape = length * 2 + (huffman ? 1 : 0);
@@ -55,19 +60,20 @@ export function readLiteral(src: Buffer, start: number, end: number, huffman: bo
 function decode(src: Buffer, start: number, end: number, huffman: boolean): string | undefined {
   if (!huffman) {
     literalUse = useOf(src, start, end);
-    return src.latin1Slice(start, end);
+    return src.toString('latin1', start, end);
   }
   const room = (end - start) * 2;
   if (room > scratch.length) scratch = Buffer.allocUnsafeSlow(room * 2);
   const length = readHuffman(src, start, end, scratch);
   if (length < 0) return undefined;
   literalUse = useOf(scratch, 0, length);
-  return scratch.latin1Slice(0, length);
+  return scratch.toString('latin1', 0, length);
 }
 
 // Octets that a lower-case field name may hold: the token characters of RFC 9110 §5.6.2 without A-Z.
 const NAME_OCTET = new Uint8Array(256);
-for (const c of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") NAME_OCTET[c.charCodeAt(0)] = 1;
+for (const c of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+  NAME_OCTET[c.charCodeAt(0)] = 1;
 
 function useOf(src: Uint8Array, start: number, end: number): number {
   if (start === end) return VALUE_OK;
