@@ -1,11 +1,11 @@
 // The two gRPC services as types, and the few lines that serve and call them. Methods and messages come from the
 // .proto files at run time, so nothing is generated; calls are typed by the interfaces below.
 
-import * as grpc from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import type { MethodDefinition } from '@grpc/proto-loader';
-import { join } from 'node:path';
-import { authority, listen, onStop, settings } from './workload.ts';
+import * as grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import type { MethodDefinition } from "@grpc/proto-loader";
+import { join } from "node:path";
+import { authority, listen, onStop, settings } from "./workload.ts";
 
 // Failures come back to the callers, which print them; the library shall not print them as well.
 grpc.setLogVerbosity(grpc.logVerbosity.NONE);
@@ -34,8 +34,8 @@ export interface VotingService {
 
 type Methods<Service> = { [M in keyof Service]: (req: never) => unknown };
 
-const definitions = loadSync(['emoji.proto', 'voting.proto'], {
-  includeDirs: [join(import.meta.dirname, 'proto')],
+const definitions = loadSync(["emoji.proto", "voting.proto"], {
+  includeDirs: [join(import.meta.dirname, "proto")],
   defaults: true,
 });
 
@@ -58,7 +58,7 @@ export async function serve<Service extends Methods<Service>>(
   service: string,
   methods: { [M in keyof Service]: (req: Parameters<Service[M]>[0]) => unknown },
 ) {
-  settings(workload, { GRPC_PORT: '8080' });
+  settings(workload, { GRPC_PORT: "8080" });
   const server = new grpc.Server();
   const unary = Object.entries(methods as Record<string, (req: object) => unknown>).map(
     ([name, method]) => [
@@ -73,7 +73,7 @@ export async function serve<Service extends Methods<Service>>(
     methodsOf(service),
     Object.fromEntries(unary) as grpc.UntypedServiceImplementation,
   );
-  await listen(workload, 'GRPC_PORT', (host, port) => {
+  await listen(workload, "GRPC_PORT", (host, port) => {
     const bound = Promise.withResolvers<number>();
     const target = authority(host, port);
     server.bindAsync(target, grpc.ServerCredentials.createInsecure(), (cause, at) =>
@@ -99,9 +99,9 @@ export class Channel<Service extends Methods<Service>> {
   constructor(service: string, target: string) {
     this.#methods = methodsOf(service);
     this.#client = new grpc.Client(target, grpc.credentials.createInsecure(), {
-      'grpc.initial_reconnect_backoff_ms': 200,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-      'grpc.enable_http_proxy': 0,
+      "grpc.initial_reconnect_backoff_ms": 200,
+      "grpc.max_reconnect_backoff_ms": 2_000,
+      "grpc.enable_http_proxy": 0,
     });
   }
 
@@ -123,7 +123,7 @@ export class Channel<Service extends Methods<Service>> {
       metadata,
       (cause, rsp) => (cause ? reject(cause) : resolve(rsp as ReturnType<Service[M]>)),
     );
-    signal.addEventListener('abort', () => call.cancel(), { once: true });
+    signal.addEventListener("abort", () => call.cancel(), { once: true });
     return promise;
   }
 

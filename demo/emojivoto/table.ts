@@ -36,7 +36,7 @@ export const table: readonly Row[] = `
   💯 100              🏁 checkered_flag    ⚔️ crossed_swords   💾 floppy_disk
 `
   .matchAll(/(\S+)\s+(\S+)/g)
-  .map(([, unicode = '', word = '']) => ({
+  .map(([, unicode = "", word = ""]) => ({
     unicode,
     shortcode: `:${word}:`,
     method: `Vote${pascal(word)}` as const,

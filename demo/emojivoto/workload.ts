@@ -19,7 +19,7 @@ export function settings<Name extends string>(
     .filter((name) => !process.env[name])
     .map((name) => `${name} (such as ${examples[name]})`);
   if (missing.length > 0)
-    fail(workload, `the environment lacks ${missing.join(' and ')}; set it and start again.`);
+    fail(workload, `the environment lacks ${missing.join(" and ")}; set it and start again.`);
   return Object.fromEntries(names.map((name) => [name, process.env[name]!])) as Record<
     Name,
     string
@@ -52,16 +52,16 @@ export async function listen(
       workload,
       `${variable} is "${process.env[variable]}", but has to be a port from 1 to 65535.`,
     );
-  const host = process.env['HOST'] || '::';
+  const host = process.env["HOST"] || "::";
   const bound = await bind(host, port)
     .catch((cause: Error) => {
       // A kernel without IPv6 has no `::`.
-      if (host === '::' && /EAFNOSUPPORT|EADDRNOTAVAIL/.test(cause.message))
-        return bind('0.0.0.0', port);
+      if (host === "::" && /EAFNOSUPPORT|EADDRNOTAVAIL/.test(cause.message))
+        return bind("0.0.0.0", port);
       throw cause;
     })
     .catch((cause: Error) => {
-      const taken = cause.message.includes('EADDRINUSE');
+      const taken = cause.message.includes("EADDRINUSE");
       const why = taken
         ? `another process has that port; set ${variable} to a free one.`
         : cause.message;
@@ -72,14 +72,14 @@ export async function listen(
 
 /** Joins host and port as URLs and gRPC targets want them, with brackets around IPv6. */
 export function authority(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** On SIGTERM or SIGINT runs `drain` and exits with 0 once it is done, or with 1 when it takes over ten seconds. */
 export function onStop(workload: string, drain: () => Promise<void>) {
   const stop = () => {
     setTimeout(
-      () => fail(workload, 'gave up on requests that were still running after 10 s.'),
+      () => fail(workload, "gave up on requests that were still running after 10 s."),
       graceMs,
     ).unref();
     drain().then(
@@ -87,5 +87,5 @@ export function onStop(workload: string, drain: () => Promise<void>) {
       (cause: Error) => fail(workload, cause.message),
     );
   };
-  process.once('SIGTERM', stop).once('SIGINT', stop);
+  process.once("SIGTERM", stop).once("SIGINT", stop);
 }

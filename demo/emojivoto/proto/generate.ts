@@ -1,9 +1,9 @@
 // Prints voting.proto from the table of emoji: `node demo/emojivoto/proto/generate.ts` writes it beside this file.
 // One method for each emoji is no way to design an API, but it gives a mesh a hundred routes to show.
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { table } from '../table.ts';
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { table } from "../table.ts";
 
 /** The text of voting.proto. */
 export function printVotingProto(): string {
@@ -30,10 +30,10 @@ message ResultsResponse {
 }
 
 service VotingService {
-${votes.join('\n')}
+${votes.join("\n")}
   rpc Results(ResultsRequest) returns (ResultsResponse);
 }
 `;
 }
 
-if (import.meta.main) writeFileSync(join(import.meta.dirname, 'voting.proto'), printVotingProto());
+if (import.meta.main) writeFileSync(join(import.meta.dirname, "voting.proto"), printVotingProto());
