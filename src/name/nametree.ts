@@ -1,65 +1,66 @@
-/**
- * Name trees: what a name stands for, as alternatives and weighted shares of leaves.
- * Exists apart from dtabs because the same tree holds paths before binding and bound clients after it.
- * Pure values and functions; looking leaves up is `bind.ts`.
- *
- * Laws (each has a property test):
- *   evalTree(simplify(t)) = evalTree(t)            simplify(simplify(t)) = simplify(t)
- *   alt(neg, t) = t = alt(t)                       alt(fail, t) = fail        alt(empty, t) = empty
- *   union(neg | fail, w*t) = t = union(w*t)        alt() = neg = union()
- *   parseTree(printTree(t)) = t, but for the weight of a lone branch, which the grammar drops
- */
-import { type Cursor, parseAll, type Warn } from './cursor.ts';
-import { type Path, printPath, readPath } from './path.ts';
+// Name trees: what a name stands for, as alternatives and weighted shares of leaves.
+// Exists apart from dtabs because the same tree holds paths before binding and bound clients after it.
+// Pure values and functions; looking leaves up is `bind.ts`.
+//
+// Laws (each has a property test):
+//   evalTree(simplify(t)) = evalTree(t)            simplify(simplify(t)) = simplify(t)
+//   alt(neg, t) = t = alt(t)                       alt(fail, t) = fail        alt(empty, t) = empty
+//   union(neg | fail, w*t) = t = union(w*t)        alt() = neg = union()
+//   parseTree(printTree(t)) = t, but for the weight of a lone branch, which the grammar drops
+
+import { type Cursor, parseAll, type Warn } from "./cursor.ts";
+import { type Path, printPath, readPath } from "./path.ts";
 
 /** A tree of names with leaves of type `T`; the meaning of each kind is in the table of Linkerd's dtab page. */
 export type NameTree<T> =
   | Leaf<T>
-  | { readonly kind: 'alt'; readonly trees: readonly NameTree<T>[] }
-  | { readonly kind: 'union'; readonly branches: readonly Branch<T>[] }
+  | { readonly kind: "alt"; readonly trees: readonly NameTree<T>[] }
+  | { readonly kind: "union"; readonly branches: readonly Branch<T>[] }
   | Neg
   | Fail
   | Empty;
 
 /** A name to look up, or one that is bound. */
-export type Leaf<T> = { readonly kind: 'leaf'; readonly value: T };
+export type Leaf<T> = { readonly kind: "leaf"; readonly value: T };
 /** No such name: an alternation goes on to its next tree. */
-export type Neg = { readonly kind: 'neg' };
+export type Neg = { readonly kind: "neg" };
 /** Stop: an alternation ends here without a result. */
-export type Fail = { readonly kind: 'fail' };
+export type Fail = { readonly kind: "fail" };
 /** Bound, but to nothing: an alternation ends here with no hosts. */
-export type Empty = { readonly kind: 'empty' };
+export type Empty = { readonly kind: "empty" };
 /** One share of a union; weights count relative to their siblings. */
 export type Branch<T> = { readonly weight: number; readonly tree: NameTree<T> };
 
-export const neg: Neg = { kind: 'neg' };
-export const fail: Fail = { kind: 'fail' };
-export const empty: Empty = { kind: 'empty' };
+export const neg: Neg = { kind: "neg" };
+export const fail: Fail = { kind: "fail" };
+export const empty: Empty = { kind: "empty" };
 
 /** The tree of one name. */
 export function leaf<T>(value: T): Leaf<T> {
-  return { kind: 'leaf', value };
+  return { kind: "leaf", value };
 }
 
 /** The first of `trees` that is not negative. */
 export function alt<T>(...trees: readonly NameTree<T>[]): NameTree<T> {
-  return { kind: 'alt', trees };
+  return { kind: "alt", trees };
 }
 
 /** Shares by weight. */
 export function union<T>(...branches: readonly Branch<T>[]): NameTree<T> {
-  return { kind: 'union', branches };
+  return { kind: "union", branches };
 }
 
 /** The same tree with every leaf replaced by a tree. */
 export function graft<T, U>(tree: NameTree<T>, onto: (value: T) => NameTree<U>): NameTree<U> {
   switch (tree.kind) {
-    case 'leaf':
+    case "leaf":
       return onto(tree.value);
-    case 'alt':
+    case "alt":
       return alt(...tree.trees.map((t) => graft(t, onto)));
-    case 'union':
-      return union(...tree.branches.map(({ weight, tree: t }) => ({ weight, tree: graft(t, onto) })));
+    case "union":
+      return union(
+        ...tree.branches.map(({ weight, tree: t }) => ({ weight, tree: graft(t, onto) })),
+      );
     default:
       return tree;
   }
@@ -72,19 +73,19 @@ export function mapTree<T, U>(tree: NameTree<T>, f: (value: T) => U): NameTree<U
 
 /** All values of a tree's leaves, from left to right. */
 export function* leaves<T>(tree: NameTree<T>): Generator<T> {
-  if (tree.kind === 'leaf') yield tree.value;
-  if (tree.kind === 'alt') for (const t of tree.trees) yield* leaves(t);
-  if (tree.kind === 'union') for (const { tree: t } of tree.branches) yield* leaves(t);
+  if (tree.kind === "leaf") yield tree.value;
+  if (tree.kind === "alt") for (const t of tree.trees) yield* leaves(t);
+  if (tree.kind === "union") for (const { tree: t } of tree.branches) yield* leaves(t);
 }
 
 /** The smallest tree with the same meaning that can be made without looking leaves up. */
 export function simplify<T>(tree: NameTree<T>): NameTree<T> {
-  if (tree.kind === 'alt') return simplifyAlt(tree.trees);
-  if (tree.kind !== 'union') return tree;
+  if (tree.kind === "alt") return simplifyAlt(tree.trees);
+  if (tree.kind !== "union") return tree;
   const branches: Branch<T>[] = [];
   for (const { weight, tree: t } of tree.branches) {
     const simple = simplify(t);
-    if (simple.kind !== 'neg' && simple.kind !== 'fail') branches.push({ weight, tree: simple });
+    if (simple.kind !== "neg" && simple.kind !== "fail") branches.push({ weight, tree: simple });
   }
   return branches.length > 1 ? union(...branches) : (branches[0]?.tree ?? neg);
 }
@@ -93,8 +94,8 @@ function simplifyAlt<T>(trees: readonly NameTree<T>[]): NameTree<T> {
   const left: NameTree<T>[] = [];
   for (const t of trees) {
     const simple = simplify(t);
-    if (simple.kind !== 'neg') left.push(simple);
-    if (simple.kind === 'fail' || simple.kind === 'empty') break;
+    if (simple.kind !== "neg") left.push(simple);
+    if (simple.kind === "fail" || simple.kind === "empty") break;
   }
   return left.length > 1 ? alt(...left) : (left[0] ?? neg);
 }
@@ -102,17 +103,19 @@ function simplifyAlt<T>(trees: readonly NameTree<T>[]): NameTree<T> {
 /** The leaves that a tree comes down to when every leaf exists; weights are ignored. */
 export function evalTree<T>(tree: NameTree<T>): Leaf<ReadonlySet<T>> | Neg | Fail | Empty {
   switch (tree.kind) {
-    case 'leaf':
+    case "leaf":
       return leaf(new Set([tree.value]));
-    case 'alt':
+    case "alt":
       for (const t of tree.trees) {
         const found = evalTree(t);
-        if (found.kind !== 'neg') return found;
+        if (found.kind !== "neg") return found;
       }
       return neg;
-    case 'union': {
-      const found = tree.branches.map((b) => evalTree(b.tree)).filter((t) => t.kind === 'leaf' || t.kind === 'empty');
-      const values = new Set(found.flatMap((t) => (t.kind === 'leaf' ? [...t.value] : [])));
+    case "union": {
+      const found = tree.branches
+        .map((b) => evalTree(b.tree))
+        .filter((t) => t.kind === "leaf" || t.kind === "empty");
+      const values = new Set(found.flatMap((t) => (t.kind === "leaf" ? [...t.value] : [])));
       return values.size > 0 ? leaf(values) : found.length > 0 ? empty : neg;
     }
     default:
@@ -128,18 +131,24 @@ export function parseTree(text: string, warn?: Warn): NameTree<Path> {
 /** The text of a name tree of paths (or of other leaves, with their own printer). */
 export function printTree(tree: NameTree<Path>): string;
 export function printTree<T>(tree: NameTree<T>, print: (value: T) => string): string;
-export function printTree(tree: NameTree<Path>, print: (value: Path) => string = printPath): string {
+export function printTree(
+  tree: NameTree<Path>,
+  print: (value: Path) => string = printPath,
+): string {
   const simple = (t: NameTree<Path>): string =>
-    t.kind === 'alt' || t.kind === 'union' ? `(${printTree(t, print)})` : printTree(t, print);
+    t.kind === "alt" || t.kind === "union" ? `(${printTree(t, print)})` : printTree(t, print);
   switch (tree.kind) {
-    case 'leaf':
+    case "leaf":
       return print(tree.value);
-    case 'alt':
-      return tree.trees.map((t) => (t.kind === 'union' ? printTree(t, print) : simple(t))).join(' | ') || '~';
-    case 'union':
-      return tree.branches.map((b) => printWeight(b.weight) + simple(b.tree)).join(' & ') || '~';
+    case "alt":
+      return (
+        tree.trees.map((t) => (t.kind === "union" ? printTree(t, print) : simple(t))).join(" | ") ||
+        "~"
+      );
+    case "union":
+      return tree.branches.map((b) => printWeight(b.weight) + simple(b.tree)).join(" & ") || "~";
     default:
-      return { neg: '~', fail: '!', empty: '$' }[tree.kind];
+      return { neg: "~", fail: "!", empty: "$" }[tree.kind];
   }
 }
 
@@ -149,7 +158,7 @@ export function readTree(cursor: Cursor): NameTree<Path> {
   do {
     trees.push(readUnion(cursor));
     cursor.skip();
-  } while (cursor.ate('|'));
+  } while (cursor.ate("|"));
   return trees.length > 1 ? alt(...trees) : trees[0]!;
 }
 
@@ -158,7 +167,7 @@ function readUnion(cursor: Cursor): NameTree<Path> {
   do {
     branches.push(readBranch(cursor));
     cursor.skip();
-  } while (cursor.ate('&'));
+  } while (cursor.ate("&"));
   return branches.length > 1 ? union(...branches) : branches[0]!.tree;
 }
 
@@ -167,14 +176,14 @@ function readBranch(cursor: Cursor): Branch<Path> {
   if (isNumberChar(cursor.char)) {
     const weight = readNumber(cursor);
     cursor.skip();
-    cursor.eat('*');
+    cursor.eat("*");
     return { weight, tree: readSimple(cursor) };
   }
   const start = cursor.at;
   const tree = readSimple(cursor);
   const end = cursor.at;
   cursor.skip();
-  if (!cursor.ate('*')) return { weight: 1, tree };
+  if (!cursor.ate("*")) return { weight: 1, tree };
   cursor.skip();
   const weight = readNumber(cursor);
   const message = `a weight stands before its path in Linkerd 1: write ${weight} * ${cursor.text.slice(start, end)}`;
@@ -184,14 +193,14 @@ function readBranch(cursor: Cursor): Branch<Path> {
 
 function readSimple(cursor: Cursor): NameTree<Path> {
   cursor.skip();
-  if (cursor.char === '/') return leaf(readPath(cursor));
-  if (cursor.ate('!')) return fail;
-  if (cursor.ate('~')) return neg;
-  if (cursor.ate('$')) return empty;
-  if (!cursor.ate('(')) cursor.fail('simple');
+  if (cursor.char === "/") return leaf(readPath(cursor));
+  if (cursor.ate("!")) return fail;
+  if (cursor.ate("~")) return neg;
+  if (cursor.ate("$")) return empty;
+  if (!cursor.ate("(")) cursor.fail("simple");
   const tree = readTree(cursor);
   cursor.skip();
-  cursor.eat(')');
+  cursor.eat(")");
   return tree;
 }
 
@@ -199,10 +208,10 @@ function readNumber(cursor: Cursor): number {
   const start = cursor.at;
   let dots = 0;
   for (; isNumberChar(cursor.char); cursor.at++) {
-    if (cursor.char === '.' && ++dots > 1) cursor.fail('number char');
+    if (cursor.char === "." && ++dots > 1) cursor.fail("number char");
   }
   const digits = cursor.text.slice(start, cursor.at);
-  if (digits === '' || digits === '.') cursor.fail('weight');
+  if (digits === "" || digits === ".") cursor.fail("weight");
   return Number(digits);
 }
 
@@ -212,7 +221,7 @@ function isNumberChar(char: string): boolean {
 
 /** Two decimals as Linkerd prints them, and more where two would change the weight. */
 function printWeight(weight: number): string {
-  if (weight === 1) return '';
+  if (weight === 1) return "";
   let decimals = 2;
   while (decimals < 100 && Number(weight.toFixed(decimals)) !== weight) decimals++;
   return `${weight.toFixed(decimals)}*`;
