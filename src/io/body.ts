@@ -195,6 +195,13 @@ export class Body {
     });
   }
 
+  /** Cuts the message short from the middle: its origin is told to stop and its sink that it is incomplete. */
+  cut(fault: Fault): void {
+    const origin = this.origin;
+    this.conclude(undefined, fault);
+    origin?.cancel(fault);
+  }
+
   /** Reads and forgets the bytes, so that the connection they come on can go on. */
   discard(): void {
     if (this.whole === undefined) this.to(DISCARD);

@@ -50,6 +50,8 @@ export class HttpReq {
   endpoint: unknown;
   /** How often it has been sent before this attempt. */
   attempt: number;
+  /** The endpoints that earlier attempts went to: the balancer avoids them. */
+  tried: unknown[] | undefined;
 
   constructor(
     method: string,
@@ -79,6 +81,7 @@ export class HttpReq {
     this.route = undefined;
     this.endpoint = undefined;
     this.attempt = 0;
+    this.tried = undefined;
   }
 
   /** The client is gone: whoever forwards the request is told, once. */
