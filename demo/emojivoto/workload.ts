@@ -4,7 +4,7 @@
 const graceMs = 10_000;
 
 /** Ends the process with one line that says what is wrong and what to do. */
-export function fail(workload: string, problem: string): never {
+function fail(workload: string, problem: string): never {
   console.error(`${workload}: ${problem}`);
   process.exit(1);
 }

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+// The command `linkerd`: hands over to Node 26 and the program itself, whichever Node (20 or later) the shell found.
+// In a clone that is the source, in an installed package what was built from it.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import module from "node:module";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { findNode, isRunning, oldest } from "./node.mjs";
+
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
+const source = join(home, "src", "main.ts");
+const program = existsSync(source) ? source : join(home, "dist", "main.js");
+const node = findNode();
+
+if (!node) {
+  const remedy = existsSync(join(home, "node_modules"))
+    ? `run \`npm rebuild node\` in ${home}`
+    : existsSync(source)
+      ? `run \`npm ci\` in ${home}`
+      : "reinstall this package with its install scripts allowed";
+  fail(
+    `linkerd needs Node ${oldest} or later and found only ${process.versions.node}: ${remedy}, or put a newer Node first in PATH.`,
+  );
+}
+if (!existsSync(program))
+  fail(`linkerd is not complete, ${program} is missing: run \`npm run build\` in ${home}.`);
+
+const cache = (process.env.NODE_COMPILE_CACHE ||= join(cacheHome(), "linkerd", "compiled"));
+
+if (isRunning) {
+  module.enableCompileCache(cache);
+  process.argv[1] = program;
+  await import(pathToFileURL(program).href);
+} else {
+  handOver(node);
+}
+
+/** Runs the program in another Node as if it were this process: its streams, its signals, its way to end. */
+function handOver(path) {
+  const child = spawn(path, [program, ...process.argv.slice(2)], { stdio: "inherit" });
+  child.on("error", (cause) => fail(`linkerd cannot start ${path}: ${cause.message}.`));
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGINT", "SIGQUIT"])
+    process.on(signal, () => {
+      // A terminal sends these two to the child as well.
+      const bySelf = process.stdin.isTTY && (signal === "SIGINT" || signal === "SIGQUIT");
+      if (!bySelf) child.kill(signal);
+    });
+  child.on("exit", (code, signal) => {
+    if (code !== null) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+function cacheHome() {
+  if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
+  if (process.platform === "win32")
+    return process.env.LOCALAPPDATA || join(homedir(), "AppData", "Local");
+  return process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+}
+
+function fail(sentence) {
+  console.error(sentence);
+  process.exit(1);
+}

@@ -1,0 +1,21 @@
+// Finds a Node that can run this project: 26 or later. Plain JavaScript, because the Node that reads it may be older.
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+/** The oldest major version that runs the sources and what is built from them. */
+export const oldest = 26;
+
+/** Whether the Node that runs this is new enough. */
+export const isRunning = Number.parseInt(process.versions.node, 10) >= oldest;
+
+/** The path of a suitable Node: the running one, else the one that the npm package `node` brought, else undefined. */
+export function findNode() {
+  if (isRunning) return process.execPath;
+  const folders = createRequire(import.meta.url).resolve.paths("node-of-this-package") ?? [];
+  const program = process.platform === "win32" ? "node.exe" : "node";
+  return folders
+    .map((folder) => join(folder, "node", "bin", program))
+    .find((path) => existsSync(path));
+}
