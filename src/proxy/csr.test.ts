@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
 import { test } from "node:test";
-import "reflect-metadata";
-import { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } from "@peculiar/x509";
 import { newKeyAndCsr } from "./csr.ts";
+
+// The library's injection container insists on a reflection polyfill that its own classes do not use.
+Object.assign(Reflect, { getMetadata: () => undefined, getOwnMetadata: () => undefined });
+const { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } =
+  await import("@peculiar/x509");
 
 for (const [type, name] of [
   ["dns", "web.emojivoto.serviceaccount.identity.linkerd.cluster.local"],

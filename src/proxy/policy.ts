@@ -1,0 +1,281 @@
+// What the control plane tells a sidecar, in our own plain values: how to reach a destination and who may
+// reach a port. The wire messages are translated to these once (outboundpolicy.ts, inboundpolicy.ts,
+// profile.ts); nothing behind that line knows protobuf.
+
+import type { SocketAddr } from "../io/conn.ts";
+import type { Network } from "./settingtypes.ts";
+
+/** Which resource a policy, route or backend comes from. Built-in ones have kind `default` and no group. */
+export type Meta = {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly section: string;
+  readonly port: number;
+};
+
+// --- Matching.
+
+export type TextMatch =
+  | { readonly kind: "exact"; readonly value: string }
+  | { readonly kind: "prefix"; readonly value: string }
+  | { readonly kind: "regex"; readonly value: RegExp };
+
+export type NamedMatch = { readonly name: string; readonly match: TextMatch };
+
+/** A host pattern: `exact` is the host itself, `suffix` what follows the `*` (".example.com"). */
+export type HostMatch = { readonly kind: "exact" | "suffix"; readonly value: string };
+
+/** A request matches when all parts that are given match. */
+export type HttpMatch = {
+  readonly path: TextMatch | undefined;
+  readonly method: string | undefined;
+  readonly headers: readonly NamedMatch[];
+  readonly query: readonly NamedMatch[];
+};
+
+// --- Filters of routes.
+
+export type HeaderEdits = {
+  readonly add: readonly (readonly [string, string])[];
+  readonly set: readonly (readonly [string, string])[];
+  readonly remove: readonly string[];
+};
+
+export type RouteFilter =
+  | { readonly kind: "request-headers" | "response-headers"; readonly edits: HeaderEdits }
+  | {
+      readonly kind: "redirect";
+      readonly scheme: string | undefined;
+      readonly host: string | undefined;
+      readonly port: number | undefined;
+      readonly path: { readonly kind: "full" | "prefix"; readonly value: string } | undefined;
+      readonly status: number;
+    }
+  | {
+      readonly kind: "fail";
+      /** HTTP status, or gRPC status when `grpc`. */
+      readonly status: number;
+      readonly grpc: boolean;
+      readonly message: string;
+      /** The share of requests that fail, 0 to 1. */
+      readonly ratio: number;
+    }
+  | { readonly kind: "forbid" }
+  | { readonly kind: "invalid"; readonly message: string };
+
+// --- Outbound.
+
+/** One address of a destination, with what the control plane knows of it. */
+export type Address = SocketAddr & {
+  readonly weight: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The identity that its sidecar has to prove, and the server name to ask for; undefined: no TLS. */
+  readonly tls: { readonly id: string; readonly serverName: string } | undefined;
+  readonly hint: "h2" | "opaque" | undefined;
+  /** The port of its sidecar to dial in place of its own, with a transport header. */
+  readonly transportPort: number | undefined;
+  /** The authority that a gateway routes by. */
+  readonly authority: string | undefined;
+};
+
+/** All addresses of a destination; `exists` false when the control plane knows no such destination. */
+export type AddressSet = {
+  readonly exists: boolean;
+  readonly addresses: ReadonlyMap<string, Address>;
+};
+
+export type Load = {
+  readonly defaultRttMs: number;
+  readonly decayMs: number;
+  readonly penalty:
+    | { readonly penaltyMs: number; readonly decayMs: number; readonly maxRetryAfterMs: number }
+    | undefined;
+};
+
+export type Backend = {
+  readonly meta: Meta;
+  readonly queue: { readonly capacity: number; readonly failfastMs: number };
+  readonly to:
+    | { readonly kind: "balance"; readonly path: string; readonly load: Load }
+    | { readonly kind: "forward"; readonly address: Address }
+    | { readonly kind: "none" };
+};
+
+export type RouteBackend = {
+  readonly backend: Backend;
+  readonly weight: number;
+  readonly filters: readonly RouteFilter[];
+};
+
+/** `first`: the first backend that is ready; `random`: any ready one, by weight; `empty`: none at all. */
+export type Distribution = {
+  readonly kind: "first" | "random" | "empty";
+  readonly backends: readonly RouteBackend[];
+};
+
+export type Backoff = { readonly minMs: number; readonly maxMs: number; readonly jitter: number };
+
+export type RetryPolicy = {
+  readonly limit: number;
+  readonly maxBodyBytes: number;
+  readonly statuses: readonly { readonly from: number; readonly to: number }[];
+  readonly grpcStatuses: readonly number[];
+  /** How long an attempt may take to its response head; the last one may take as long as it likes. */
+  readonly attemptMs: number | undefined;
+  readonly backoff: Backoff | undefined;
+};
+
+/** When an endpoint is taken out of use. */
+export type Accrual = {
+  readonly consecutive: number | undefined;
+  readonly rate:
+    | { readonly threshold: number; readonly windowMs: number; readonly minRequests: number }
+    | undefined;
+  readonly backoff: Backoff;
+  readonly honourRetryAfter: boolean;
+  /** Breakers leave at least so many endpoints in use. */
+  readonly minReady: number;
+};
+
+export type Timeouts = {
+  readonly requestMs: number | undefined;
+  readonly responseMs: number | undefined;
+  readonly idleMs: number | undefined;
+};
+
+export type HttpRule = {
+  readonly matches: readonly HttpMatch[];
+  readonly filters: readonly RouteFilter[];
+  readonly to: Distribution;
+  readonly timeouts: Timeouts;
+  readonly retry: RetryPolicy | undefined;
+  /** Whether l5d-retry-* and l5d-timeout of a request are obeyed; they are stripped in any case. */
+  readonly obeysHeaders: boolean;
+  /** What a ServiceProfile says of the responses of a route. */
+  readonly profile: ProfileRule | undefined;
+};
+
+export type ProfileRule = {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly retryable: boolean;
+  readonly classes: readonly { readonly match: ResponseMatch; readonly failure: boolean }[];
+  readonly budget: Budget;
+};
+
+export type Budget = {
+  readonly ratio: number;
+  readonly minPerSecond: number;
+  readonly ttlMs: number;
+};
+
+export type ResponseMatch = (status: number) => boolean;
+
+export type HttpRoute = {
+  readonly meta: Meta;
+  readonly hosts: readonly HostMatch[];
+  readonly rules: readonly HttpRule[];
+};
+
+export type HttpRoutes = {
+  readonly routes: readonly HttpRoute[];
+  readonly accrual: Accrual | undefined;
+};
+
+export type TcpRoute = {
+  readonly meta: Meta;
+  /** Server names, for TLS routes; empty: any. */
+  readonly snis: readonly HostMatch[];
+  readonly filters: readonly RouteFilter[];
+  readonly to: Distribution;
+};
+
+export type OutboundProtocol =
+  | { readonly kind: "opaque"; readonly opaque: readonly TcpRoute[] }
+  | { readonly kind: "tls"; readonly tls: readonly TcpRoute[] }
+  | { readonly kind: "http1" | "http2" | "grpc"; readonly http: HttpRoutes }
+  | {
+      readonly kind: "detect";
+      readonly timeoutMs: number;
+      readonly opaque: readonly TcpRoute[];
+      readonly http1: HttpRoutes;
+      readonly http2: HttpRoutes;
+    };
+
+export type OutboundPolicy = { readonly meta: Meta; readonly protocol: OutboundProtocol };
+
+/** What GetProfile says of a destination. */
+export type Profile = {
+  /** The name of the service; "" for an address without one. */
+  readonly name: string;
+  readonly opaque: boolean;
+  readonly parent: Meta | undefined;
+  readonly endpoint: Address | undefined;
+  readonly routes: readonly {
+    readonly matches: RequestMatch;
+    readonly rule: ProfileRule;
+    readonly timeoutMs: number | undefined;
+  }[];
+  readonly overrides: readonly {
+    readonly path: string;
+    readonly weight: number;
+    readonly meta: Meta | undefined;
+  }[];
+};
+
+export type RequestMatch = (method: string, path: string) => boolean;
+
+// --- Inbound.
+
+export type Authz = {
+  readonly meta: Meta;
+  readonly networks: readonly { readonly net: Network; readonly except: readonly Network[] }[];
+  readonly clients:
+    | { readonly kind: "anybody" }
+    | { readonly kind: "tls" }
+    | {
+        readonly kind: "identities";
+        readonly names: ReadonlySet<string>;
+        /** Ends of names, with their dot; "" accepts every identity. */
+        readonly suffixes: readonly string[];
+      };
+};
+
+export type InboundRule = {
+  readonly matches: readonly HttpMatch[];
+  readonly filters: readonly RouteFilter[];
+};
+
+export type InboundRoute = {
+  readonly meta: Meta;
+  readonly hosts: readonly HostMatch[];
+  readonly authorizations: readonly Authz[];
+  readonly rules: readonly InboundRule[];
+};
+
+export type RateLimit = {
+  readonly meta: Meta;
+  readonly totalRps: number | undefined;
+  readonly identityRps: number | undefined;
+  readonly overrides: readonly { readonly rps: number; readonly identities: readonly string[] }[];
+};
+
+export type InboundProtocol = {
+  readonly kind: "detect" | "http1" | "http2" | "grpc" | "opaque" | "tls";
+  readonly detectMs: number;
+  readonly routes: readonly InboundRoute[];
+  readonly rateLimit: RateLimit | undefined;
+};
+
+/** Who may reach a port of the workload, and what is spoken there. */
+export type InboundPolicy = {
+  readonly meta: Meta;
+  readonly protocol: InboundProtocol;
+  readonly authorizations: readonly Authz[];
+};
+
+/** The name of something built in. */
+export function builtIn(name: string): Meta {
+  return { group: "", kind: "default", namespace: "", name, section: "", port: 0 };
+}
