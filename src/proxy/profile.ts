@@ -25,7 +25,7 @@ export function parseProfile(wire: DestinationProfile): Profile {
     endpoint: wire.endpoint && parseAddress(wire.endpoint),
     routes: wire.routes.map((route, i) => ({
       matches: parseRequestMatch(route.condition, `routes[${i}].condition`),
-      rule: parseRoute(route, budget, `routes[${i}]`),
+      rule: parseRoute(route, budget),
       timeoutMs: optionalMs(route.timeout),
     })),
     overrides: wire.dstOverrides
@@ -38,12 +38,12 @@ export function parseProfile(wire: DestinationProfile): Profile {
   };
 }
 
-function parseRoute(wire: Route, budget: Budget, place: string): ProfileRule {
+function parseRoute(wire: Route, budget: Budget): ProfileRule {
   return {
     labels: wire.metricsLabels,
     retryable: wire.isRetryable,
     classes: wire.responseClasses.map(({ condition, isFailure }) => ({
-      match: parseResponseMatch(condition, `${place}.response_classes`),
+      match: parseResponseMatch(condition),
       failure: isFailure,
     })),
     budget,
@@ -85,18 +85,18 @@ function parseRequestMatch(wire: WireRequestMatch | undefined, place: string): R
   }
 }
 
-function parseResponseMatch(wire: WireResponseMatch | undefined, place: string): ResponseMatch {
+function parseResponseMatch(wire: WireResponseMatch | undefined): ResponseMatch {
   const match = wire?.match;
   switch (match?.case) {
     case "all":
     case "any": {
-      const parts = match.value.matches.map((part) => parseResponseMatch(part, place));
+      const parts = match.value.matches.map((part) => parseResponseMatch(part));
       return match.case === "all"
         ? (status) => parts.every((part) => part(status))
         : (status) => parts.some((part) => part(status));
     }
     case "not": {
-      const part = parseResponseMatch(match.value, place);
+      const part = parseResponseMatch(match.value);
       return (status) => !part(status);
     }
     case "status": {

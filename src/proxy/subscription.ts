@@ -1,0 +1,185 @@
+// One stream of the control plane as a watch. It opens when somebody looks and closes a while after nobody
+// does; it comes back by itself when it breaks, and keeps what it last knew until the new stream has spoken.
+// It does not know what the messages mean: a reader made for each stream adds them up, so that the first
+// message of a new stream replaces everything that earlier ones said.
+
+import { delays, exponential, type Delays } from "../base/backoff.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import type { Counter } from "../base/metrics.ts";
+import type { Random } from "../base/random.ts";
+import { Var, Watch, known, type Close, type Observer, type State } from "../base/watch.ts";
+
+/** Opens a stream; `message` is called for each message, then `end` once with the gRPC status that ended it. */
+export type OpenStream<M> = (
+  message: (message: M) => void,
+  end: (status: number, message: string) => void,
+) => Close;
+
+export type SubscriptionOptions<M, T> = {
+  readonly open: OpenStream<M>;
+  /** Makes what adds up the messages of one stream. A throw rejects the message and keeps the last value. */
+  readonly reader: () => (message: M) => T;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long the stream stays open when nobody looks. */
+  readonly lingerMs: number;
+  /** How long a stream may take to its first message, be silent, and live; undefined: for ever. */
+  readonly initialMs: number | undefined;
+  readonly idleMs: number | undefined;
+  readonly lifetimeMs: number | undefined;
+  readonly failures: Counter;
+};
+
+/** What is asked for does not exist (any more), says the control plane. */
+export type Answer<T> =
+  | { readonly exists: true; readonly value: T }
+  | { readonly exists: false; readonly why: string };
+
+// gRPC statuses that are answers and not failures: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED.
+const ANSWERS = new Set([3, 5, 9, 12]);
+
+// When the control plane is silent for so long after a look at something known, the old knowledge has to do.
+const STALE_AFTER_MS = 1000;
+
+export class Subscription<M, T> extends Watch<Answer<T>> {
+  readonly #options: SubscriptionOptions<M, T>;
+  readonly #var = new Var<Answer<T>>();
+  readonly #delays: Delays;
+  #observers = 0;
+  #remembered: Answer<T> | undefined;
+  #stream: Close | undefined;
+  #timers: Timer[] = [];
+  #linger: Timer | undefined;
+  /** Clock.now() of the last message; undefined before the first. */
+  heardAt: number | undefined;
+  /** Why there is no stream at the moment. */
+  broken: Fault | undefined;
+
+  constructor(options: SubscriptionOptions<M, T>) {
+    super();
+    this.#options = options;
+    this.#delays = delays(exponential(100, 10_000, 0.5), options.random);
+  }
+
+  get state(): State<Answer<T>> {
+    return this.#var.state;
+  }
+
+  get observed(): boolean {
+    return this.#observers > 0;
+  }
+
+  observe(observer: Observer<Answer<T>>): Close {
+    this.#observers += 1;
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    if (this.#stream === undefined) this.#open();
+    const close = this.#var.observe(observer);
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      close();
+      this.#observers -= 1;
+      if (this.#observers > 0) return;
+      this.#linger = this.#options.clock.after(this.#options.lingerMs, () => this.#halt());
+    };
+  }
+
+  #open(): void {
+    const { clock, initialMs, lifetimeMs, open, reader } = this.#options;
+    const read = reader();
+    let heard = false;
+    let over = false;
+    let idle: Timer | undefined;
+    const finish = (status: number, why: string): void => {
+      if (over) return;
+      over = true;
+      this.#closeStream();
+      this.#ended(status, why, heard);
+    };
+    const limit = (ms: number | undefined, why: string): Timer | undefined => {
+      if (ms === undefined) return undefined;
+      const timer = clock.after(ms, () => finish(4, why));
+      this.#timers.push(timer);
+      return timer;
+    };
+    const initial = limit(initialMs, "no first message in time");
+    limit(lifetimeMs, "opened anew by schedule");
+    if (this.#remembered)
+      this.#timers.push(clock.after(STALE_AFTER_MS, () => this.#settleForOld()));
+    // Set before opening, because a stream may end at once.
+    let close: Close = () => {};
+    this.#stream = () => {
+      over = true;
+      close();
+    };
+    close = open((message) => {
+      if (over) return;
+      heard = true;
+      initial?.cancel();
+      idle?.cancel();
+      idle = limit(this.#options.idleMs, "silent for too long");
+      this.#heard(() => read(message));
+    }, finish);
+    if (over) close();
+  }
+
+  #heard(read: () => T): void {
+    this.heardAt = this.#options.clock.now();
+    this.broken = undefined;
+    this.#delays.reset();
+    try {
+      const answer = { exists: true, value: read() } as const;
+      this.#remembered = answer;
+      this.#var.set(answer);
+    } catch (error) {
+      this.#options.failures.inc();
+      this.#fail(Fault.from(error, "invalid-policy"));
+    }
+  }
+
+  #ended(status: number, why: string, heard: boolean): void {
+    if (ANSWERS.has(status)) {
+      const answer = { exists: false, why } as const;
+      this.#remembered = answer;
+      this.heardAt = this.#options.clock.now();
+      this.#var.set(answer);
+    } else {
+      this.broken = new Fault("unavailable", `the control plane is away: ${why}`);
+      this.#options.failures.inc();
+      // A stream that had worked comes back at once; only if that fails is it worth a notice.
+      if (!heard) this.#fail(this.broken);
+    }
+    const ms = this.#delays.next();
+    this.#timers.push(this.#options.clock.after(ms, () => this.#open()));
+    this.#stream = () => {};
+  }
+
+  #fail(fault: Fault): void {
+    const last = known(this.#var.state) ?? this.#remembered;
+    this.#var.become(
+      last === undefined ? { kind: "failed", fault } : { kind: "failed", fault, last },
+    );
+  }
+
+  #settleForOld(): void {
+    if (this.#var.state.kind !== "pending") return;
+    this.#fail(new Fault("unavailable", "the control plane does not answer"));
+  }
+
+  #halt(): void {
+    this.#closeStream();
+    // The value is remembered for when the control plane is away, but not shown as if it were current.
+    this.#var.become({ kind: "pending" });
+  }
+
+  #closeStream(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.();
+  }
+}
