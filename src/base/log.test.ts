@@ -18,7 +18,7 @@ test("plain lines have the time, the level, the module and the fields", () => {
   const { log, lines } = recorded("warn,linkerd=info");
   log.logger("outbound").info("Connected", { addr: "10.0.0.1:80", error: new Fault("io", "gone") });
   assert.deepEqual(lines, [
-    "[    1.234500s]  INFO linkerd::outbound: Connected addr=10.0.0.1:80 error=gone",
+    "[     1.234500s]  INFO ThreadId(01) linkerd::outbound: Connected addr=10.0.0.1:80 error=gone",
   ]);
 });
 
@@ -30,6 +30,7 @@ test("json lines are one object each", () => {
     level: "WARN",
     fields: { message: "Late", ms: "12" },
     target: "linkerd::outbound",
+    threadId: "ThreadId(01)",
   });
 });
 
