@@ -1,5 +1,6 @@
 // Finds a Node that can run this project: 26 or later. Plain JavaScript, because the Node that reads it may be older.
 
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -18,4 +19,11 @@ export function findNode() {
   return folders
     .map((folder) => join(folder, "node", "bin", program))
     .find((path) => existsSync(path));
+}
+
+/** Goes on with the running script in a suitable Node; returns only there. For scripts, since it hands on no signals. */
+export function needNode() {
+  if (isRunning) return;
+  const { status } = spawnSync(findNode() ?? "node26", process.argv.slice(1), { stdio: "inherit" });
+  process.exit(status ?? 1);
 }

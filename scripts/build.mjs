@@ -2,25 +2,26 @@
 // to dist/demo, runnable from there as in a clone; the dashboard goes to dist/web. proto/gen is JavaScript already.
 
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import fs from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findNode } from "../bin/node.mjs";
+import { needNode } from "../bin/node.mjs";
 
+needNode();
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
-rmSync("dist", { recursive: true, force: true });
+fs.rmSync("dist", { recursive: true, force: true });
 compile("src", "dist");
 compile("demo", "dist/demo");
-for (const file of globSync("demo/**/*.{proto,html,yaml,yml,json,md}")) {
-  const text = readFileSync(file, "utf8");
-  mkdirSync(join("dist", dirname(file)), { recursive: true });
+for (const file of fs.globSync("demo/**/*.{proto,html,yaml,yml,json,md}")) {
+  const text = fs.readFileSync(file, "utf8");
+  fs.mkdirSync(join("dist", dirname(file)), { recursive: true });
   // Manifests name the programs, which have another ending now.
-  writeFileSync(
+  fs.writeFileSync(
     join("dist", file),
     file.includes(".y") ? text.replaceAll(/(demo\/[\w/-]+)\.ts\b/g, "$1.js") : text,
   );
 }
-if (globSync("web/index.html").length > 0)
+if (fs.globSync("web/index.html").length > 0)
   node(
     "vite/bin/vite.js",
     "build",
@@ -34,9 +35,9 @@ if (globSync("web/index.html").length > 0)
 
 function compile(from, to) {
   const config = join(to, "tsconfig.json");
-  mkdirSync(to, { recursive: true });
+  fs.mkdirSync(to, { recursive: true });
   const up = to.replaceAll(/[^/]+/g, "..");
-  writeFileSync(
+  fs.writeFileSync(
     config,
     JSON.stringify({
       extends: `${up}/tsconfig.json`,
@@ -46,11 +47,11 @@ function compile(from, to) {
     }),
   );
   node("typescript/bin/tsc", "-p", config);
-  rmSync(config);
+  fs.rmSync(config);
 }
 
 function node(program, ...args) {
-  const { status } = spawnSync(findNode(), [join("node_modules", program), ...args], {
+  const { status } = spawnSync(process.execPath, [join("node_modules", program), ...args], {
     stdio: "inherit",
   });
   if (status !== 0) process.exit(status ?? 1);

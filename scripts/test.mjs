@@ -3,121 +3,103 @@
 // A file that needs more than any machine has says so in a line such as `// Needs: root, h2spec.` and is skipped by
 // name where that is missing. The last line counts all, and any failure is the exit code.
 
-import { spawnSync } from "node:child_process";
-import { accessSync, constants, globSync, readFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import fs from "node:fs";
+import { delimiter, dirname, join, relative } from "node:path";
 import { run } from "node:test";
 import { fileURLToPath } from "node:url";
-import { findNode, isRunning } from "../bin/node.mjs";
+import { needNode } from "../bin/node.mjs";
 import { check } from "./check.mjs";
 
-const home = dirname(dirname(fileURLToPath(import.meta.url)));
-process.chdir(home);
-if (!isRunning)
-  process.exit(spawnSync(findNode(), process.argv.slice(1), { stdio: "inherit" }).status ?? 1);
+needNode();
+process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
 
-// An exit before the last line is a failure, whoever calls it: unit tests share this process.
+// Unit tests share this process: one that ends it, or breaks it, shall not look like success.
 process.exitCode = 1;
+process.on("exit", () => {
+  if (!isDone) console.log("\nThe tests ended before their time.");
+});
 
 /** Folders of test/ with commands of their own, for they need programs or a cluster that few have at hand. */
 const apart = ["conformance", "kubernetes", "chaos"];
 const chosen = process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** The names of the running test and of the suites around it. */
+const names = [];
+let isDone = false;
 
 if (chosen.length > 0) {
-  await runFiles(
-    chosen.map((name) => `test/${name}/**/*.test.ts`),
-    "process",
-  );
+  await runApart(chosen.map((name) => `test/${name}/**/*.test.ts`));
 } else {
-  section("Checks");
-  count(await check());
-  section("Units");
-  await runFiles(["src/**/*.test.ts"], "none");
-  section("Programs");
-  await runFiles(["test/**/*.test.ts", "demo/**/*.test.ts"], "process", (file) => {
+  console.log("Checks");
+  add(await check());
+  console.log("\nUnits");
+  await runTogether(["src/**/*.test.ts"]);
+  console.log("\nPrograms");
+  await runApart(["test/**/*.test.ts", "demo/**/*.test.ts"], (file) => {
     const [, folder] = file.split(/[\\/]/);
     return !apart.includes(folder) && !file.endsWith("rooms.test.ts");
   });
 }
 
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-// Un-isolated tests may have left a handle open; what they say is said.
+isDone = true;
+// Units may have left a handle open; what they say is said.
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 
-async function runFiles(patterns, isolation, isWanted = () => true) {
-  const files = globSync(patterns).filter(isWanted).sort();
-  const able = files.filter((file) => {
-    const missing = missingFor(file);
+/** All files in this process: what costs is starting processes, and units leave nothing behind. */
+async function runTogether(patterns) {
+  const files = ableFiles(patterns);
+  for await (const { type, data } of run({ files, isolation: "none", timeout: 30_000 })) {
+    report(type, data);
+    if (type === "test:summary") line(`${files.length} files`, data);
+  }
+}
+
+/** Each file in its own process, one after the other: whole programs want fixed ports and both cores. */
+async function runApart(patterns, isWanted) {
+  const files = ableFiles(patterns, isWanted);
+  for await (const { type, data } of run({ files, concurrency: false, timeout: 180_000 })) {
+    report(type, data);
+    if (type === "test:summary" && data.file) line(relative(".", data.file), data);
+  }
+}
+
+/** The files of the patterns, without those that need what this machine lacks; these are reported as skipped. */
+function ableFiles(patterns, isWanted = () => true) {
+  const files = fs.globSync(patterns).filter(isWanted).sort();
+  return files.filter((file) => {
+    const [, needs = ""] = fs.readFileSync(file, "utf8").match(/^\/\/ Needs: (.+?)\.?$/m) ?? [];
+    const missing = needs.split(/,\s*/).filter((need) => need && !isHere(need));
     if (missing.length > 0) skip(file, `needs ${missing.join(" and ")}`);
     return missing.length === 0;
   });
-  if (able.length === 0) return;
-  // Whole programs want fixed ports and both cores, so they run one after the other.
-  const events = run({
-    files: able,
-    isolation,
-    concurrency: false,
-    timeout: isolation === "none" ? 30_000 : 180_000,
-  });
-  const before = { ...total };
-  for await (const { type, data } of events) report(type, data, isolation);
-  const passed = total.passed - before.passed;
-  const failed = total.failed - before.failed;
-  console.log(
-    `${failed === 0 ? "√" : "×"} ${able.length} files, ${passed} tests passed, ${failed} failed`,
-  );
 }
 
-/** What this machine lacks of that which the file says it needs. */
-function missingFor(file) {
-  const [, needs = ""] = readFileSync(file, "utf8").match(/^\/\/ Needs: (.+?)\.?$/m) ?? [];
-  return needs.split(/,\s*/).filter((need) => need && !has(need));
-}
-
-function has(need) {
+/** A need is `root`, `linux`, a variable such as KUBECONFIG, or a program in PATH (`chromium|google-chrome`). */
+function isHere(need) {
   if (need === "root") return process.getuid?.() === 0;
   if (need === "linux") return process.platform === "linux";
   if (need === need.toUpperCase()) return Boolean(process.env[need]);
-  return need.split("|").some((program) =>
-    (process.env.PATH ?? "").split(delimiter).some((folder) => {
-      try {
-        accessSync(join(folder, program), constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    }),
-  );
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return need
+    .split("|")
+    .some((name) => folders.some((folder) => fs.existsSync(join(folder, name))));
 }
 
-const names = [];
-
-function report(type, data, isolation) {
-  if (type === "test:start") {
-    names.length = data.nesting;
-    names[data.nesting] = data.name;
-  }
+function report(type, data) {
+  if (type === "test:start") names.splice(data.nesting, Infinity, data.name);
   if (type === "test:stdout" || type === "test:stderr") process.stdout.write(data.message);
+  // What a test does after its end fails nothing by itself.
+  if (type === "test:diagnostic" && data.message.startsWith("Error: "))
+    fail("after the end of a test", data, data.message);
   if (type !== "test:pass" && type !== "test:fail") return;
-  if (data.details.type === "suite" && !isOwnFailure(data)) return;
+  const { type: kind, error } = data.details;
+  // A suite fails with its tests, which are counted, or in a hook of its own.
+  if (kind === "suite" && (!error || error.failureType === "subtestsFailed")) return;
   const name = [...names.slice(0, data.nesting), data.name].join(" › ");
-  if (data.skip !== undefined) return skip(name, data.skip || "without a reason");
-  if (type === "test:pass") {
-    total.passed++;
-    if (isolation === "process" && data.nesting === 0) console.log(`√ ${name}`);
-    return;
-  }
-  total.failed++;
-  const { error } = data.details;
-  const cause = error?.cause ?? error;
-  console.log(`× ${name}\n    ${data.file ?? ""}:${data.line ?? 0}`);
-  console.log(String(cause?.stack ?? cause).replaceAll(/^/gm, "    "));
-}
-
-/** A suite fails with its tests, which have been counted, or in a hook of its own. */
-function isOwnFailure({ details }) {
-  return details.error !== undefined && details.error.failureType !== "subtestsFailed";
+  if (data.skip !== undefined) skip(name, data.skip || "without a reason");
+  else if (type === "test:pass") total.passed++;
+  else fail(name, data, error?.cause ?? error);
 }
 
 function skip(name, reason) {
@@ -125,11 +107,18 @@ function skip(name, reason) {
   console.log(`- ${name}: skipped, ${reason}`);
 }
 
-function count({ passed, failed }) {
-  total.passed += passed;
-  total.failed += failed;
+function fail(name, { file, line: at }, cause) {
+  total.failed++;
+  const what = `${file}:${at}\n${cause?.stack ?? cause}`;
+  console.log(`× ${name}\n${what.replaceAll(/^/gm, "    ")}`);
 }
 
-function section(title) {
-  console.log(`\n${title}`);
+function line(what, { success, counts, duration_ms }) {
+  const seconds = (duration_ms / 1_000).toFixed(1);
+  console.log(`${success ? "√" : "×"} ${what}: ${counts.passed} tests passed, ${seconds} s`);
+}
+
+function add({ passed, failed }) {
+  total.passed += passed;
+  total.failed += failed;
 }
