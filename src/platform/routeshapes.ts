@@ -1,0 +1,156 @@
+// What HTTPRoute, GRPCRoute, TLSRoute and TCPRoute say, in both groups (policy.linkerd.io and
+// gateway.networking.k8s.io). Filters that the mesh cannot honour (URLRewrite, RequestMirror, ExtensionRef)
+// are refused rather than ignored.
+
+import { condition, metadata } from "./coreshapes.ts";
+import { duration } from "./policyshapes.ts";
+import type { Shape } from "./shape.ts";
+import {
+  integer,
+  list,
+  lists,
+  name,
+  object,
+  oneOf,
+  optional,
+  or,
+  port,
+  strict,
+  text,
+  where,
+} from "./shape.ts";
+
+const GATEWAY = "gateway.networking.k8s.io";
+
+export const parentRef = strict({
+  group: or(text, () => GATEWAY),
+  kind: or(name, () => "Gateway"),
+  name,
+  namespace: optional(name),
+  sectionName: optional(name),
+  port: optional(port),
+});
+
+const backendRefFields = {
+  group: or(text, () => ""),
+  kind: or(name, () => "Service"),
+  name,
+  namespace: optional(name),
+  port: optional(port),
+  weight: or(integer(0, 1_000_000), () => 1),
+};
+
+const header = strict({ name, value: text });
+
+const headerModifier = strict({ add: lists(header), set: lists(header), remove: lists(name) });
+
+const redirect = strict({
+  scheme: optional(oneOf("http", "https")),
+  hostname: optional(name),
+  path: optional(
+    strict({
+      type: oneOf("ReplaceFullPath", "ReplacePrefixMatch"),
+      replaceFullPath: optional(text),
+      replacePrefixMatch: optional(text),
+    }),
+  ),
+  port: optional(port),
+  statusCode: or(integer(300, 399), () => 302),
+});
+
+// Each filter has the key that its type names.
+const filterKey = {
+  RequestHeaderModifier: "requestHeaderModifier",
+  ResponseHeaderModifier: "responseHeaderModifier",
+  RequestRedirect: "requestRedirect",
+} as const;
+
+const filter = where(
+  strict({
+    type: oneOf("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect"),
+    requestHeaderModifier: optional(headerModifier),
+    responseHeaderModifier: optional(headerModifier),
+    requestRedirect: optional(redirect),
+  }),
+  (value) =>
+    value[filterKey[value.type]] === undefined ? `${filterKey[value.type]}: …` : undefined,
+);
+
+const timeouts = strict({ request: optional(duration), backendRequest: optional(duration) });
+
+const headerMatch = strict({
+  type: or(oneOf("Exact", "RegularExpression"), () => "Exact" as const),
+  name,
+  value: text,
+});
+
+const httpMatch = strict({
+  path: optional(
+    strict({
+      type: or(oneOf("Exact", "PathPrefix", "RegularExpression"), () => "PathPrefix" as const),
+      value: or(text, () => "/"),
+    }),
+  ),
+  headers: lists(headerMatch),
+  queryParams: lists(headerMatch),
+  method: optional(name),
+});
+
+const grpcMatch = strict({
+  method: optional(
+    strict({
+      type: or(oneOf("Exact"), () => "Exact" as const),
+      service: optional(text),
+      method: optional(text),
+    }),
+  ),
+  headers: lists(headerMatch),
+});
+
+const routeStatus = optional(
+  object({
+    parents: lists(
+      object({ parentRef, controllerName: or(text, () => ""), conditions: lists(condition) }),
+    ),
+  }),
+);
+
+// The rules of a protocol in a route, with what all routes share.
+function route<Rule>(rule: Shape<Rule>, most = Infinity) {
+  return object({
+    metadata,
+    spec: strict({
+      parentRefs: lists(parentRef),
+      hostnames: lists(name),
+      rules: where(
+        or(list(rule), () => []),
+        (rules) => (rules.length > most ? `at most ${most} rule` : undefined),
+      ),
+    }),
+    status: routeStatus,
+  });
+}
+
+const httpRule = strict({
+  name: optional(text),
+  matches: lists(httpMatch),
+  filters: lists(filter),
+  backendRefs: lists(strict({ ...backendRefFields, filters: lists(filter) })),
+  timeouts: optional(timeouts),
+});
+
+export const httpRoute = route(httpRule);
+
+export const grpcRoute = route(
+  strict({
+    name: optional(text),
+    matches: lists(grpcMatch),
+    filters: lists(filter),
+    backendRefs: lists(strict({ ...backendRefFields, filters: lists(filter) })),
+  }),
+);
+
+const streamRule = strict({ name: optional(text), backendRefs: lists(strict(backendRefFields)) });
+
+export const tlsRoute = route(streamRule, 1);
+export const tcpRoute = route(streamRule, 1);
