@@ -14,13 +14,13 @@ import type {
   TlsRoute,
 } from "../../proto/gen/outbound_pb.js";
 import type { Timeouts as WireTimeouts } from "../../proto/gen/http_route_pb.js";
+import { exponential, type Backoff } from "../base/backoff.ts";
 import { parseAddress } from "./address.ts";
 import { durationMs, invalid, optionalMs, parseHost, parseMeta, present } from "./fromproto.ts";
 import { parseFilter, parseGrpcMatch, parseHttpMatch } from "./matches.ts";
 import type {
   Accrual,
   Backend,
-  Backoff,
   Distribution,
   HttpRoute,
   HttpRoutes,
@@ -278,5 +278,5 @@ function parseBackoff(wire: ExponentialBackoff, place: string): Backoff {
   const maxMs = durationMs(present(wire.maxBackoff, `${place}.max_backoff`));
   if (minMs > maxMs)
     throw invalid(place, `has a minimum (${minMs} ms) above its maximum (${maxMs} ms)`);
-  return { minMs, maxMs, jitter: wire.jitterRatio };
+  return exponential(minMs, maxMs, wire.jitterRatio);
 }

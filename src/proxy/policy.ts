@@ -2,6 +2,8 @@
 // reach a port. The wire messages are translated to these once (outboundpolicy.ts, inboundpolicy.ts,
 // profile.ts); nothing behind that line knows protobuf.
 
+import type { Backoff } from "../base/backoff.ts";
+import type { BudgetOptions } from "../base/budget.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import type { Network } from "./settingtypes.ts";
 
@@ -29,7 +31,7 @@ export type HostMatch = { readonly kind: "exact" | "suffix"; readonly value: str
 
 /** A request matches when all parts that are given match. */
 export type HttpMatch = {
-  readonly path: TextMatch | undefined;
+  readonly path: TextMatch | { readonly kind: "test"; readonly value: RequestMatch } | undefined;
   readonly method: string | undefined;
   readonly headers: readonly NamedMatch[];
   readonly query: readonly NamedMatch[];
@@ -115,8 +117,6 @@ export type Distribution = {
   readonly backends: readonly RouteBackend[];
 };
 
-export type Backoff = { readonly minMs: number; readonly maxMs: number; readonly jitter: number };
-
 export type RetryPolicy = {
   readonly limit: number;
   readonly maxBodyBytes: number;
@@ -161,13 +161,7 @@ export type ProfileRule = {
   readonly labels: Readonly<Record<string, string>>;
   readonly retryable: boolean;
   readonly classes: readonly { readonly match: ResponseMatch; readonly failure: boolean }[];
-  readonly budget: Budget;
-};
-
-export type Budget = {
-  readonly ratio: number;
-  readonly minPerSecond: number;
-  readonly ttlMs: number;
+  readonly budget: BudgetOptions;
 };
 
 export type ResponseMatch = (status: number) => boolean;

@@ -8,12 +8,10 @@ import type {
   RetryBudget,
   Route,
 } from "../../proto/gen/destination_pb.js";
+import { DEFAULT_BUDGET, type BudgetOptions } from "../base/budget.ts";
 import { parseAddress } from "./address.ts";
 import { optionalMs, parseMeta, parseMethod, parseRegex } from "./fromproto.ts";
-import type { Budget, Profile, ProfileRule, RequestMatch, ResponseMatch } from "./policy.ts";
-
-/** What a ServiceProfile without its own budget gets: a fifth more, 10 a second at least, over 10 s. */
-export const DEFAULT_BUDGET: Budget = { ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 };
+import type { Profile, ProfileRule, RequestMatch, ResponseMatch } from "./policy.ts";
 
 /** The profile that a message carries; throws an `invalid-policy` fault. */
 export function parseProfile(wire: DestinationProfile): Profile {
@@ -38,7 +36,7 @@ export function parseProfile(wire: DestinationProfile): Profile {
   };
 }
 
-function parseRoute(wire: Route, budget: Budget): ProfileRule {
+function parseRoute(wire: Route, budget: BudgetOptions): ProfileRule {
   return {
     labels: wire.metricsLabels,
     retryable: wire.isRetryable,
@@ -51,7 +49,7 @@ function parseRoute(wire: Route, budget: Budget): ProfileRule {
 }
 
 // A budget outside of what linkerd2-proxy takes counts as none.
-function parseBudget(wire: RetryBudget | undefined): Budget {
+function parseBudget(wire: RetryBudget | undefined): BudgetOptions {
   const ttlMs = optionalMs(wire?.ttl) ?? DEFAULT_BUDGET.ttlMs;
   const ratio = wire?.retryRatio ?? 0;
   if (!wire || ratio <= 0 || ratio > 1000 || ttlMs < 1000 || ttlMs > 60_000) return DEFAULT_BUDGET;

@@ -1,0 +1,185 @@
+// One outbound policy from the two things that the control plane says of a destination: its client policy
+// and its profile. The order of precedence is linkerd2-proxy's; all of it is pure, so every case is a test.
+
+import { addressKey } from "./address.ts";
+import {
+  builtIn,
+  type Address,
+  type Backend,
+  type Distribution,
+  type HttpRoutes,
+  type HttpRule,
+  type Load,
+  type Meta,
+  type OutboundPolicy,
+  type OutboundProtocol,
+  type Profile,
+  type TcpRoute,
+} from "./policy.ts";
+import type { SocketAddr } from "../io/conn.ts";
+
+/** What a plan takes where the control plane gives no value of its own. */
+export type PlanDefaults = {
+  readonly queue: Backend["queue"];
+  readonly detectMs: number;
+};
+
+/** How to reach `original`. `policy` and `profile` are undefined when the control plane has none. */
+export function planFor(
+  original: SocketAddr,
+  policy: OutboundPolicy | undefined,
+  profile: Profile | undefined,
+  defaults: PlanDefaults,
+): OutboundPolicy {
+  if (profile?.opaque) {
+    const opaque = (policy && opaqueOf(policy.protocol)) ?? [
+      tcpRoute(backendOf(original, profile, defaults)),
+    ];
+    return { meta: policy?.meta ?? metaOf(profile), protocol: { kind: "opaque", opaque } };
+  }
+  if (profile && (profile.routes.length > 0 || profile.overrides.length > 0)) {
+    return profilePlan(original, profile, policy, defaults);
+  }
+  if (policy) return policy;
+  const backend = backendOf(original, profile, defaults);
+  return { meta: backend.meta, protocol: detect(backend, defaults) };
+}
+
+/** The plan for an address of which nothing is known: as it came, without TLS. */
+export function forwardPlan(address: Address, meta: Meta, defaults: PlanDefaults): OutboundPolicy {
+  const backend = { meta, queue: defaults.queue, to: { kind: "forward", address } as const };
+  return { meta, protocol: detect(backend, defaults) };
+}
+
+/** An address of which only the address is known. */
+export function bareAddress({ ip, port }: SocketAddr): Address {
+  return {
+    ip,
+    port,
+    weight: 10_000,
+    labels: {},
+    tls: undefined,
+    hint: undefined,
+    transportPort: undefined,
+    authority: undefined,
+  };
+}
+
+function profilePlan(
+  original: SocketAddr,
+  profile: Profile,
+  policy: OutboundPolicy | undefined,
+  defaults: PlanDefaults,
+): OutboundPolicy {
+  const meta = metaOf(profile);
+  const to: Distribution = profile.overrides.length
+    ? {
+        kind: "random",
+        backends: profile.overrides.map(({ path, weight, meta: own }) => ({
+          backend: balanced(path, own ?? namedMeta(path), defaults),
+          weight,
+          filters: [],
+        })),
+      }
+    : first(backendOf(original, profile, defaults));
+  const rule = (
+    matches: HttpRule["matches"],
+    profileRule: HttpRule["profile"],
+    ms?: number,
+  ): HttpRule => ({
+    matches,
+    filters: [],
+    to,
+    timeouts: { requestMs: ms, responseMs: undefined, idleMs: undefined },
+    retry: undefined,
+    obeysHeaders: false,
+    profile: profileRule,
+  });
+  const rules = profile.routes.map(({ matches, rule: own, timeoutMs }) =>
+    rule(
+      [{ path: { kind: "test", value: matches }, method: undefined, headers: [], query: [] }],
+      own,
+      timeoutMs,
+    ),
+  );
+  // The accrual of the policy is kept: it belongs to the service and not to its routes.
+  const accrual = policy?.protocol.kind === "detect" ? policy.protocol.http1.accrual : undefined;
+  const http: HttpRoutes = {
+    routes: [{ meta, hosts: [], rules: [...rules, rule([], undefined)] }],
+    accrual,
+  };
+  const opaque = [{ meta, snis: [], filters: [], to }];
+  const timeoutMs = defaults.detectMs;
+  return { meta, protocol: { kind: "detect", timeoutMs, opaque, http1: http, http2: http } };
+}
+
+function opaqueOf(protocol: OutboundProtocol): readonly TcpRoute[] | undefined {
+  return protocol.kind === "opaque" || protocol.kind === "detect" ? protocol.opaque : undefined;
+}
+
+function backendOf(
+  original: SocketAddr,
+  profile: Profile | undefined,
+  defaults: PlanDefaults,
+): Backend {
+  if (profile?.endpoint) {
+    const to = { kind: "forward", address: profile.endpoint } as const;
+    return { meta: builtIn("endpoint"), queue: defaults.queue, to };
+  }
+  if (profile?.name) {
+    return balanced(`${profile.name}:${original.port}`, metaOf(profile), defaults);
+  }
+  const to = { kind: "forward", address: bareAddress(original) } as const;
+  return { meta: builtIn("fallback"), queue: defaults.queue, to };
+}
+
+function detect(backend: Backend, { detectMs }: PlanDefaults): OutboundProtocol {
+  const rule: HttpRule = {
+    matches: [],
+    filters: [],
+    to: first(backend),
+    timeouts: { requestMs: undefined, responseMs: undefined, idleMs: undefined },
+    retry: undefined,
+    obeysHeaders: false,
+    profile: undefined,
+  };
+  const routes = [{ meta: builtIn("http"), hosts: [], rules: [rule] }];
+  const http = { routes, accrual: undefined };
+  return {
+    kind: "detect",
+    timeoutMs: detectMs,
+    opaque: [tcpRoute(backend)],
+    http1: http,
+    http2: http,
+  };
+}
+
+function tcpRoute(backend: Backend): TcpRoute {
+  return { meta: builtIn("opaq"), snis: [], filters: [], to: first(backend) };
+}
+
+function first(backend: Backend): Distribution {
+  return { kind: "first", backends: [{ backend, weight: 1, filters: [] }] };
+}
+
+const DEFAULT_LOAD: Load = { defaultRttMs: 30, decayMs: 10_000, penalty: undefined };
+
+function balanced(path: string, meta: Meta, { queue }: PlanDefaults): Backend {
+  return { meta, queue, to: { kind: "balance", path, load: DEFAULT_LOAD } };
+}
+
+function metaOf(profile: Profile): Meta {
+  if (profile.parent) return profile.parent;
+  return profile.endpoint
+    ? builtIn(addressKey(profile.endpoint))
+    : namedMeta(profile.name || "profile");
+}
+
+// `name.namespace.svc.…[:port]`, as authorities of services are.
+function namedMeta(authority: string): Meta {
+  const [host = "", port = "0"] = authority.split(":");
+  const [name = "", namespace = "", svc] = host.split(".");
+  return svc === "svc"
+    ? { group: "core", kind: "Service", namespace, name, section: "", port: Number(port) }
+    : builtIn(authority);
+}
