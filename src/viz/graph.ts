@@ -1,0 +1,171 @@
+// The picture that the dashboard draws: every workload with its golden metrics and their recent past, and who
+// calls whom with what result.
+
+import { KINDS } from "./kinds.ts";
+import type { Match, Metrics } from "./metrics.ts";
+import type { StatRow } from "./stat.ts";
+import { stat } from "./stat.ts";
+import type { Traffic } from "./traffic.ts";
+import { groupLabels, httpTraffic, sliceKey, tcpTraffic } from "./traffic.ts";
+import type { Named, World } from "./world.ts";
+
+/** What a call is protected by: mutual TLS, nothing, or some calls by one and some by the other. */
+export type Security = "mutual" | "none" | "mixed";
+
+export type Call = {
+  /** `outside` stands for whoever has no proxy. */
+  readonly src: Named;
+  readonly dst: Named;
+  readonly http: Traffic | undefined;
+  readonly open: number;
+  readonly security: Security;
+};
+
+export type WorkloadStat = StatRow & {
+  /** Requests a second and their success share (NaN without requests), oldest first, one for `stepMs`. */
+  readonly rate: readonly number[];
+  readonly success: readonly number[];
+};
+
+export type Graph = {
+  readonly windowMs: number;
+  readonly stepMs: number;
+  readonly workloads: readonly WorkloadStat[];
+  readonly calls: readonly Call[];
+};
+
+export const OUTSIDE: Named = { kind: "outside", namespace: "", name: "outside the mesh" };
+
+const WORKLOADS = KINDS.filter((k) => k.role === "workload" && k.name !== "pod");
+const LABELS = ["namespace", ...WORKLOADS.map((k) => k.label)];
+const DST_LABELS = LABELS.map((label) => `dst_${label}`);
+
+/** Everything in `namespace` ("" for all) over a window, with `points` of past. */
+export async function graph(
+  world: World,
+  metrics: Metrics,
+  namespace: string,
+  windowMs: number,
+  points: number,
+): Promise<Graph> {
+  const [workloads, calls] = await Promise.all([
+    workloadStats(world, metrics, namespace, windowMs, points),
+    allCalls(metrics, namespace, windowMs),
+  ]);
+  return { windowMs: metrics.covered(windowMs), stepMs: STEP_MS, workloads, calls };
+}
+
+const STEP_MS = 10_000;
+
+async function workloadStats(
+  world: World,
+  metrics: Metrics,
+  namespace: string,
+  windowMs: number,
+  points: number,
+): Promise<WorkloadStat[]> {
+  const kinds = WORKLOADS.filter((k) => (world.things.get(k.name)?.length ?? 0) > 0);
+  const lists = await Promise.all(
+    kinds.map(async ({ name: kind }) => {
+      const of = { kind, namespace, name: "" };
+      const query = { of, selector: () => true, windowMs, tcp: true, podsOnly: false };
+      const [rows, past] = await Promise.all([
+        stat(world, metrics, query),
+        pastOf(metrics, kind, namespace, points),
+      ]);
+      // A ReplicaSet behind a Deployment has no pods of its own in our picture.
+      return rows
+        .filter((row) => row.running + row.failed > 0 || row.thing.kind === "deployment")
+        .map((row) => ({ ...row, ...past(row.thing) }));
+    }),
+  );
+  return lists.flat();
+}
+
+async function pastOf(metrics: Metrics, kind: string, namespace: string, points: number) {
+  const by = groupLabels(kind, "");
+  const match: Match = { direction: "inbound", namespace: namespace || undefined };
+  const groupBy = [...by, "classification"];
+  const groups = await metrics.trend("response_total", match, groupBy, STEP_MS, points);
+  const byKey = new Map(groups.map(({ labels, values }) => [sliceKey(labels, groupBy), values]));
+  const none = Array<number>(points).fill(0);
+  return ({ namespace: ns, name }: Named) => {
+    const good = byKey.get([ns, name, "success"].join("\0")) ?? none;
+    const bad = byKey.get([ns, name, "failure"].join("\0")) ?? none;
+    return {
+      rate: good.map((value, i) => value + (bad[i] ?? 0)),
+      success: good.map((value, i) => value / (value + (bad[i] ?? 0))),
+    };
+  };
+}
+
+async function allCalls(metrics: Metrics, namespace: string, windowMs: number): Promise<Call[]> {
+  const by = [...LABELS, ...DST_LABELS, "dst_service", "tls"];
+  const outbound: Match = { direction: "outbound" };
+  const inbound: Match = { direction: "inbound", client_id: "" };
+  const [http, tcp, outside] = await Promise.all([
+    httpTraffic(metrics, { match: outbound, by }, windowMs),
+    tcpTraffic(metrics, { match: { ...outbound, peer: "dst" }, by }, windowMs),
+    httpTraffic(metrics, { match: inbound, by: LABELS }, windowMs),
+  ]);
+  const merged = new Map<string, Call>();
+  for (const key of new Set([...http.keys(), ...tcp.keys()])) {
+    const requests = http.get(key);
+    const connections = tcp.get(key);
+    const labels = (requests ?? connections)!.labels;
+    const src = workloadIn(labels, "");
+    const dst = workloadIn(labels, "dst_") ?? serviceIn(labels);
+    if (!src || !dst) continue;
+    const security = labels["tls"] === "true" ? "mutual" : "none";
+    add(merged, { src, dst, http: requests, open: connections?.open ?? 0, security });
+  }
+  for (const requests of outside.values()) {
+    const dst = workloadIn(requests.labels, "");
+    if (dst) add(merged, { src: OUTSIDE, dst, http: requests, open: 0, security: "none" });
+  }
+  return [...merged.values()].filter(
+    ({ src, dst }) =>
+      namespace === "" || src.namespace === namespace || dst.namespace === namespace,
+  );
+}
+
+// Calls over TLS and without it are two groups of series and one edge; its latency is that of the busier group.
+function add(merged: Map<string, Call>, call: Call): void {
+  const key = JSON.stringify([call.src, call.dst]);
+  const before = merged.get(key);
+  if (!before) {
+    merged.set(key, call);
+    return;
+  }
+  const isMixed = before.http && call.http && before.security !== call.security;
+  const security = isMixed ? "mixed" : call.http ? call.security : before.security;
+  merged.set(key, {
+    ...before,
+    http: sum(before.http, call.http),
+    open: before.open + call.open,
+    security,
+  });
+}
+
+function sum(a: Traffic | undefined, b: Traffic | undefined): Traffic | undefined {
+  if (!a || !b) return a ?? b;
+  const busier = a.success + a.failure >= b.success + b.failure ? a : b;
+  return { ...busier, success: a.success + b.success, failure: a.failure + b.failure };
+}
+
+function workloadIn(
+  labels: Readonly<Record<string, string>>,
+  side: "" | "dst_",
+): Named | undefined {
+  const namespace = labels[`${side}namespace`] ?? "";
+  for (const { name: kind, label } of WORKLOADS) {
+    const name = labels[side + label];
+    if (name) return { kind, namespace, name };
+  }
+  return undefined;
+}
+
+function serviceIn(labels: Readonly<Record<string, string>>): Named | undefined {
+  const name = labels["dst_service"];
+  return name ? { kind: "service", namespace: labels["dst_namespace"] ?? "", name } : undefined;
+}

@@ -1,0 +1,85 @@
+// The questions that stat, routes, edges and the dashboard ask of the proxies' metrics. Two sources answer them:
+// the embedded store that scrapes proxies itself, and a Prometheus that somebody runs.
+
+import type { Labels } from "./text.ts";
+
+/** What a label must be: this text (absent is ""), one of these texts, or anything but absent. */
+export type Wanted = string | readonly string[] | typeof PRESENT;
+
+/** Any value but "". */
+export const PRESENT: unique symbol = Symbol("present");
+
+export type Match = Readonly<Record<string, Wanted | undefined>>;
+
+/** One group of series: the labels that were grouped by (absent ones are ""), and the number. */
+export type Group = { readonly labels: Labels; readonly value: number };
+
+/** The same with several numbers: one for each quantile, or for each step of time. */
+export type NumbersGroup = { readonly labels: Labels; readonly values: readonly number[] };
+
+export interface Metrics {
+  /** sum(increase(family{match}[window])) by (by) */
+  increase(family: string, match: Match, by: readonly string[], windowMs: number): Promise<Group[]>;
+  /** sum(family{match}) by (by): the latest values of gauges. */
+  latest(family: string, match: Match, by: readonly string[]): Promise<Group[]>;
+  /** histogram_quantile(q, sum(increase(family_bucket{match}[window])) by (le, by)) for each q; NaN without samples. */
+  quantiles(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    windowMs: number,
+    qs: readonly number[],
+  ): Promise<NumbersGroup[]>;
+  /** rate(family{match}[step]) by (by), per second, for the last `points` steps, oldest first. */
+  trend(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    stepMs: number,
+    points: number,
+  ): Promise<NumbersGroup[]>;
+  /** How much of a window there are samples for, in milliseconds: less right after the start. */
+  covered(windowMs: number): number;
+}
+
+/** Whether `labels` are what `match` wants. */
+export function matches(labels: Labels, match: Match): boolean {
+  for (const name in match) {
+    const wanted = match[name];
+    if (wanted === undefined) continue;
+    const value = labels[name] ?? "";
+    if (
+      wanted === PRESENT
+        ? value === ""
+        : typeof wanted === "string"
+          ? value !== wanted
+          : !wanted.includes(value)
+    ) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Quantile `q` of a histogram from cumulative counts by upper bound, straight lines within a bucket (as Prometheus does). */
+export function quantile(
+  q: number,
+  buckets: readonly (readonly [le: number, count: number])[],
+): number {
+  const sorted = [...buckets].sort((a, b) => a[0] - b[0]);
+  const total = sorted.at(-1)?.[1] ?? 0;
+  if (total === 0) return NaN;
+  const rank = q * total;
+  let lower = 0;
+  let below = 0;
+  for (const [le, count] of sorted) {
+    if (count >= rank) {
+      // The last bucket has no end: the answer is "at least its beginning".
+      if (le === Infinity) return lower;
+      return count === below ? le : lower + (le - lower) * ((rank - below) / (count - below));
+    }
+    lower = le;
+    below = count;
+  }
+  return lower;
+}

@@ -1,0 +1,257 @@
+// The embedded metrics store: the last ten minutes of what proxies count, in memory.
+// A series is a ring of what it grew by from scrape to scrape, not of its values: sums over a window then need
+// no care for restarts, and four bytes a sample are enough.
+//
+//   tick            … 41  42  43  44 ◀ now
+//   counter         …  7   9   9   2      (the proxy restarted before 44)
+//   ring of growth  …  1   2   0   2
+
+import type { Group, Match, Metrics, NumbersGroup } from "./metrics.ts";
+import { matches, quantile } from "./metrics.ts";
+import type { Labels } from "./text.ts";
+import { parseText } from "./text.ts";
+
+/** What is kept: everything that the viz API answers from. `gauge` families keep only their latest value. */
+const FAMILIES: Readonly<Record<string, "counter" | "gauge">> = {
+  request_total: "counter",
+  response_total: "counter",
+  response_latency_ms_bucket: "counter",
+  route_response_total: "counter",
+  route_actual_response_total: "counter",
+  route_response_latency_ms_bucket: "counter",
+  tcp_open_connections: "gauge",
+  tcp_read_bytes_total: "counter",
+  tcp_write_bytes_total: "counter",
+  inbound_http_authz_allow_total: "counter",
+  inbound_http_authz_deny_total: "counter",
+  inbound_http_route_not_found_total: "counter",
+  outbound_http_route_request_statuses_total: "counter",
+  outbound_grpc_route_request_statuses_total: "counter",
+  outbound_http_route_backend_response_statuses_total: "counter",
+  outbound_grpc_route_backend_response_statuses_total: "counter",
+  outbound_http_route_retry_requests_total: "counter",
+  outbound_grpc_route_retry_requests_total: "counter",
+  outbound_http_route_request_duration_seconds_bucket: "counter",
+  outbound_grpc_route_request_duration_seconds_bucket: "counter",
+  process_start_time_seconds: "gauge",
+};
+
+class Series {
+  readonly labels: Labels;
+  readonly target: Target;
+  /** Allocated with the first growth: most buckets of most histograms never grow. */
+  ring: Float32Array | undefined = undefined;
+  value = 0;
+  /** The tick of the last sample. */
+  tick = 0;
+
+  constructor(target: Target, labels: Labels) {
+    this.target = target;
+    this.labels = labels;
+  }
+}
+
+class Target {
+  /** By the series' own text, which saves parsing its labels again at each scrape. */
+  readonly series = new Map<string, Series>();
+  scraped = false;
+}
+
+export class Store implements Metrics {
+  readonly #intervalMs: number;
+  readonly #slots: number;
+  readonly #targets = new Map<string, Target>();
+  readonly #families = new Map<string, Set<Series>>();
+  #tick = 0;
+  #firstTick = 0;
+
+  /** Keeps `keepMs` of samples that come every `intervalMs`. */
+  constructor(intervalMs: number, keepMs = 600_000) {
+    this.#intervalMs = intervalMs;
+    this.#slots = Math.ceil(keepMs / intervalMs);
+  }
+
+  get seriesCount(): number {
+    let sum = 0;
+    for (const set of this.#families.values()) sum += set.size;
+    return sum;
+  }
+
+  /** Begins the next scrape; series that nobody has seen for the whole window are forgotten. */
+  turn(): void {
+    this.#tick++;
+    if (this.#tick % 30 === 0) this.#forget();
+  }
+
+  /** Takes what `target` answered in this turn. `extra` are the labels that say whose proxy it is. */
+  take(target: string, extra: Labels, text: string): void {
+    let known = this.#targets.get(target);
+    if (!known) this.#targets.set(target, (known = new Target()));
+    const from = known;
+    // What a proxy counted before it was first seen did not happen within any window.
+    const fresh = !from.scraped;
+    parseText(
+      text,
+      (family) => FAMILIES[family] !== undefined,
+      (family, key, value, labels) => {
+        let series = from.series.get(key);
+        if (!series) {
+          series = new Series(from, { ...labels(), ...extra });
+          from.series.set(key, series);
+          this.#family(family).add(series);
+          if (fresh) series.value = value;
+        }
+        this.#sample(series, value, FAMILIES[family] === "counter");
+      },
+    );
+    from.scraped = true;
+    if (this.#firstTick === 0) this.#firstTick = this.#tick;
+  }
+
+  increase(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    windowMs: number,
+  ): Promise<Group[]> {
+    return Promise.resolve(
+      this.#group(family, match, by, (series) => this.#growth(series, windowMs)),
+    );
+  }
+
+  latest(family: string, match: Match, by: readonly string[]): Promise<Group[]> {
+    // A proxy that missed three scrapes is gone, and its connections with it.
+    const since = this.#tick - 3;
+    return Promise.resolve(
+      this.#group(family, match, by, (series) => (series.tick >= since ? series.value : undefined)),
+    );
+  }
+
+  quantiles(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    windowMs: number,
+    qs: readonly number[],
+  ): Promise<NumbersGroup[]> {
+    const histograms = new Map<string, { labels: Labels; buckets: [number, number][] }>();
+    const growth = (series: Series): number => this.#growth(series, windowMs);
+    for (const { labels, value } of this.#group(`${family}_bucket`, match, [...by, "le"], growth)) {
+      const { le, ...rest } = labels;
+      const key = by.map((name) => rest[name]).join("\0");
+      let histogram = histograms.get(key);
+      if (!histogram) histograms.set(key, (histogram = { labels: rest, buckets: [] }));
+      histogram.buckets.push([le === "+Inf" ? Infinity : Number(le), value]);
+    }
+    return Promise.resolve(
+      [...histograms.values()].map(({ labels, buckets }) => ({
+        labels,
+        values: qs.map((q) => quantile(q, buckets)),
+      })),
+    );
+  }
+
+  trend(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    stepMs: number,
+    points: number,
+  ): Promise<NumbersGroup[]> {
+    const step = Math.max(1, Math.round(stepMs / this.#intervalMs));
+    const found = new Map<string, { labels: Labels; values: number[] }>();
+    for (let i = 0; i < points; i++) {
+      const until = this.#tick - (points - 1 - i) * step;
+      const read = (series: Series): number => this.#between(series, until - step, until);
+      for (const { labels, value } of this.#group(family, match, by, read)) {
+        const key = by.map((name) => labels[name]).join("\0");
+        let group = found.get(key);
+        if (!group) found.set(key, (group = { labels, values: Array<number>(points).fill(0) }));
+        group.values[i] = (value * 1000) / (step * this.#intervalMs);
+      }
+    }
+    return Promise.resolve([...found.values()]);
+  }
+
+  covered(windowMs: number): number {
+    if (this.#firstTick === 0) return windowMs;
+    const known = Math.max(1, this.#tick - this.#firstTick) * this.#intervalMs;
+    return Math.min(windowMs, known);
+  }
+
+  #family(name: string): Set<Series> {
+    let set = this.#families.get(name);
+    if (!set) this.#families.set(name, (set = new Set()));
+    return set;
+  }
+
+  #sample(series: Series, value: number, counter: boolean): void {
+    const growth = value >= series.value ? value - series.value : value;
+    if (counter && growth > 0) {
+      series.ring ??= new Float32Array(this.#slots);
+      this.#clear(series);
+      series.ring[this.#tick % this.#slots]! += growth;
+    } else if (series.ring) {
+      this.#clear(series);
+    }
+    series.value = value;
+    series.tick = this.#tick;
+  }
+
+  // Wipes the slots that the ring has passed since the last sample.
+  #clear(series: Series): void {
+    const from = Math.max(series.tick + 1, this.#tick - this.#slots + 1);
+    for (let tick = from; tick <= this.#tick; tick++) series.ring![tick % this.#slots] = 0;
+  }
+
+  #growth(series: Series, windowMs: number): number {
+    return this.#between(series, this.#tick - Math.round(windowMs / this.#intervalMs), this.#tick);
+  }
+
+  /** What a series grew by after tick `after`, up to tick `until`. */
+  #between(series: Series, after: number, until: number): number {
+    const ring = series.ring;
+    if (!ring) return 0;
+    const last = Math.min(until, series.tick);
+    let sum = 0;
+    for (let tick = Math.max(after, series.tick - this.#slots, 0) + 1; tick <= last; tick++) {
+      sum += ring[tick % this.#slots]!;
+    }
+    return sum;
+  }
+
+  #group(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    read: (series: Series) => number | undefined,
+  ): Group[] {
+    const groups = new Map<string, { labels: Labels; value: number }>();
+    for (const series of this.#families.get(family) ?? []) {
+      if (!matches(series.labels, match)) continue;
+      const value = read(series);
+      if (value === undefined) continue;
+      const key = by.map((name) => series.labels[name] ?? "").join("\0");
+      const group = groups.get(key);
+      if (group) {
+        group.value += value;
+      } else {
+        const labels = Object.fromEntries(by.map((name) => [name, series.labels[name] ?? ""]));
+        groups.set(key, { labels, value });
+      }
+    }
+    return [...groups.values()];
+  }
+
+  #forget(): void {
+    const oldest = this.#tick - this.#slots;
+    for (const [name, target] of this.#targets) {
+      for (const [key, series] of target.series) {
+        if (series.tick >= oldest) continue;
+        target.series.delete(key);
+        for (const set of this.#families.values()) set.delete(series);
+      }
+      if (target.series.size === 0) this.#targets.delete(name);
+    }
+  }
+}

@@ -1,0 +1,227 @@
+// What the viz API knows of resources: pods with their owners and proxies, and what else people ask about.
+// One immutable picture, made anew when a resource changes; answers are pure functions of it and of metrics.
+
+import type { Watch } from "../base/watch.ts";
+import { combine } from "../base/watch.ts";
+import type { Pod, Resource } from "../platform/kinds.ts";
+import type { ResourceMap, Resources } from "../platform/resources.ts";
+import { kindOf } from "./kinds.ts";
+import type { Labels } from "./text.ts";
+
+/** A pod as viz sees it. */
+export type MeshPod = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly ip: string;
+  /** Kubernetes' phase, or why its container waits ("CrashLoopBackOff"), as kubectl shows it. */
+  readonly status: string;
+  readonly running: boolean;
+  readonly failed: boolean;
+  readonly owner: Named | undefined;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly serviceAccount: string;
+  /** Whether it has a proxy, and whether that is ready. */
+  readonly meshed: boolean;
+  readonly proxyReady: boolean;
+  readonly proxyVersion: string;
+  readonly controlPlaneNs: string;
+  readonly adminPort: number;
+  readonly controlPort: number;
+  readonly startedAtMs: number | undefined;
+  readonly resourceVersion: string;
+  /** What its proxy's metrics are labelled with: namespace, pod and owner. */
+  readonly metricLabels: Labels;
+};
+
+/** Something with a kind of `kinds.ts`. Namespaces have the namespace "". */
+export type Named = { readonly kind: string; readonly namespace: string; readonly name: string };
+
+export type Thing = Named & { readonly labels: Labels };
+
+export type World = {
+  readonly pods: readonly MeshPod[];
+  /** Everything else that can be asked about, by kind. */
+  readonly things: ReadonlyMap<string, readonly Thing[]>;
+  readonly services: ResourceMap<"Service">;
+  readonly profiles: ResourceMap<"ServiceProfile">;
+  readonly podByIp: ReadonlyMap<string, MeshPod>;
+};
+
+/** Which platform kinds make which of ours. Pods that nobody lists are found through their pods' owners. */
+const THINGS = {
+  Namespace: "namespace",
+  Service: "service",
+  Deployment: "deployment",
+  StatefulSet: "statefulset",
+  DaemonSet: "daemonset",
+  ReplicaSet: "replicaset",
+  Job: "job",
+  Server: "server",
+} as const;
+
+type ThingKind = keyof typeof THINGS;
+
+/** The picture of the mesh, and how it changes. */
+export function watchWorld(resources: Resources): Watch<World> {
+  const kinds = Object.keys(THINGS) as ThingKind[];
+  const things = combine<ResourceMap<ThingKind>[]>(kinds.map((kind) => resources.watch(kind)));
+  return combine<[ResourceMap<"Pod">, ResourceMap<"ServiceProfile">, ResourceMap<ThingKind>[]]>([
+    resources.watch("Pod"),
+    resources.watch("ServiceProfile"),
+    things,
+  ]).map(([pods, profiles, lists]) => paint(pods, profiles, lists, kinds));
+}
+
+function paint(
+  podMap: ResourceMap<"Pod">,
+  profiles: ResourceMap<"ServiceProfile">,
+  lists: readonly ResourceMap<ThingKind>[],
+  kinds: readonly ThingKind[],
+): World {
+  const pods = [...podMap.values()].map(meshPod);
+  const things = new Map<string, Thing[]>();
+  kinds.forEach((kind, i) => {
+    const list = [...(lists[i] as ReadonlyMap<string, Resource<ThingKind>>).values()];
+    things.set(
+      THINGS[kind],
+      list.map(({ metadata: { namespace, name, labels } }) => ({
+        kind: THINGS[kind],
+        namespace,
+        name,
+        labels,
+      })),
+    );
+  });
+  addOwners(things, pods);
+  return {
+    pods,
+    things,
+    services: lists[kinds.indexOf("Service")] as ResourceMap<"Service">,
+    profiles,
+    podByIp: new Map(pods.filter((pod) => pod.ip !== "").map((pod) => [pod.ip, pod])),
+  };
+}
+
+// A mesh may run pods whose owners it does not list: `linkerd local run` has no Deployment, and some platforms
+// serve no CronJobs.
+function addOwners(things: Map<string, Thing[]>, pods: readonly MeshPod[]): void {
+  const seen = new Set([...things.values()].flat().map(nameKey));
+  for (const { owner, labels } of pods) {
+    if (!owner || seen.has(nameKey(owner))) continue;
+    seen.add(nameKey(owner));
+    const list = things.get(owner.kind);
+    if (list) list.push({ ...owner, labels });
+    else things.set(owner.kind, [{ ...owner, labels }]);
+  }
+}
+
+/** A key that is equal for equal names. */
+export function nameKey({ kind, namespace, name }: Named): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
+const PROXY = "linkerd-proxy";
+
+function meshPod(pod: Pod): MeshPod {
+  const { metadata, spec, status } = pod;
+  const { namespace, name, labels, annotations } = metadata;
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const proxy = statuses.find((s) => s.name === PROXY);
+  const declared = [...spec.containers, ...spec.initContainers].find((c) => c.name === PROXY);
+  const owner = ownerOf(pod);
+  const port = (annotation: string, otherwise: number): number =>
+    Number(annotations[`config.linkerd.io/${annotation}`] ?? otherwise);
+  const waiting = statuses.find((s) => s.state?.waiting?.reason)?.state?.waiting?.reason;
+  return {
+    namespace,
+    name,
+    ip: status?.podIP ?? "",
+    status: waiting ?? status?.phase ?? "Pending",
+    running: status?.phase === "Running",
+    failed: status?.phase === "Failed",
+    owner,
+    labels,
+    annotations,
+    serviceAccount: spec.serviceAccountName,
+    meshed: declared !== undefined || proxy !== undefined || CONTROL_PLANE_NS in labels,
+    proxyReady: proxy?.ready ?? false,
+    proxyVersion:
+      annotations["linkerd.io/proxy-version"] ?? imageTag(proxy?.image ?? declared?.image),
+    controlPlaneNs: labels[CONTROL_PLANE_NS] ?? "",
+    adminPort: port("admin-port", 4191),
+    controlPort: port("control-port", 4190),
+    startedAtMs: status?.startTime ? Date.parse(status.startTime) : undefined,
+    resourceVersion: metadata.resourceVersion,
+    metricLabels: {
+      namespace,
+      pod: name,
+      ...(owner && { [kindOf(owner.kind)?.label ?? owner.kind]: owner.name }),
+    },
+  };
+}
+
+const CONTROL_PLANE_NS = "linkerd.io/control-plane-ns";
+
+/** The workload of a pod: the injector's label says it; else its owner, where a ReplicaSet stands for its Deployment. */
+function ownerOf({ metadata: { namespace, labels, ownerReferences } }: Pod): Named | undefined {
+  for (const kind of ["deployment", "statefulset", "daemonset", "cronjob", "job", "replicaset"]) {
+    const name = labels[`linkerd.io/proxy-${kind}`];
+    if (name) return { kind, namespace, name };
+  }
+  const owner = ownerReferences[0];
+  if (!owner) return undefined;
+  const kind = owner.kind.toLowerCase();
+  const hash = labels["pod-template-hash"];
+  if (kind === "replicaset" && hash && owner.name.endsWith(`-${hash}`)) {
+    return { kind: "deployment", namespace, name: owner.name.slice(0, -hash.length - 1) };
+  }
+  return { kind, namespace, name: owner.name };
+}
+
+function imageTag(image: string | undefined): string {
+  const at = image?.lastIndexOf(":") ?? -1;
+  return at > 0 && !image!.slice(at).includes("/") ? image!.slice(at + 1) : "";
+}
+
+/** Whether a thing is what a selection wants; "" wants any. */
+export function isWanted(thing: Named, wanted: { namespace: string; name: string }): boolean {
+  const { namespace, name } = thing;
+  return (
+    (wanted.name === "" || wanted.name === name) &&
+    (wanted.namespace === "" || thing.kind === "namespace" || wanted.namespace === namespace)
+  );
+}
+
+/** The pods that belong to a thing: a pod itself, those of a workload, of a namespace, or behind a service. */
+export function podsOf(world: World, thing: Named): MeshPod[] {
+  switch (thing.kind) {
+    case "pod":
+      return world.pods.filter((p) => p.name === thing.name && p.namespace === thing.namespace);
+    case "namespace":
+      return world.pods.filter((p) => p.namespace === thing.name);
+    case "service": {
+      const selector = world.services.get(`${thing.namespace}/${thing.name}`)?.spec.selector ?? {};
+      const wanted = Object.entries(selector);
+      return world.pods.filter(
+        (p) =>
+          p.namespace === thing.namespace &&
+          wanted.length > 0 &&
+          wanted.every(([key, value]) => p.labels[key] === value),
+      );
+    }
+    default:
+      return world.pods.filter(
+        ({ owner }) =>
+          owner?.kind === thing.kind &&
+          owner.name === thing.name &&
+          owner.namespace === thing.namespace,
+      );
+  }
+}
+
+/** All things of a kind, pods included. */
+export function thingsOf(world: World, kind: string): readonly Thing[] {
+  if (kind !== "pod") return world.things.get(kind) ?? [];
+  return world.pods.map(({ namespace, name, labels }) => ({ kind, namespace, name, labels }));
+}
