@@ -44,9 +44,9 @@ function handOver(path) {
   child.on("error", (cause) => fail(`linkerd cannot start ${path}: ${cause.message}.`));
   for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGINT", "SIGQUIT"])
     process.on(signal, () => {
-      // A terminal sends these two to the child as well.
-      const bySelf = process.stdin.isTTY && (signal === "SIGINT" || signal === "SIGQUIT");
-      if (!bySelf) child.kill(signal);
+      // What is typed at a terminal reaches the child by itself.
+      const isTyped = process.stdin.isTTY && (signal === "SIGINT" || signal === "SIGQUIT");
+      if (!isTyped) child.kill(signal);
     });
   child.on("exit", (code, signal) => {
     if (code !== null) process.exit(code);
