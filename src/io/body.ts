@@ -4,8 +4,6 @@
 //
 //   Origin ──push/finish/abort──▶ Body ──chunk/end/abort──▶ Sink
 //          ◀──resume/cancel─────      ◀──resume/cancel────
-//
-// A body that arrived whole with its head has `whole` set and no machinery at all.
 
 import type { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
@@ -19,9 +17,9 @@ export type BodyEnd = {
 
 /** Whoever produces a body. */
 export interface Origin {
-  /** The consumer has room again after `push` returned false. */
+  /** The consumer has room: called when it first asks, and after `push` returned false. */
   resume(): void;
-  /** The consumer wants no more of it. */
+  /** The consumer wants no more of it; not called once the origin has finished or aborted. */
   cancel(fault: Fault): void;
 }
 
@@ -37,19 +35,25 @@ export interface Sink {
 export type EndHook = (end: BodyEnd) => void;
 
 const NO_BYTES = Buffer.alloc(0);
+const NOTHING: BodyEnd = { bytes: 0, trailers: undefined, fault: undefined };
 
 export class Body {
-  /** All the bytes, when they were there from the start; undefined for a body that streams. */
-  readonly whole: Buffer | undefined;
-  /** Bytes to come, when the sender said so (Content-Length); undefined when only the end will tell. */
-  readonly length: number | undefined;
-  /** Bytes that have passed so far. */
+  /** All the bytes, when they were there before anybody asked for them; undefined for a body that streams. */
+  whole: Buffer | undefined;
+  /** Bytes to come in all, when that is known (Content-Length); undefined when only the end will tell. */
+  length: number | undefined;
+  /** Bytes that the origin has pushed so far. */
   bytes: number;
+  /** Set when the message is over for its consumer, in order or not. */
   ended: BodyEnd | undefined;
   private origin: Origin | undefined;
   private sink: Sink | undefined;
+  /** Chunks that the sink has not taken: there is none yet, or it asked to wait. */
   private waiting: Buffer[] | undefined;
   private paused: boolean;
+  /** The origin has pushed everything, but the sink has not taken it all yet. */
+  private finished: boolean;
+  private trailers: Headers | undefined;
   private hook: EndHook | undefined;
 
   private constructor(
@@ -66,15 +70,13 @@ export class Body {
     this.sink = undefined;
     this.waiting = undefined;
     this.paused = false;
+    this.finished = false;
+    this.trailers = undefined;
     this.hook = undefined;
   }
 
   /** No bytes, no trailers. */
-  static readonly empty: Body = new Body(NO_BYTES, 0, undefined, {
-    bytes: 0,
-    trailers: undefined,
-    fault: undefined,
-  });
+  static readonly empty: Body = new Body(NO_BYTES, 0, undefined, NOTHING);
 
   /** A body that is all there. */
   static of(bytes: Buffer | string, trailers?: Headers): Body {
@@ -99,7 +101,7 @@ export class Body {
   push(chunk: Buffer): boolean {
     if (this.ended !== undefined) return true;
     this.bytes += chunk.length;
-    if (this.sink === undefined || this.waiting !== undefined) {
+    if (this.sink === undefined || this.paused || this.waiting !== undefined) {
       (this.waiting ??= []).push(chunk);
       return false;
     }
@@ -108,45 +110,73 @@ export class Body {
     return false;
   }
 
-  /** Says that everything has been pushed. */
+  /** Says that everything has been pushed. A body that nobody has asked for yet becomes `whole`. */
   finish(trailers?: Headers): void {
-    this.conclude(trailers, undefined);
+    if (this.ended !== undefined) return;
+    this.finished = true;
+    this.trailers = trailers;
+    if (this.sink === undefined) {
+      const { waiting } = this;
+      this.waiting = undefined;
+      this.whole =
+        waiting === undefined
+          ? NO_BYTES
+          : waiting.length === 1
+            ? waiting[0]!
+            : Buffer.concat(waiting);
+      this.length = this.whole.length;
+      this.settle(undefined);
+    } else if (this.waiting === undefined) {
+      this.deliver();
+    }
   }
 
-  /** Says that no more will come although the message is incomplete. */
+  /** Says that no more will come although the message is incomplete. What waits is dropped. */
   abort(fault: Fault): void {
-    this.conclude(undefined, fault);
+    if (this.ended !== undefined) return;
+    const { sink } = this;
+    this.settle(fault);
+    sink?.abort(fault);
   }
 
   // --- For the consumer.
 
   /** Sends everything to `sink`; called once, by whoever writes the message. */
   to(sink: Sink): void {
-    this.sink = sink;
-    if (this.whole !== undefined) {
-      if (this.whole.length > 0) sink.chunk(this.whole);
-      sink.end(this.ended!.trailers);
+    if (this.ended === undefined) {
+      this.sink = sink;
+      this.drain();
       return;
     }
-    this.drain();
+    if (this.ended.fault !== undefined) {
+      sink.abort(this.ended.fault);
+      return;
+    }
+    if (this.whole!.length > 0) sink.chunk(this.whole!);
+    sink.end(this.ended.trailers);
   }
 
   /** The sink has room again. */
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.drain();
+    if (this.sink !== undefined) this.drain();
   }
 
   /** The consumer gives up: the origin is told, the end hook sees `fault`, and the sink hears no more. */
   cancel(fault: Fault): void {
-    if (this.ended !== undefined && this.waiting === undefined) return;
-    this.waiting = undefined;
-    this.sink = undefined;
-    const origin = this.origin;
-    this.origin = undefined;
-    this.settle(undefined, fault);
+    if (this.ended !== undefined) return;
+    const origin = this.finished ? undefined : this.origin;
+    this.settle(fault);
     origin?.cancel(fault);
+  }
+
+  /** Cuts the message short from the middle: its origin is told to stop and its sink that it is incomplete. */
+  cut(fault: Fault): void {
+    const { sink } = this;
+    if (this.ended !== undefined) return;
+    this.cancel(fault);
+    sink?.abort(fault);
   }
 
   // --- For filters.
@@ -169,85 +199,65 @@ export class Body {
 
   /** All the bytes of a body, for small ones; rejects with the fault that cut it short, or when it passes `limitBytes`. */
   read(limitBytes: number, tooLarge: () => Fault): Promise<Buffer> {
-    if (this.whole !== undefined) {
-      return this.whole.length > limitBytes
-        ? Promise.reject(tooLarge())
-        : Promise.resolve(this.whole);
-    }
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
       this.to({
         chunk: (chunk) => {
           size += chunk.length;
-          if (size > limitBytes) {
-            const fault = tooLarge();
-            this.cancel(fault);
-            reject(fault);
-          } else {
-            chunks.push(chunk);
-          }
+          chunks.push(chunk);
+          if (size > limitBytes) this.cut(tooLarge());
           return true;
         },
-        end: () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
+        end: () => {
+          if (size > limitBytes) reject(tooLarge());
+          else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+        },
         abort: reject,
       });
     });
   }
 
-  /** Cuts the message short from the middle: its origin is told to stop and its sink that it is incomplete. */
-  cut(fault: Fault): void {
-    const origin = this.origin;
-    this.conclude(undefined, fault);
-    origin?.cancel(fault);
-  }
-
   /** Reads and forgets the bytes, so that the connection they come on can go on. */
   discard(): void {
-    if (this.whole === undefined) this.to(DISCARD);
+    if (this.ended === undefined) this.to(DISCARD);
   }
 
-  // Hands over what waits; then asks for more, or ends.
+  // Hands over what waits; then ends, or asks for more.
   private drain(): void {
-    const waiting = this.waiting;
+    const { waiting } = this;
     if (waiting !== undefined) {
-      const sink = this.sink!;
-      while (waiting.length > 0) {
-        if (!sink.chunk(waiting.shift()!)) {
-          this.paused = waiting.length > 0 || this.ended === undefined;
-          if (this.paused) return;
-        }
-        if (this.sink === undefined) return; // Cancelled by the sink.
+      let next = 0;
+      while (next < waiting.length && !this.paused) {
+        this.paused = !this.sink!.chunk(waiting[next++]!);
+        if (this.ended !== undefined) return; // The sink gave up.
+      }
+      if (next < waiting.length) {
+        this.waiting = waiting.slice(next);
+        return;
       }
       this.waiting = undefined;
     }
-    if (this.ended !== undefined) this.deliverEnd(this.ended);
-    else this.origin?.resume();
+    if (this.finished) this.deliver();
+    else if (!this.paused) this.origin!.resume();
   }
 
-  private conclude(trailers: Headers | undefined, fault: Fault | undefined): void {
-    if (this.ended !== undefined) return;
-    // A failed message is cut short at once: what waits is worth nothing to anybody.
-    if (fault !== undefined) this.waiting = undefined;
-    this.settle(trailers, fault);
-    if (this.waiting === undefined && this.sink !== undefined) this.deliverEnd(this.ended!);
-  }
-
-  private settle(trailers: Headers | undefined, fault: Fault | undefined): void {
-    if (this.ended?.fault === undefined && this.ended !== undefined && fault === undefined) return;
-    const first = this.ended === undefined;
-    this.ended = { bytes: this.bytes, trailers, fault };
-    const hook = this.hook;
-    this.hook = undefined;
-    if (first) hook?.(this.ended);
-  }
-
-  private deliverEnd(end: BodyEnd): void {
+  private deliver(): void {
     const sink = this.sink!;
-    this.sink = undefined;
+    this.settle(undefined);
+    sink.end(this.trailers);
+  }
+
+  // The message is over: hooks hear of it before the sink does.
+  private settle(fault: Fault | undefined): void {
+    const trailers = fault === undefined ? this.trailers : undefined;
+    const end = (this.ended = { bytes: this.bytes, trailers, fault });
+    this.waiting = undefined;
     this.origin = undefined;
-    if (end.fault !== undefined) sink.abort(end.fault);
-    else sink.end(end.trailers);
+    this.sink = undefined;
+    const { hook } = this;
+    this.hook = undefined;
+    hook?.(end);
   }
 }
 
