@@ -31,7 +31,7 @@ const path: fc.Arbitrary<Path> = fc.array(segment, { maxLength: 4 });
 const prefix: fc.Arbitrary<Prefix> = fc.array(fc.oneof(segment, fc.constant(wildcard)), {
   maxLength: 4,
 });
-const weight = fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1e6, noNaN: true }));
+const weight = fc.nat(1e9).map((millionths) => millionths / 1e6);
 
 const { tree } = fc.letrec<{ tree: NameTree<Path> }>((tie) => ({
   tree: fc.oneof(

@@ -8,6 +8,7 @@
 //   union(neg | fail, w*t) = t = union(w*t)        alt() = neg = union()
 //   parseTree(printTree(t)) = t, but for the weight of a lone branch, which the grammar drops
 
+import type { Random } from "../base/random.ts";
 import { type Cursor, parseAll, type Warn } from "./cursor.ts";
 import { type Path, printPath, readPath } from "./path.ts";
 
@@ -121,6 +122,34 @@ export function evalTree<T>(tree: NameTree<T>): Leaf<ReadonlySet<T>> | Neg | Fai
     default:
       return tree;
   }
+}
+
+/** One leaf by chance and weight, undefined where chance or the tree leads to none; for trees whose leaves all exist. */
+export function pickLeaf<T>(tree: NameTree<T>, random: Random): T | undefined {
+  switch (tree.kind) {
+    case "leaf":
+      return tree.value;
+    case "alt": {
+      const first = tree.trees.find((t) => evalTree(t).kind !== "neg");
+      return first && pickLeaf(first, random);
+    }
+    case "union":
+      return pickBranch(tree.branches, random);
+    default:
+      return undefined;
+  }
+}
+
+function pickBranch<T>(branches: readonly Branch<T>[], random: Random): T | undefined {
+  const total = branches.reduce((sum, branch) => sum + branch.weight, 0);
+  let left = random.next() * total;
+  for (const { weight, tree } of branches) {
+    left -= weight;
+    if (left < 0) return pickLeaf(tree, random);
+  }
+  // All weights are 0: then each is as good as the other.
+  const any = branches[random.below(branches.length)];
+  return any && pickLeaf(any.tree, random);
 }
 
 /** Reads a name tree of paths; throws a SyntaxFault. Weights after a path are accepted with a warning. */
