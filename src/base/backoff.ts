@@ -6,7 +6,7 @@ import type { Random } from "./random.ts";
 export type Backoff =
   /** Doubles from min to max; `jitter` (a ratio) of it at most is added by chance. Linkerd 2's. */
   | {
-      readonly kind: "exponential";
+      readonly kind?: "exponential";
       readonly minMs: number;
       readonly maxMs: number;
       readonly jitter: number;
@@ -26,7 +26,7 @@ export interface Delays {
 
 /** The backoff between two limits that Linkerd 2 uses everywhere. */
 export function exponential(minMs: number, maxMs: number, jitter: number): Backoff {
-  return { kind: "exponential", minMs, maxMs, jitter };
+  return { minMs, maxMs, jitter };
 }
 
 /** One run through the delays of `backoff`. */
@@ -43,10 +43,6 @@ export function delays(backoff: Backoff, random: Random): Delays {
     switch (backoff.kind) {
       case "constant":
         return backoff.ms;
-      case "exponential": {
-        const ms = doubled(backoff.minMs, backoff.maxMs);
-        return Math.min(backoff.maxMs, ms + ms * backoff.jitter * random.next());
-      }
       case "equal": {
         const half = doubled(backoff.minMs, backoff.maxMs) / 2;
         return half + half * random.next();
@@ -55,6 +51,10 @@ export function delays(backoff: Backoff, random: Random): Delays {
         const top = Math.max(backoff.minMs, previous * 3);
         previous = backoff.minMs + (top - backoff.minMs) * random.next();
         return (previous = Math.min(backoff.maxMs, previous));
+      }
+      default: {
+        const ms = doubled(backoff.minMs, backoff.maxMs);
+        return Math.min(backoff.maxMs, ms + ms * backoff.jitter * random.next());
       }
     }
   };

@@ -1,0 +1,200 @@
+// The queue in front of a balancer. While an endpoint is ready it costs one test; when none is, requests wait for
+// one, up to a time; then the backend is in failfast, and everything fails at once until an endpoint is ready
+// again. A backend that is known to have no endpoints fails at once: nothing there could come back in time.
+// Each refusal says which backend, how many endpoints it has, in which state, since when and why.
+
+import type { Clock, Timer } from "../base/clock.ts";
+import { Fault, type FaultCode } from "../base/fault.ts";
+import { HttpReq, type HttpRsp } from "../io/message.ts";
+import { type Balancer, describe, seconds } from "./balance.ts";
+import type { Target } from "./endpoint.ts";
+import type { Backend } from "./distribute.ts";
+import type { Service } from "./types.ts";
+
+export type QueueOptions = {
+  readonly clock: Clock;
+  /** How many requests may wait. Linkerd's control plane says 100. */
+  readonly capacity: number;
+  /** How long the backend may be unready before it fails fast. Linkerd: 3 s. */
+  readonly failfastMs: number;
+  readonly watcher?: QueueWatcher;
+};
+
+/** What metrics want to know of a queue. */
+export interface QueueWatcher {
+  /** A request was taken; `waitedMs` is 0 for one that did not wait. */
+  passed(waitedMs: number): void;
+  /** How many wait now. */
+  length(n: number): void;
+  /** It can be used from now on, or no longer; `failfast` when that has lasted too long. */
+  gate(state: "open" | "shut" | "failfast"): void;
+  /** How many endpoints are ready, and how many are not. */
+  endpoints(ready: number, pending: number): void;
+}
+
+type Waiter<Req, Rsp> = {
+  readonly req: Req;
+  readonly at: number;
+  resolve: (rsp: Rsp | Promise<Rsp>) => void;
+  reject: (fault: Fault) => void;
+};
+
+/** A backend: a balancer with its queue. */
+export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> implements Backend<
+  Req,
+  Rsp
+> {
+  readonly service: Service<Req, Rsp>;
+  readonly balancer: Balancer<Req, Rsp, T>;
+  private readonly options: QueueOptions;
+  private readonly waiters: Set<Waiter<Req, Rsp>>;
+  private readonly again: (req: Req, fault: Fault) => Promise<Rsp>;
+  private unreadySince: number | undefined;
+  private failfast: boolean;
+  private timer: Timer | undefined;
+  private closed: boolean;
+
+  constructor(balancer: Balancer<Req, Rsp, T>, options: QueueOptions) {
+    this.balancer = balancer;
+    this.options = options;
+    this.waiters = new Set();
+    this.unreadySince = undefined;
+    this.failfast = false;
+    this.timer = undefined;
+    this.closed = false;
+    this.service = (req) => this.take(req);
+    this.again = (req, fault) => this.retake(req, fault);
+    balancer.onChange = () => this.changed();
+    this.changed();
+  }
+
+  /** Whether a request would be sent or may wait: false in failfast and without endpoints. */
+  get available(): boolean {
+    return this.balancer.available || !(this.failfast || this.isEmpty);
+  }
+
+  /** Whether requests wait or are under way: a cache must not close it then. */
+  get busy(): boolean {
+    if (this.waiters.size > 0) return true;
+    for (const { pending } of this.balancer.endpoints.values()) if (pending > 0) return true;
+    return false;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    this.balancer.close();
+    this.refuseAll();
+  }
+
+  private take(req: Req): Promise<Rsp> {
+    const now = this.options.clock.now();
+    const tried = req instanceof HttpReq ? req.tried : undefined;
+    const endpoint = this.balancer.pick(now, tried);
+    if (endpoint === undefined) return this.wait(req, now);
+    this.options.watcher?.passed(0);
+    return endpoint.send(req, now, this.again);
+  }
+
+  // A connection could not be made. Its endpoint is shut now; another one may do, or this one a moment later.
+  private retake(req: Req, fault: Fault): Promise<Rsp> {
+    const { clock, failfastMs } = this.options;
+    if (req instanceof HttpReq) {
+      (req.tried ??= []).push(req.endpoint);
+      if (clock.now() - req.at >= failfastMs) return Promise.reject(fault);
+    } else if (!this.balancer.available) {
+      return Promise.reject(fault);
+    }
+    return this.take(req);
+  }
+
+  private wait(req: Req, now: number): Promise<Rsp> {
+    const { capacity, watcher } = this.options;
+    if (this.failfast || this.isEmpty || this.closed) return Promise.reject(this.refusal());
+    if (this.waiters.size >= capacity) return Promise.reject(this.full());
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter<Req, Rsp> = { req, at: now, resolve, reject };
+      this.waiters.add(waiter);
+      watcher?.length(this.waiters.size);
+      if (req instanceof HttpReq) {
+        req.onCancel = (fault) => {
+          this.waiters.delete(waiter);
+          watcher?.length(this.waiters.size);
+          reject(fault);
+        };
+      }
+    });
+  }
+
+  private get isEmpty(): boolean {
+    return this.balancer.endpoints.size === 0 && this.balancer.discovery.kind === "ok";
+  }
+
+  private changed(): void {
+    const { watcher } = this.options;
+    const { readyCount, endpoints } = this.balancer;
+    watcher?.endpoints(readyCount, endpoints.size - readyCount);
+    if (this.balancer.available) this.open();
+    else this.shut();
+  }
+
+  private open(): void {
+    if (this.unreadySince !== undefined) {
+      this.unreadySince = undefined;
+      this.failfast = false;
+      this.timer?.cancel();
+      this.options.watcher?.gate("open");
+    }
+    const now = this.options.clock.now();
+    for (const waiter of this.waiters) {
+      // Each one sent may shut an endpoint that is on probation, so ask again for each.
+      const endpoint = this.balancer.pick(now, undefined);
+      if (endpoint === undefined) return;
+      this.waiters.delete(waiter);
+      if (waiter.req instanceof HttpReq) waiter.req.onCancel = undefined;
+      this.options.watcher?.length(this.waiters.size);
+      this.options.watcher?.passed(now - waiter.at);
+      waiter.resolve(endpoint.send(waiter.req, now, this.again));
+    }
+  }
+
+  private shut(): void {
+    const { clock, failfastMs, watcher } = this.options;
+    if (this.unreadySince === undefined) {
+      this.unreadySince = clock.now();
+      watcher?.gate("shut");
+      this.timer = clock.after(failfastMs, () => {
+        this.failfast = true;
+        watcher?.gate("failfast");
+        this.refuseAll();
+      });
+    }
+    if (this.isEmpty) this.refuseAll();
+  }
+
+  private refuseAll(): void {
+    if (this.waiters.size === 0) return;
+    const fault = this.refusal();
+    for (const waiter of this.waiters) waiter.reject(fault);
+    this.waiters.clear();
+    this.options.watcher?.length(0);
+  }
+
+  private refusal(): Fault {
+    const { name } = this.balancer;
+    if (this.closed) return new Fault("closed", `${name}: this backend is no longer in use`);
+    const now = this.options.clock.now();
+    const { reason, text, fault } = describe(this.balancer, now);
+    const since = seconds(now - (this.unreadySince ?? now));
+    const code: FaultCode = this.isEmpty ? "no-endpoints" : "failfast";
+    const words = code === "failfast" ? `service in fail-fast (${reason})` : reason;
+    return new Fault(code, `${name}: ${words} for ${since}: ${text}`, { cause: fault });
+  }
+
+  private full(): Fault {
+    const { capacity } = this.options;
+    const { text } = describe(this.balancer, this.options.clock.now());
+    const message = `${this.balancer.name}: queue-full (${capacity} requests wait): ${text}`;
+    return new Fault("load-shed", message, { retryable: false });
+  }
+}
