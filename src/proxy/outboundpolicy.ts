@@ -17,6 +17,7 @@ import type { Timeouts as WireTimeouts } from "../../proto/gen/http_route_pb.js"
 import { exponential, type Backoff } from "../base/backoff.ts";
 import { parseAddress } from "./address.ts";
 import { durationMs, invalid, optionalMs, parseHost, parseMeta, present } from "./fromproto.ts";
+import type { Load } from "../stack/latency.ts";
 import { parseFilter, parseGrpcMatch, parseHttpMatch } from "./matches.ts";
 import type {
   Accrual,
@@ -25,7 +26,6 @@ import type {
   HttpRoute,
   HttpRoutes,
   HttpRule,
-  Load,
   OutboundPolicy,
   OutboundProtocol,
   RetryPolicy,

@@ -1,6 +1,7 @@
 // One outbound policy from the two things that the control plane says of a destination: its client policy
 // and its profile. The order of precedence is linkerd2-proxy's; all of it is pure, so every case is a test.
 
+import { DEFAULT_LOAD } from "../stack/latency.ts";
 import { addressKey } from "./address.ts";
 import {
   builtIn,
@@ -9,7 +10,6 @@ import {
   type Distribution,
   type HttpRoutes,
   type HttpRule,
-  type Load,
   type Meta,
   type OutboundPolicy,
   type OutboundProtocol,
@@ -161,8 +161,6 @@ function tcpRoute(backend: Backend): TcpRoute {
 function first(backend: Backend): Distribution {
   return { kind: "first", backends: [{ backend, weight: 1, filters: [] }] };
 }
-
-const DEFAULT_LOAD: Load = { defaultRttMs: 30, decayMs: 10_000, penalty: undefined };
 
 function balanced(path: string, meta: Meta, { queue }: PlanDefaults): Backend {
   return { meta, queue, to: { kind: "balance", path, load: DEFAULT_LOAD } };

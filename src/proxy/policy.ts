@@ -5,6 +5,7 @@
 import type { Backoff } from "../base/backoff.ts";
 import type { BudgetOptions } from "../base/budget.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import type { Load } from "../stack/latency.ts";
 import type { Network } from "./settingtypes.ts";
 
 /** Which resource a policy, route or backend comes from. Built-in ones have kind `default` and no group. */
@@ -86,14 +87,6 @@ export type Address = SocketAddr & {
 export type AddressSet = {
   readonly exists: boolean;
   readonly addresses: ReadonlyMap<string, Address>;
-};
-
-export type Load = {
-  readonly defaultRttMs: number;
-  readonly decayMs: number;
-  readonly penalty:
-    | { readonly penaltyMs: number; readonly decayMs: number; readonly maxRetryAfterMs: number }
-    | undefined;
 };
 
 export type Backend = {

@@ -4,7 +4,7 @@ import { VirtualClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Counter } from "../base/metrics.ts";
 import { seededRandom } from "../base/random.ts";
-import { Subscription, type Answer } from "./subscription.ts";
+import { Subscription, feed, type Answer, type OpenStream } from "./subscription.ts";
 import type { State } from "../base/watch.ts";
 
 type Stream = {
@@ -17,19 +17,19 @@ function setUp(limits: { initialMs?: number; idleMs?: number; lifetimeMs?: numbe
   const clock = new VirtualClock();
   const streams: Stream[] = [];
   const failures = new Counter();
-  const subscription = new Subscription<string, string>({
-    open: (message, end) => {
-      const stream: Stream = { message, end, closed: false };
-      streams.push(stream);
-      return () => (stream.closed = true);
-    },
-    reader: () => {
+  const open: OpenStream<string> = (message, end) => {
+    const stream: Stream = { message, end, closed: false };
+    streams.push(stream);
+    return () => (stream.closed = true);
+  };
+  const subscription = new Subscription<string>({
+    feed: feed(open, () => {
       let sum = "";
       return (text) => {
         if (text === "bad") throw new Fault("invalid-policy", "bad");
         return (sum += text);
       };
-    },
+    }),
     clock,
     random: seededRandom(1),
     lingerMs: 5000,

@@ -16,10 +16,22 @@ export type OpenStream<M> = (
   end: (status: number, message: string) => void,
 ) => Close;
 
-export type SubscriptionOptions<M, T> = {
-  readonly open: OpenStream<M>;
-  /** Makes what adds up the messages of one stream. A throw rejects the message and keeps the last value. */
-  readonly reader: () => (message: M) => T;
+/** Opens a stream of values. `heard` gets what reads one; a throw in it rejects that message alone. */
+export type Feed<T> = (
+  heard: (read: () => T) => void,
+  end: (status: number, message: string) => void,
+) => Close;
+
+/** The values of a stream of messages; `reader` makes what adds up the messages of one stream. */
+export function feed<M, T>(open: OpenStream<M>, reader: () => (message: M) => T): Feed<T> {
+  return (heard, end) => {
+    const read = reader();
+    return open((message) => heard(() => read(message)), end);
+  };
+}
+
+export type SubscriptionOptions<T> = {
+  readonly feed: Feed<T>;
   readonly clock: Clock;
   readonly random: Random;
   /** How long the stream stays open when nobody looks. */
@@ -42,8 +54,8 @@ const ANSWERS = new Set([3, 5, 9, 12]);
 // When the control plane is silent for so long after a look at something known, the old knowledge has to do.
 const STALE_AFTER_MS = 1000;
 
-export class Subscription<M, T> extends Watch<Answer<T>> {
-  readonly #options: SubscriptionOptions<M, T>;
+export class Subscription<T> extends Watch<Answer<T>> {
+  readonly #options: SubscriptionOptions<T>;
   readonly #var = new Var<Answer<T>>();
   readonly #delays: Delays;
   #observers = 0;
@@ -56,7 +68,7 @@ export class Subscription<M, T> extends Watch<Answer<T>> {
   /** Why there is no stream at the moment. */
   broken: Fault | undefined;
 
-  constructor(options: SubscriptionOptions<M, T>) {
+  constructor(options: SubscriptionOptions<T>) {
     super();
     this.#options = options;
     this.#delays = delays(exponential(100, 10_000, 0.5), options.random);
@@ -83,13 +95,19 @@ export class Subscription<M, T> extends Watch<Answer<T>> {
       close();
       this.#observers -= 1;
       if (this.#observers > 0) return;
-      this.#linger = this.#options.clock.after(this.#options.lingerMs, () => this.#halt());
+      this.#linger = this.#options.clock.after(this.#options.lingerMs, () => this.halt());
     };
   }
 
+  /** Closes the stream. What it said is remembered for when the control plane is away, but not shown as current. */
+  halt(): void {
+    this.#linger?.cancel();
+    this.#closeStream();
+    this.#var.become({ kind: "pending" });
+  }
+
   #open(): void {
-    const { clock, initialMs, lifetimeMs, open, reader } = this.#options;
-    const read = reader();
+    const { clock, feed, initialMs, lifetimeMs } = this.#options;
     let heard = false;
     let over = false;
     let idle: Timer | undefined;
@@ -107,21 +125,22 @@ export class Subscription<M, T> extends Watch<Answer<T>> {
     };
     const initial = limit(initialMs, "no first message in time");
     limit(lifetimeMs, "opened anew by schedule");
-    if (this.#remembered)
+    if (this.#remembered) {
       this.#timers.push(clock.after(STALE_AFTER_MS, () => this.#settleForOld()));
+    }
     // Set before opening, because a stream may end at once.
     let close: Close = () => {};
     this.#stream = () => {
       over = true;
       close();
     };
-    close = open((message) => {
+    close = feed((read) => {
       if (over) return;
       heard = true;
       initial?.cancel();
       idle?.cancel();
       idle = limit(this.#options.idleMs, "silent for too long");
-      this.#heard(() => read(message));
+      this.#heard(read);
     }, finish);
     if (over) close();
   }
@@ -145,7 +164,9 @@ export class Subscription<M, T> extends Watch<Answer<T>> {
       const answer = { exists: false, why } as const;
       this.#remembered = answer;
       this.heardAt = this.#options.clock.now();
-      this.#var.set(answer);
+      this.broken = undefined;
+      // It is asked again and again, in case it comes to be; the same answer is no news.
+      if (this.#var.value?.exists !== false) this.#var.set(answer);
     } else {
       this.broken = new Fault("unavailable", `the control plane is away: ${why}`);
       this.#options.failures.inc();
@@ -167,12 +188,6 @@ export class Subscription<M, T> extends Watch<Answer<T>> {
   #settleForOld(): void {
     if (this.#var.state.kind !== "pending") return;
     this.#fail(new Fault("unavailable", "the control plane does not answer"));
-  }
-
-  #halt(): void {
-    this.#closeStream();
-    // The value is remembered for when the control plane is away, but not shown as if it were current.
-    this.#var.become({ kind: "pending" });
   }
 
   #closeStream(): void {
