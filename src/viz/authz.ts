@@ -1,4 +1,4 @@
-// `viz authz`: for each server, route and authorization of a resource, what was let in, turned away, and how
+// The answer of `viz authz`: for each server, route and authorization of a resource, what was let in, turned away, and how
 // the let-in requests fared.
 
 import type { Match, Metrics } from "./metrics.ts";

@@ -1,4 +1,4 @@
-// `viz edges`: which workloads hold connections to which, and whether both sides know each other (mutual TLS).
+// The answer of `viz edges`: which workloads hold connections to which, and whether both sides know each other (mutual TLS).
 
 import { kindOf } from "./kinds.ts";
 import type { Metrics } from "./metrics.ts";

@@ -1,4 +1,4 @@
-// `viz routes`: golden metrics by route of ServiceProfiles. "Effective" is what the client got, "actual" what was
+// The answer of `viz routes`: golden metrics by route of ServiceProfiles. "Effective" is what the client got, "actual" what was
 // sent for it: they differ by the retries.
 
 import type { Match, Metrics } from "./metrics.ts";

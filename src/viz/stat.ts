@@ -1,4 +1,4 @@
-// `viz stat`: golden metrics of resources. A pure function of the world and the metrics.
+// The answer of `viz stat`: golden metrics of resources. A pure function of the world and the metrics.
 
 import type { Match, Metrics } from "./metrics.ts";
 import type { Selector } from "./selector.ts";

@@ -1,3 +1,5 @@
+// The embedded store against what a Prometheus would answer: growth, gauges, quantiles, and what it forgets.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

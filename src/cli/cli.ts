@@ -1,0 +1,91 @@
+// The command line as a function from words to an exit code: finds the command, shows help, completes words,
+// hands unknown verbs to `linkerd-X` extensions, and turns faults into one sentence on standard error.
+
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { Fault } from "../base/fault.ts";
+import type { Command } from "./command.ts";
+import { complete } from "./completion.ts";
+import { root } from "./root.ts";
+import { printHelp } from "./help.ts";
+import { namesOf } from "./mesh.ts";
+import { parse, UnknownCommand } from "./parse.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Runs `linkerd WORDS…`. Resolves to the exit code: 0 for success, 1 for any failure. */
+export async function cli(
+  words: readonly string[],
+  terminal: Terminal,
+  tree: Command = root,
+): Promise<number> {
+  try {
+    if (words[0] === "__complete") return await printCompletions(words, terminal, tree);
+    return await run(words, terminal, tree);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    terminal.note(`${terminal.colour.red("Error:")} ${error.message}`);
+    return 1;
+  } finally {
+    await terminal.scope.close();
+  }
+}
+
+async function run(words: readonly string[], terminal: Terminal, tree: Command): Promise<number> {
+  try {
+    const { command, path, flags, globals, args } = parse(tree, words, terminal.env);
+    if (globals.help || !command.run) {
+      terminal.print(printHelp(command, path, terminal.colour));
+      return 0;
+    }
+    if (command.deprecated) {
+      terminal.note(`Command "${command.name}" is deprecated, use instead '${command.deprecated}'`);
+    }
+    return (await command.run({ flags, globals, args, terminal })) ?? 0;
+  } catch (error) {
+    if (!(error instanceof UnknownCommand)) throw error;
+    const program = findExtension(error.word, terminal.env);
+    if (program === undefined) throw error;
+    return runExtension(program, error.rest, terminal);
+  }
+}
+
+async function printCompletions(
+  words: readonly string[],
+  terminal: Terminal,
+  tree: Command,
+): Promise<number> {
+  const typed = words.slice(words[1] === "--" ? 2 : 1);
+  // Whatever is wrong, a shell wants words and no complaint.
+  const found = await complete(tree, typed, namesOf(typed, terminal.env)).catch(() => []);
+  for (const word of found) terminal.print(`${word}\n`);
+  return 0;
+}
+
+/** The executable `linkerd-WORD` in PATH. */
+export function findExtension(word: string, env: NodeJS.ProcessEnv): string | undefined {
+  if (!/^[a-z0-9][\w-]*$/i.test(word)) return undefined;
+  for (const folder of (env["PATH"] ?? "").split(delimiter)) {
+    const path = join(folder, `linkerd-${word}`);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+function runExtension(
+  program: string,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: "inherit" });
+    terminal.scope.defer(() => void child.kill());
+    child.on("error", (error) => reject(Fault.from(error)));
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}

@@ -1,0 +1,29 @@
+// The table of all commands. A verb lives in its own file; here is only where it stands.
+
+import { authz } from "./authz.ts";
+import type { Command } from "./command.ts";
+import { command } from "./command.ts";
+import { completion } from "./completion.ts";
+import { edges } from "./edges.ts";
+import { routes } from "./routes.ts";
+import { stat } from "./stat.ts";
+import { version } from "./version.ts";
+
+const viz = command({
+  name: "viz",
+  summary: "Metrics, live calls and the dashboard",
+  commands: [stat, routes, edges, authz],
+});
+
+/** Old habits: verbs that moved below `viz`. */
+const moved = [stat, routes, edges].map((row): Command => ({
+  ...row,
+  deprecated: `linkerd viz ${row.name}`,
+}));
+
+export const root = command({
+  name: "linkerd",
+  summary:
+    "A service mesh: encrypts, balances, retries and measures what your services say to each other",
+  commands: [authz, completion, version, viz, ...moved],
+});

@@ -1,0 +1,65 @@
+// Where a command writes and how it learns that the user has had enough. Commands never touch `process`, so
+// that a test can read what they print and stop them.
+
+import { Scope } from "../base/scope.ts";
+
+export type Paint = (text: string) => string;
+export type Palette = Readonly<Record<"green" | "yellow" | "red" | "bold" | "dim" | "cyan", Paint>>;
+
+export type Terminal = {
+  /** Results: to standard output. */
+  readonly print: (text: string) => void;
+  /** Everything that is not the result: to standard error, one line. */
+  readonly note: (text: string) => void;
+  /** Whether a person looks at standard output, so that it may be redrawn. */
+  readonly live: boolean;
+  /** The same for standard error. */
+  readonly liveNotes: boolean;
+  readonly colour: Palette;
+  readonly size: () => { columns: number; rows: number };
+  readonly env: NodeJS.ProcessEnv;
+  /** Closed at Ctrl-C, SIGTERM and when nobody reads standard output any more. */
+  readonly scope: Scope;
+};
+
+const CODES = { green: 32, yellow: 33, red: 31, bold: 1, dim: 2, cyan: 36 } as const;
+
+/** Colours for a terminal, or none (https://no-color.org). */
+export function palette(on: boolean): Palette {
+  const entries = Object.entries(CODES).map(([name, code]) => [
+    name,
+    on ? (text: string) => `\x1b[${code}m${text}\x1b[0m` : (text: string) => text,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const { stdout, stderr, env } = process;
+  const scope = new Scope();
+  let asked = 0;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // Twice means now: what hangs in a close must not hold the user.
+      if (++asked > 1) process.exit(130);
+      void scope.close();
+    });
+  }
+  // A reader that has seen enough (`| head`) is success, not a failure.
+  stdout.on("error", () => void scope.close().then(() => process.exit(0)));
+  return {
+    print: (text) => void stdout.write(text),
+    note: (text) => void stderr.write(`${text}\n`),
+    live: stdout.isTTY === true && env["TERM"] !== "dumb",
+    liveNotes: stderr.isTTY === true && env["TERM"] !== "dumb",
+    colour: palette(stdout.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"),
+    size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+    env,
+    scope,
+  };
+}
+
+/** Resolves when the user stops the command. */
+export function untilStopped(terminal: Terminal): Promise<void> {
+  return new Promise((resolve) => void terminal.scope.defer(resolve));
+}

@@ -1,0 +1,49 @@
+// The verb `linkerd version`, and what our version is called.
+
+import { readFileSync } from "node:fs";
+import { command } from "./command.ts";
+import { optional, toggle } from "./flag.ts";
+import { findMesh } from "./mesh.ts";
+
+/** Our version as Linkerd prints versions ("edge-…", "stable-…", "dev-…"). */
+export function clientVersion(env: NodeJS.ProcessEnv = process.env): string {
+  const override = env["LINKERD_CONTAINER_VERSION_OVERRIDE"];
+  if (override) return override;
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return `ts-${(manifest as { version: string }).version}`;
+}
+
+export const version = command({
+  name: "version",
+  summary: "Print the client and server version",
+  examples: [["Only the client's", "version --client --short"]],
+  flags: {
+    client: toggle("Print the client version only"),
+    short: toggle("Print the version numbers only"),
+    proxy: toggle("Print the versions of the data plane's proxies too"),
+    namespace: optional("NAME", "With --proxy, of this namespace only", {
+      short: "n",
+      offers: "namespace",
+    }),
+  },
+  run: async ({ flags, globals, terminal: { print, env } }) => {
+    const line = (title: string, value: string): void =>
+      print(flags.short ? `${value}\n` : `${title}: ${value}\n`);
+    line("Client version", clientVersion(env));
+    if (flags.client) return;
+    const mesh = await findMesh(globals, env).catch(() => undefined);
+    const server = await mesh?.version().catch(() => undefined);
+    line("Server version", server ?? "unavailable");
+    if (!flags.proxy || !mesh) return;
+    const pods = await mesh.pods(flags.namespace ?? "");
+    const counts = Map.groupBy(
+      pods.filter((pod) => pod.meshed),
+      (pod) => pod.proxyVersion || "unknown",
+    );
+    if (!flags.short)
+      print(counts.size > 0 ? "Proxy versions:\n" : "Proxy versions: unavailable\n");
+    for (const [name, { length }] of counts) {
+      print(flags.short ? `${name}\n` : `\t${name} (${length} pods)\n`);
+    }
+  },
+});

@@ -1,0 +1,84 @@
+// Flags that several viz verbs share, and how their values become messages of the viz API.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Fault } from "../base/fault.ts";
+import type { ResourceSchema } from "../../proto/gen/viz/viz_pb.js";
+import { ALL, parseResource } from "../viz/kinds.ts";
+import type { ResourceName } from "../viz/kinds.ts";
+import { duration, optional, toggle } from "./flag.ts";
+import { printDuration } from "./format.ts";
+
+export const DEFAULT_NAMESPACE = "default";
+
+export const namespace = optional(
+  "NAME",
+  "Namespace of the resource (default: that of the context)",
+  {
+    short: "n",
+    offers: "namespace",
+  },
+);
+
+export const allNamespaces = toggle("In all namespaces", { short: "A" });
+
+export const selector = optional(
+  "LABELS",
+  "Only resources with these labels (app=web,tier!=cache)",
+  {
+    short: "l",
+  },
+);
+
+export const timeWindow = duration("1m", "Window of time that is looked at, at least 15s", {
+  short: "t",
+});
+
+export const partners = {
+  to: optional("RESOURCE", "Only what is sent to this resource", { offers: "resource" }),
+  toNamespace: optional("NAME", "Namespace of the --to resource", { offers: "namespace" }),
+};
+
+type ResourceInit = MessageInitShape<typeof ResourceSchema>;
+
+/** A resource as the API takes it: a namespace names itself, and is in none. */
+export function resourceIn(namespace: string, { kind, name }: ResourceName): ResourceInit {
+  return { namespace: kind === "namespace" ? "" : namespace, type: kind, name };
+}
+
+/** What `--to`/`--from` and their namespaces say; undefined when neither is given. */
+export function partner(
+  resource: string | undefined,
+  itsNamespace: string | undefined,
+  ownNamespace: string,
+): ResourceInit | undefined {
+  if (resource !== undefined)
+    return resourceIn(itsNamespace ?? ownNamespace, parseResource(resource));
+  if (itsNamespace === undefined) return undefined;
+  return { namespace: "", type: "namespace", name: itsNamespace };
+}
+
+/** The window as the API takes it; refuses one that few proxies were scraped in. */
+export function windowText(ms: number): string {
+  if (ms < 15_000)
+    throw new Fault(
+      "bad-input",
+      "--time-window must be 15s or more: proxies are not looked at more often",
+    );
+  return printDuration(ms);
+}
+
+/** Refuses `all` where one kind is wanted. */
+export function notAll({ kind }: ResourceName, verb: string): void {
+  if (kind === ALL)
+    throw new Fault("bad-input", `"all" is not supported by ${verb}: name a kind, such as deploy`);
+}
+
+type Answer = { readonly case: string | undefined; readonly value?: unknown };
+type Good<A extends Answer> = Extract<A, { case: "ok" }> extends { value: infer T } ? T : never;
+
+/** The good part of an answer, or the API's own complaint as a fault. */
+export function okOf<A extends Answer>({ response }: { readonly response: A }): Good<A> {
+  if (response.case === "ok") return response.value as Good<A>;
+  const complaint = (response.value as { error?: string } | undefined)?.error;
+  throw new Fault("unavailable", complaint || "the viz API gave an empty answer");
+}
