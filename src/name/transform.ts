@@ -4,9 +4,10 @@
 import { networkInterfaces } from "node:os";
 import { constant, type Watch } from "../base/watch.ts";
 import { absent, type Addr, type Address, mapAddresses } from "./addr.ts";
-import { bindName, type Bound, isPath, type Lookup, type Namer, resolve } from "./bind.ts";
+import { bindName, type Bound, isPath, type Lookup, type Namer } from "./bind.ts";
 import { leaf, leaves, mapTree, type NameTree } from "./nametree.ts";
 import type { Path } from "./path.ts";
+import { resolve } from "./resolve.ts";
 
 /** One transformer; `kind` names it in delegations. */
 export type Transformer = {
