@@ -30,6 +30,11 @@ export class SuccessWindow {
     return total === 0 ? 1 : sum(this.good) / total;
   }
 
+  /** Whether it holds at least `minimum` outcomes and too few of them are successes. */
+  below(threshold: number, minimum: number, now: number): boolean {
+    return this.total(now) >= minimum && this.rate(now) < threshold;
+  }
+
   clear(): void {
     this.good.fill(0);
     this.bad.fill(0);

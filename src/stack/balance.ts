@@ -8,7 +8,7 @@ import type { Random } from "../base/random.ts";
 import type { Close, State, Watch } from "../base/watch.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { type Chooser, P2c } from "./chooser.ts";
-import type { Endpoint, Keeper, Target } from "./endpoint.ts";
+import type { Endpoint, Keeper, Outage, Target } from "./endpoint.ts";
 
 export type BalanceOptions<Req, Rsp, T extends Target> = {
   /** How messages call the backend, for example its authority. */
@@ -125,7 +125,7 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
 }
 
 /** What an operator wants to know of a backend that cannot be used: a reason to grep for, and a sentence. */
-export function describe(balancer: Balancer<never, never>, now: number): Description {
+export function describe(balancer: Described, now: number): Description {
   const endpoints = [...balancer.endpoints.values()];
   const broken = endpoints.filter((endpoint) => endpoint.broken !== undefined);
   const unreachable = endpoints.filter((endpoint) => endpoint.unreachable !== undefined);
@@ -148,6 +148,14 @@ export function describe(balancer: Balancer<never, never>, now: number): Descrip
   const reason = unreachable.length > 0 ? "connect-failed" : "all-broken";
   return { reason, text, fault: last?.fault };
 }
+
+type Outages = { readonly broken: Outage | undefined; readonly unreachable: Outage | undefined };
+
+type Described = {
+  readonly endpoints: ReadonlyMap<string, Outages>;
+  readonly discovery: State<unknown>;
+  readonly readyCount: number;
+};
 
 export type Description = {
   readonly reason: string;

@@ -1,0 +1,133 @@
+// The edge where faults become responses. Whatever goes wrong behind it is answered in the client's language: an
+// HTTP status, or a gRPC status in a response without messages, with the words of the fault in `l5d-proxy-error`.
+// Each fault is logged once and counted once, here.
+
+import { Fault, type FaultCode } from "../base/fault.ts";
+import type { Logger } from "../base/log.ts";
+import type { Counter, Family, Labels } from "../base/metrics.ts";
+import { Body } from "../io/body.ts";
+import { type HttpReq, HttpRsp } from "../io/message.ts";
+import { hasHeader } from "../wire/headers.ts";
+import { isGrpc } from "./classify.ts";
+import type { HttpFilter } from "./types.ts";
+
+export type RescueOptions = {
+  readonly log: Logger;
+  /** Counts each fault by its kind, for example the family `outbound_http_errors_total`. */
+  readonly errors: Family<Counter>;
+  /** Labels that stand before `error`. */
+  readonly labels?: Labels;
+  /** Whether the client may see `l5d-proxy-error` and `l5d-proxy-connection`: inbound only meshed ones may. Default yes. */
+  readonly informs?: (req: HttpReq) => boolean;
+};
+
+/** Linkerd's words for the `error` label; a code without one is an answer by policy, which other metrics count. */
+export const ERROR_LABELS: Readonly<Record<FaultCode, string>> = {
+  "no-endpoints": "failfast",
+  failfast: "failfast",
+  "load-shed": "loadshed",
+  "connect-timeout": "i/o",
+  "connect-failed": "i/o",
+  "identity-required": "identity required",
+  "no-route": "",
+  "invalid-policy": "unexpected",
+  io: "i/o",
+  "bad-response": "i/o",
+  "response-timeout": "response timeout",
+  "request-timeout": "response timeout",
+  "idle-timeout": "response timeout",
+  "refused-stream": "i/o",
+  reset: "i/o",
+  forbidden: "",
+  "rate-limited": "",
+  unauthenticated: "",
+  "bad-request": "unexpected",
+  "uri-too-long": "unexpected",
+  "headers-too-large": "unexpected",
+  "body-too-large": "unexpected",
+  "header-timeout": "response timeout",
+  "expectation-failed": "unexpected",
+  "not-implemented": "unexpected",
+  "bad-version": "unexpected",
+  cancelled: "",
+  "gateway-loop": "gateway loop",
+  "gateway-domain": "gateway domain invalid",
+  injected: "",
+  protocol: "i/o",
+  "bad-input": "unexpected",
+  "not-found": "unexpected",
+  "in-use": "unexpected",
+  "no-permission": "unexpected",
+  unavailable: "unexpected",
+  closed: "i/o",
+  unexpected: "unexpected",
+};
+
+/** Answers every fault of what is behind it. */
+export function rescue(options: RescueOptions): HttpFilter {
+  const { log, errors, labels = {}, informs = () => true } = options;
+  const counters = new Map<FaultCode, Counter>();
+  const count = (code: FaultCode): void => {
+    const error = ERROR_LABELS[code];
+    if (error === "") return;
+    let counter = counters.get(code);
+    if (!counter) counters.set(code, (counter = errors.with({ ...labels, error })));
+    counter.inc();
+  };
+  const answer = (req: HttpReq, thrown: unknown): HttpRsp => {
+    const fault = Fault.from(thrown);
+    count(fault.code);
+    const fields = { error: fault, method: req.method, authority: req.authority, path: req.path };
+    if (fault.code === "unexpected") log.error("Request failed", fields);
+    else if (fault.side === "client") log.debug("Request failed", fields);
+    else log.info("Request failed", { code: fault.code, ...fields });
+    return replyTo(req, fault, informs(req));
+  };
+  return (next) =>
+    function rescue(req) {
+      return next(req).then(undefined, (thrown: unknown) => answer(req, thrown));
+    };
+}
+
+/** The response that tells `fault` to the client of `req`. */
+export function replyTo(req: HttpReq, fault: Fault, informs: boolean): HttpRsp {
+  const { http, grpc, closes } = fault.meaning;
+  const grpcCall = isGrpc(req.headers);
+  const injected = fault.code === "injected" ? fault.detail : undefined;
+  const headers = grpcCall
+    ? ["content-type", "application/grpc", "grpc-status", String(injected ?? grpc)]
+    : ["content-length", "0"];
+  if (grpcCall) headers.push("grpc-message", percentEncoded(fault.message));
+  if (informs) headers.push("l5d-proxy-error", headerText(fault.message));
+  // A connection that carries HTTP/1 for others between proxies stays, whatever became of one request.
+  const carried = hasHeader(req.headers, "l5d-orig-proto");
+  const close = closes && req.version !== 20 && !carried;
+  if (closes && informs) headers.push("l5d-proxy-connection", "close");
+  if (close) headers.push("connection", "close");
+  const status = grpcCall ? 200 : (injected ?? http);
+  const rsp = new HttpRsp(status, headers, Body.empty, req.version);
+  rsp.close = close;
+  rsp.fault = fault;
+  return rsp;
+}
+
+const MAX_TEXT = 512;
+
+/** Text that may stand in a field value: visible ASCII and spaces, at most 512 characters (RFC 9110 §5.5). */
+export function headerText(text: string): string {
+  const safe = text.replace(/[^\x20-\x7e]+/g, " ").trim();
+  return safe.length <= MAX_TEXT ? safe : `${safe.slice(0, MAX_TEXT - 3)}...`;
+}
+
+// The encoding of grpc-message: bytes outside of %x20-%x24 and %x26-%x7E.
+function percentEncoded(text: string): string {
+  const bytes = Buffer.from(text.slice(0, MAX_TEXT));
+  let encoded = "";
+  for (const byte of bytes) {
+    encoded +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}
