@@ -30,6 +30,8 @@ export class HttpReq {
   absolute: boolean;
   /** Without pseudo-fields; Host is kept here too for HTTP/1 and absent for HTTP/2. */
   headers: Headers;
+  /** Names of fields that no hop may put into a compression table (RFC 7541 §6.2.3). */
+  neverIndexed: readonly string[] | undefined;
   body: Body;
   /** The connection that it came on. */
   peer: Peer;
@@ -70,6 +72,7 @@ export class HttpReq {
     this.version = version;
     this.absolute = false;
     this.headers = headers;
+    this.neverIndexed = undefined;
     this.body = body;
     this.peer = peer;
     this.at = at;
@@ -98,6 +101,8 @@ export class HttpRsp {
   status: number;
   version: HttpVersion;
   headers: Headers;
+  /** As for a request. */
+  neverIndexed: readonly string[] | undefined;
   body: Body;
   /** The byte stream after 101 or a 2xx to CONNECT. */
   tunnel: Tunnel | undefined;
@@ -110,6 +115,7 @@ export class HttpRsp {
     this.status = status;
     this.version = version;
     this.headers = headers;
+    this.neverIndexed = undefined;
     this.body = body;
     this.tunnel = undefined;
     this.close = false;

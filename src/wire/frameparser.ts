@@ -193,7 +193,8 @@ export class FrameParser {
       this.fail(H2.ENHANCE_YOUR_CALM, "field block too large or in too many frames");
       return;
     }
-    this.fragments.push(src.subarray(start, end));
+    // Copied, since `src` may be used for the next read.
+    this.fragments.push(Buffer.from(src.subarray(start, end)));
   }
 
   private readPriority(src: Buffer, start: number, length: number, streamId: number): void {

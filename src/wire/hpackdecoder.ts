@@ -3,13 +3,14 @@
 // that is too large is still decoded to its end, since the dynamic table must stay in step with the peer's,
 // but nothing of it is kept, so that a few bytes of indices cannot fill the memory.
 
-import { connectionError, H2, type H2Error } from './h2error.ts';
-import { literalUse, NAME_OK, readLiteral, VALUE_OK } from './literals.ts';
-import { STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from './statictable.ts';
+import { connectionError, H2, type H2Error } from "./h2error.ts";
+import { literalUse, NAME_OK, readLiteral, VALUE_OK, VISIBLE } from "./literals.ts";
+import { STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from "./statictable.ts";
 
 // RFC 7541 §4.1: what an entry counts beyond its octets.
 const ENTRY_OVERHEAD = 32;
 const INT_MAX = 1 << 24;
+const COLON = 58;
 
 export class HpackDecoder {
   /**
@@ -72,16 +73,16 @@ export class HpackDecoder {
           value = STATIC_VALUES[index]!;
         } else {
           const place = this.placeOf(index);
-          if (place < 0) return this.error ?? invalid('index outside the tables');
+          if (place < 0) return this.error ?? invalid("index outside the tables");
           name = this.names[place]!;
           value = this.values[place]!;
           if (this.uses[place] !== (NAME_OK | VALUE_OK)) this.malformed = true;
         }
       } else if (octet >= 0x20 && octet < 0x40) {
-        if (!updates) return invalid('table size update inside a block');
+        if (!updates) return invalid("table size update inside a block");
         const size = this.readInt(src, end, 0x1f);
         if (this.error !== null) return this.error;
-        if (size > this.maxTableBytes) return invalid('table size update above the limit');
+        if (size > this.maxTableBytes) return invalid("table size update above the limit");
         this.limitBytes = size;
         this.evict(0);
         continue;
@@ -90,9 +91,10 @@ export class HpackDecoder {
         const index = this.readInt(src, end, inserts ? 0x3f : 0x0f);
         name = this.readName(src, end, index);
         const nameUse = this.use;
-        value = this.error === null ? this.readString(src, end) : '';
+        value = this.error === null ? this.readString(src, end) : "";
         if (this.error !== null) return this.error;
-        const use = (nameUse & NAME_OK) | (this.use & VALUE_OK);
+        let use = (nameUse & NAME_OK) | (this.use & VALUE_OK);
+        if (name.charCodeAt(0) === COLON && (this.use & VISIBLE) === 0) use &= ~VALUE_OK;
         if (use !== (NAME_OK | VALUE_OK)) this.malformed = true;
         if (inserts) this.insert(name, value, use);
         else if (octet >= 0x10) (this.neverIndexed ??= []).push(name);
@@ -110,13 +112,13 @@ export class HpackDecoder {
   }
 
   private readName(src: Buffer, end: number, index: number): string {
-    if (index === 0) return this.error === null ? this.readString(src, end) : '';
+    if (index === 0) return this.error === null ? this.readString(src, end) : "";
     this.use = NAME_OK;
     if (index <= STATIC_SIZE) return STATIC_NAMES[index]!;
     const place = this.placeOf(index);
     if (place < 0) {
-      this.error ??= invalid('index outside the tables');
-      return '';
+      this.error ??= invalid("index outside the tables");
+      return "";
     }
     this.use = this.uses[place]!;
     return this.names[place]!;
@@ -140,7 +142,7 @@ export class HpackDecoder {
         return value;
       }
     }
-    this.error ??= invalid('integer truncated or too large');
+    this.error ??= invalid("integer truncated or too large");
     return 0;
   }
 
@@ -156,11 +158,11 @@ export class HpackDecoder {
           this.use = literalUse;
           return text;
         }
-        this.error = invalid('invalid Huffman code');
+        this.error = invalid("invalid Huffman code");
       }
     }
-    this.error ??= invalid('literal truncated');
-    return '';
+    this.error ??= invalid("literal truncated");
+    return "";
   }
 
   private insert(name: string, value: string, use: number): void {
@@ -185,7 +187,7 @@ export class HpackDecoder {
 
   private grow(): void {
     const size = this.uses.length * 2;
-    const names = Array.from({ length: size }, () => '');
+    const names = Array.from({ length: size }, () => "");
     const values = names.slice();
     const uses = new Uint8Array(size);
     for (let entry = this.evicted; entry < this.inserted; entry++) {

@@ -3,9 +3,9 @@
 // into the dynamic table when it is seen for the second time, so that request ids and dates do not flush it.
 // Only what is indexed is Huffman-coded: that is done once, while a literal is written with every request.
 
-import type { Headers } from './headers.ts';
-import { huffmanLength, writeHuffman } from './huffman.ts';
-import { STATIC_INDEX, STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from './statictable.ts';
+import type { Headers } from "./headers.ts";
+import { huffmanLength, writeHuffman } from "./huffman.ts";
+import { STATIC_INDEX, STATIC_NAMES, STATIC_SIZE, STATIC_VALUES } from "./statictable.ts";
 
 const ENTRY_OVERHEAD = 32;
 const FIELD_OVERHEAD = 16;
@@ -16,7 +16,7 @@ const MAX_WALK = 16;
 const MAX_PLACES = 64;
 
 // Secrets of low entropy could be guessed through the table's sizes (RFC 7541 §7.1.3).
-const SECRET_NAMES = new Set(['authorization', 'proxy-authorization']);
+const SECRET_NAMES = new Set(["authorization", "proxy-authorization"]);
 const SHORT_COOKIE = 20;
 
 // A name that was seen on this connection.
@@ -31,7 +31,7 @@ class Name {
     this.staticIndex = STATIC_INDEX.get(name) ?? 0;
     this.secret = SECRET_NAMES.has(name);
     for (let i = this.staticIndex; i > 0 && STATIC_NAMES[i] === name; i++) {
-      if (STATIC_VALUES[i] !== '')
+      if (STATIC_VALUES[i] !== "")
         this.newest = new Entry(this, name, STATIC_VALUES[i]!, i, this.newest);
     }
   }
@@ -68,7 +68,7 @@ class Entry {
   }
 }
 
-const NOTHING = new Entry(new Name(''), '', '', 0, null);
+const NOTHING = new Entry(new Name(""), "", "", 0, null);
 NOTHING.live = false;
 
 /** An upper bound of the encoded size of `fields`, to be ensured before `encode` writes without checks. */
@@ -172,7 +172,7 @@ export class HpackEncoder {
         return this.writeIndexed(entry, out, at);
       }
     }
-    if (known.secret || (name === 'cookie' && value.length < SHORT_COOKIE)) {
+    if (known.secret || (name === "cookie" && value.length < SHORT_COOKIE)) {
       return this.writeLiteral(0x10, known, name, value, out, at);
     }
     const bytes = name.length + value.length + ENTRY_OVERHEAD;

@@ -3,16 +3,18 @@
 // 20 ns against 150, and equal strings become one string, which makes every later comparison a pointer's.
 // The cache is shared by all connections and its size is fixed (about 100 KB).
 
-import { readHuffman } from './huffman.ts';
+import { readHuffman } from "./huffman.ts";
 
 /** Bits that tell what a literal may be used as; they save checking it again each time it is referred to. */
 export const NAME_OK = 1;
 export const VALUE_OK = 2;
+/** Every octet is visible, as it must be in the value of a pseudo-header field, which ends up in a request line. */
+export const VISIBLE = 4;
 
 const SLOTS = 1024;
 const SLOT_BYTES = 64;
 
-const strings: string[] = Array.from({ length: SLOTS }, () => '');
+const strings: string[] = Array.from({ length: SLOTS }, () => "");
 // Twice the literal's encoded length, plus one when it is Huffman-coded; 0 for an empty slot.
 const shapes = new Uint16Array(SLOTS);
 const uses = new Uint8Array(SLOTS);
@@ -20,7 +22,7 @@ const bytes = new Uint8Array(SLOTS * SLOT_BYTES);
 
 let scratch = Buffer.allocUnsafeSlow(4096);
 
-/** What the literal read last may be used as: `NAME_OK`, `VALUE_OK` (RFC 9113 §8.2.1). */
+/** What the literal read last may be used as: `NAME_OK`, `VALUE_OK`, `VISIBLE` (RFC 9113 §8.2.1 and §8.3). */
 export let literalUse = 0;
 
 /** Reads the literal that fills `src[start, end)` as Latin-1; undefined when its Huffman code is invalid. */
@@ -60,14 +62,14 @@ export function readLiteral(
 function decode(src: Buffer, start: number, end: number, huffman: boolean): string | undefined {
   if (!huffman) {
     literalUse = useOf(src, start, end);
-    return src.toString('latin1', start, end);
+    return src.toString("latin1", start, end);
   }
   const room = (end - start) * 2;
   if (room > scratch.length) scratch = Buffer.allocUnsafeSlow(room * 2);
   const length = readHuffman(src, start, end, scratch);
   if (length < 0) return undefined;
   literalUse = useOf(scratch, 0, length);
-  return scratch.toString('latin1', 0, length);
+  return scratch.toString("latin1", 0, length);
 }
 
 // Octets that a lower-case field name may hold: the token characters of RFC 9110 §5.6.2 without A-Z.
@@ -76,17 +78,18 @@ for (const c of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
   NAME_OCTET[c.charCodeAt(0)] = 1;
 
 function useOf(src: Uint8Array, start: number, end: number): number {
-  if (start === end) return VALUE_OK;
-  let use = VALUE_OK;
+  if (start === end) return VALUE_OK | VISIBLE;
   const first = src[start]!;
   const last = src[end - 1]!;
-  if (first === 32 || first === 9 || last === 32 || last === 9) use = 0;
+  let use = first === 32 || first === 9 || last === 32 || last === 9 ? 0 : VALUE_OK | VISIBLE;
   // A colon may only open the name of a pseudo-header field.
   let name = NAME_OCTET[first]! | (first === 58 && end - start > 1 ? 1 : 0);
-  if (name === 0 && use === 0) return use;
   for (let i = start; i < end; i++) {
     const octet = src[i]!;
-    if (octet === 0 || octet === 10 || octet === 13) return 0;
+    if (octet <= 32 || octet === 127) {
+      use &= ~VISIBLE;
+      if (octet === 0 || octet === 10 || octet === 13) return 0;
+    }
     if (i > start) name &= NAME_OCTET[octet]!;
   }
   return use | (name !== 0 ? NAME_OK : 0);
