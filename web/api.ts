@@ -1,0 +1,110 @@
+// What the dashboard's server answers: the shapes of /api/live, /api/history and /api/tap, and how to ask.
+// `src/viz/page.ts` writes them; a change here is a change there.
+
+/** "deployment/emojivoto/web" */
+export type Id = string;
+
+export type Workload = {
+  readonly id: Id;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly pods: { readonly meshed: number; readonly total: number; readonly failed: number };
+  /** Shares and numbers of the window; null without requests. */
+  readonly success: number | null;
+  readonly rps: number | null;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly open: number | null;
+  readonly readRate: number | null;
+  readonly writeRate: number | null;
+  /** Requests a second and success share of the last minutes, oldest first, one for `stepMs`. */
+  readonly rate: readonly number[];
+  readonly past: readonly (number | null)[];
+};
+
+export type Call = {
+  readonly src: Id;
+  readonly dst: Id;
+  readonly success: number | null;
+  readonly rps: number | null;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly open: number;
+  readonly security: "mutual" | "none" | "mixed";
+};
+
+export type Live = {
+  readonly at: number;
+  readonly windowMs: number;
+  readonly stepMs: number;
+  readonly version: string;
+  readonly workloads: readonly Workload[];
+  readonly calls: readonly Call[];
+};
+
+/** The past of one workload: seconds since 1970 and a number or null for each. */
+export type History = {
+  readonly at: readonly number[];
+  readonly rps: readonly number[];
+  readonly success: readonly (number | null)[];
+  readonly p50: readonly (number | null)[];
+  readonly p95: readonly (number | null)[];
+  readonly p99: readonly (number | null)[];
+};
+
+/** One finished call, put together from its tap events. */
+export type TapCall = {
+  readonly at: number;
+  readonly direction: "inbound" | "outbound";
+  readonly source: string;
+  readonly destination: string;
+  readonly method: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly route: string;
+  readonly tls: boolean;
+  readonly status: number;
+  readonly grpcStatus: number | null;
+  readonly ok: boolean;
+  readonly latencyMs: number;
+};
+
+export type Route = {
+  readonly route: string;
+  readonly service: string;
+  readonly success: number | null;
+  readonly rps: number | null;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+};
+
+/** The parts of an id. */
+export function partsOf(id: Id): { kind: string; namespace: string; name: string } {
+  const [kind = "", namespace = "", ...name] = id.split("/");
+  return { kind, namespace, name: name.join("/") };
+}
+
+export async function ask<T>(path: string, query: Readonly<Record<string, string>>): Promise<T> {
+  const rsp = await fetch(`/api/${path}?${new URLSearchParams(query)}`);
+  if (!rsp.ok) throw new Error(((await rsp.json()) as { error?: string }).error ?? rsp.statusText);
+  return (await rsp.json()) as T;
+}
+
+/** Server-sent events of a kind as parsed JSON; `state` is told whether the stream is open. Returns what ends it. */
+export function stream<T>(
+  path: string,
+  query: Readonly<Record<string, string>>,
+  event: (value: T) => void,
+  state: (open: boolean, complaint?: string) => void,
+): () => void {
+  const source = new EventSource(`/api/${path}?${new URLSearchParams(query)}`);
+  source.onopen = () => state(true);
+  source.onerror = () => state(false);
+  source.onmessage = ({ data }) => event(JSON.parse(data as string) as T);
+  source.addEventListener("complaint", ({ data }) => state(false, data as string));
+  return () => source.close();
+}

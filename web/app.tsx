@@ -1,0 +1,80 @@
+// The frame around every page: where you are, which namespace, whether the picture is live, light or dark.
+
+import { useEffect, useState } from "preact/hooks";
+import { Mark, Moon, Sun } from "./icons.tsx";
+import { useLive } from "./live.ts";
+import { Overview } from "./overview.tsx";
+import { go, namespaceAddress, usePlace } from "./place.ts";
+import { flip, isDark, restore } from "./theme.ts";
+import { WorkloadPage } from "./workload.tsx";
+
+export function App() {
+  const place = usePlace();
+  const { live, connected } = useLive();
+  const [dark, setDark] = useState(restore);
+  useEffect(() => {
+    document.title = [place.name, place.namespace, "Linkerd"].filter(Boolean).join(" · ");
+  }, [place]);
+  const namespaces = [...new Set(live?.workloads.map((w) => w.namespace))].sort();
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <header>
+        <a class="home" href="/namespaces" aria-label="Linkerd, overview">
+          <Mark />
+          <span>Linkerd</span>
+        </a>
+        <label class="chooser">
+          <span class="unseen">Namespace</span>
+          <select
+            value={place.namespace}
+            onChange={({ currentTarget }) => go(namespaceAddress(currentTarget.value))}
+          >
+            <option value="">All namespaces</option>
+            {namespaces.map((ns) => (
+              <option key={ns} value={ns}>
+                {ns}
+              </option>
+            ))}
+          </select>
+        </label>
+        <p class={`status ${connected ? "on" : ""}`} role="status">
+          {connected
+            ? `Live · last ${windowText(live?.windowMs ?? 60_000)}`
+            : live
+              ? "Reconnecting…"
+              : "Connecting…"}
+        </p>
+        <button
+          type="button"
+          class="theme"
+          aria-label={dark ? "Use light colours" : "Use dark colours"}
+          onClick={() => {
+            flip();
+            setDark(isDark());
+          }}
+        >
+          {dark ? <Sun /> : <Moon />}
+        </button>
+      </header>
+      <main id="main" tabIndex={-1}>
+        {!live ? (
+          <p class="empty">
+            {connected ? "Waiting for the first figures…" : "Looking for the mesh…"}
+          </p>
+        ) : place.name ? (
+          <WorkloadPage live={live} place={place} />
+        ) : (
+          <Overview live={live} namespace={place.namespace} />
+        )}
+      </main>
+      {live && <footer>{live.version}</footer>}
+    </>
+  );
+}
+
+function windowText(ms: number): string {
+  return ms >= 60_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 1000)} s`;
+}

@@ -1,0 +1,75 @@
+// Calls as rows: the same as the lines of the topology, for those who read rather than look.
+
+import type { Call, Id } from "./api.ts";
+import { partsOf } from "./api.ts";
+import { health, millis, percent, rate } from "./format.ts";
+import { Lock, Unlocked } from "./icons.tsx";
+import { addressOf } from "./place.ts";
+
+const SECURITY = { mutual: "Mutual TLS", none: "Not encrypted", mixed: "Partly" };
+
+type Props = {
+  readonly calls: readonly Call[];
+  readonly caption: string;
+  readonly side?: "src" | "dst";
+};
+
+/** `side` shows one end only, when all rows share the other. */
+export function CallsTable({ calls, caption, side }: Props) {
+  if (calls.length === 0) return <p class="empty">None in the last minute.</p>;
+  return (
+    <div class="scroll">
+      <table>
+        <caption class="unseen">{caption}</caption>
+        <thead>
+          <tr>
+            {side !== "dst" && <th class="left plain">From</th>}
+            {side !== "src" && <th class="left plain">To</th>}
+            <th class="left plain">Secured</th>
+            <th class="plain">Success</th>
+            <th class="plain">Requests/s</th>
+            <th class="plain">P50</th>
+            <th class="plain">P95</th>
+            <th class="plain">P99</th>
+            <th class="plain">Connections</th>
+          </tr>
+        </thead>
+        <tbody>
+          {calls.map((call) => (
+            <tr key={`${call.src} ${call.dst}`}>
+              {side !== "dst" && (
+                <td class="left">
+                  <End id={call.src} />
+                </td>
+              )}
+              {side !== "src" && (
+                <td class="left">
+                  <End id={call.dst} />
+                </td>
+              )}
+              <td class={`left secured ${call.security}`}>
+                {call.security === "mutual" ? <Lock /> : <Unlocked />} {SECURITY[call.security]}
+              </td>
+              <td class={`share ${health(call.success)}`}>{percent(call.success)}</td>
+              <td>{rate(call.rps)}</td>
+              <td>{millis(call.p50)}</td>
+              <td>{millis(call.p95)}</td>
+              <td>{millis(call.p99)}</td>
+              <td>{call.open}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function End({ id }: { readonly id: Id }) {
+  const { kind, namespace, name } = partsOf(id);
+  if (kind === "outside" || kind === "service") return <span class="muted">{name}</span>;
+  return (
+    <a class="name" href={addressOf(id)} title={namespace}>
+      {name}
+    </a>
+  );
+}

@@ -1,0 +1,204 @@
+// Who calls whom: boxes for workloads, lines for calls with their rate, success and a lock where it is mutual TLS.
+
+import { useMemo } from "preact/hooks";
+import type { Call, Id, Workload } from "./api.ts";
+import { partsOf } from "./api.ts";
+import { health, percent, rate, shortKind } from "./format.ts";
+import { edgeKey, NODE, place } from "./layout.ts";
+import { addressOf } from "./place.ts";
+
+type Props = {
+  readonly workloads: readonly Workload[];
+  readonly calls: readonly Call[];
+  /** The workload in whose middle the reader is; the rest steps back. */
+  readonly focus: Id | undefined;
+  readonly onFocus: (id: Id | undefined) => void;
+};
+
+export function Topology({ workloads, calls, focus, onFocus }: Props) {
+  const byId = new Map(workloads.map((w) => [w.id, w]));
+  const nodes = [
+    ...new Set([...calls.flatMap(({ src, dst }) => [src, dst]), ...byId.keys()]),
+  ].sort();
+  const links = calls.filter(({ src, dst }) => src !== dst);
+  const key = [...nodes, ...links.map(({ src, dst }) => edgeKey(src, dst)).sort()].join("\n");
+  const placed = useMemo(() => place(nodes, links), [key]);
+  const near = (id: Id): boolean =>
+    focus === undefined ||
+    id === focus ||
+    calls.some(({ src, dst }) => (src === focus && dst === id) || (dst === focus && src === id));
+
+  if (nodes.length === 0) return <p class="empty">No workloads yet.</p>;
+  return (
+    <div class="topology">
+      <svg
+        viewBox={`0 0 ${placed.width} ${placed.height}`}
+        width={placed.width}
+        height={placed.height}
+        role="group"
+        aria-label="Who calls whom"
+      >
+        <defs>
+          {["good", "fair", "bad", "idle"].map((state) => (
+            <marker
+              id={`tip-${state}`}
+              class={`tip ${state}`}
+              viewBox="0 0 8 8"
+              refX="7"
+              markerUnits="userSpaceOnUse"
+              refY="4"
+              markerWidth="9"
+              markerHeight="9"
+              orient="auto"
+            >
+              <path d="M0 .8 7 4 0 7.2Z" />
+            </marker>
+          ))}
+        </defs>
+        {links.map((call) => {
+          const at = placed.edges.get(edgeKey(call.src, call.dst));
+          const dim = focus !== undefined && call.src !== focus && call.dst !== focus;
+          return (
+            at && (
+              <Line
+                key={edgeKey(call.src, call.dst)}
+                call={call}
+                path={at.path}
+                x={at.label.x}
+                y={at.label.y}
+                dim={dim}
+              />
+            )
+          );
+        })}
+        {nodes.map((id) => {
+          const at = placed.nodes.get(id)!;
+          return (
+            <Box
+              key={id}
+              id={id}
+              workload={byId.get(id)}
+              x={at.x}
+              y={at.y}
+              dim={!near(id)}
+              onFocus={onFocus}
+            />
+          );
+        })}
+      </svg>
+    </div>
+  );
+}
+
+type LineProps = {
+  readonly call: Call;
+  readonly path: string;
+  readonly x: number;
+  readonly y: number;
+  readonly dim: boolean;
+};
+
+function Line({ call, path, x, y, dim }: LineProps) {
+  const state = health(call.success);
+  const isLocked = call.security === "mutual";
+  const text =
+    call.rps === null
+      ? `${call.open} tcp`
+      : `${rate(call.rps)}/s  ${call.success === 1 ? "100" : ((call.success ?? 0) * 100).toFixed(1)}%`;
+  return (
+    <g class={`call ${state}${dim ? " dim" : ""}`}>
+      <title>{describe(call)}</title>
+      <path
+        class="call-line"
+        d={path}
+        marker-end={`url(#tip-${state})`}
+        stroke-width={width(call.rps)}
+      />
+      {call.rps ? <path class="call-flow" d={path} /> : null}
+      <g transform={`translate(${x - 58} ${y - 12})`}>
+        <rect class="call-label" width="116" height="24" rx="12" />
+        <g class={isLocked ? "lock on" : "lock"} transform="translate(10 5.5) scale(.8)">
+          <rect x="3.2" y="7" width="9.6" height="6.6" rx="1.6" />
+          <path
+            d={isLocked ? "M5.2 7V5.2a2.8 2.8 0 0 1 5.6 0V7" : "M5.2 7V5.2a2.8 2.8 0 0 1 5.4-1"}
+          />
+        </g>
+        <text x="67" y="16" text-anchor="middle">
+          {text}
+        </text>
+      </g>
+    </g>
+  );
+}
+
+// Wider for more, by the logarithm: a hundred times the rate is three times the line.
+function width(rps: number | null): number {
+  return 1.25 + Math.min(3, Math.log10(1 + (rps ?? 0)));
+}
+
+const SECURITY = {
+  mutual: "mutual TLS",
+  none: "not encrypted by the mesh",
+  mixed: "partly mutual TLS",
+};
+
+function describe({ src, dst, rps, success, open, security }: Call): string {
+  const traffic =
+    rps === null
+      ? `${open} connections`
+      : `${rate(rps)} requests a second, ${percent(success)} succeed`;
+  return `${partsOf(src).name} calls ${partsOf(dst).name}: ${traffic}, ${SECURITY[security]}`;
+}
+
+type BoxProps = {
+  readonly id: Id;
+  readonly workload: Workload | undefined;
+  readonly x: number;
+  readonly y: number;
+  readonly dim: boolean;
+  readonly onFocus: (id: Id | undefined) => void;
+};
+
+function Box({ id, workload, x, y, dim, onFocus }: BoxProps) {
+  const { kind, name } = partsOf(id);
+  const state = health(workload?.success ?? null);
+  const meshed = workload !== undefined && workload.pods.meshed > 0;
+  const under = workload
+    ? workload.rps === null
+      ? shortKind(kind)
+      : `${rate(workload.rps)}/s · ${percent(workload.success)}`
+    : kind === "outside"
+      ? "no proxy"
+      : shortKind(kind);
+  const box = (
+    <g
+      class={`node ${state}${dim ? " dim" : ""}${meshed ? "" : " plain"}`}
+      transform={`translate(${x - NODE.width / 2} ${y - NODE.height / 2})`}
+    >
+      <rect width={NODE.width} height={NODE.height} rx="10" />
+      <circle class="pulse" cx="18" cy={NODE.height / 2} r="4.5" />
+      <text class="node-name" x="34" y="25">
+        {clip(name, 19)}
+      </text>
+      <text class="node-under" x="34" y="43">
+        {under}
+      </text>
+    </g>
+  );
+  if (!workload) return box;
+  const focus = {
+    onFocus: () => onFocus(id),
+    onBlur: () => onFocus(undefined),
+    onMouseEnter: () => onFocus(id),
+    onMouseLeave: () => onFocus(undefined),
+  };
+  return (
+    <a href={addressOf(id)} aria-label={`${name}, ${kind}: ${under}`} {...focus}>
+      {box}
+    </a>
+  );
+}
+
+function clip(name: string, most: number): string {
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+}
