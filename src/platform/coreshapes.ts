@@ -208,6 +208,7 @@ export const workload = object({
     selector: or(labelSelector, () => ({ matchLabels: {}, matchExpressions: [] })),
     template: podTemplate,
     serviceName: optional(text),
+    strategy: optional(object({ type: optional(oneOf("RollingUpdate", "Recreate")) })),
     minReadySeconds: optional(integer()),
   }),
   status: replicaStatus,

@@ -229,7 +229,11 @@ export const networkAuthentication = object({
 
 const limit = strict({ requestsPerSecond: integer(1, 0xffff_ffff) });
 
-const serverRef = strict({ group: or(oneOf(POLICY), () => POLICY), kind: oneOf("Server"), name });
+const serverRef = strict({
+  group: or(oneOf(POLICY), () => POLICY as typeof POLICY),
+  kind: oneOf("Server"),
+  name,
+});
 
 export const httpLocalRateLimitPolicy = object({
   metadata,

@@ -107,7 +107,7 @@ export function optional<T>(shape: Shape<T>): Optional<T> {
 }
 
 /** The same shape under a key that may be missing, which then reads as `value()`. */
-export function or<T>(shape: Shape<T>, value: () => T): Shape<T> {
+export function or<T>(shape: Shape<T>, value: () => NoInfer<T>): Shape<T> {
   return { wanted: shape.wanted, absent: value, read: (v, p, m) => shape.read(v, p, m) };
 }
 

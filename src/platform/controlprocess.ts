@@ -1,0 +1,75 @@
+// The control plane of a local mesh: a process of its own that reads resources from the mesh's socket. It is
+// restarted like a container, and pods wait for its first readiness.
+
+import { Var } from "../base/watch.ts";
+import { Container } from "./container.ts";
+import type { Container as Spec } from "./kinds.ts";
+import { Log } from "./logs.ts";
+import type { PodOptions } from "./pod.ts";
+import { CONTROL_NAMESPACE } from "./sidecar.ts";
+
+/** Where its servers listen, host:port each. */
+export type ControlAddresses = {
+  readonly destination: string;
+  readonly policy: string;
+  readonly identity: string;
+  readonly admin: string;
+};
+
+export const CONTROLLER = "linkerd-controller";
+
+export class Control {
+  /** Whether it answers; false while it restarts. */
+  readonly ready = new Var(false);
+  readonly container: Container;
+
+  constructor(argv: readonly string[], options: PodOptions, addresses: ControlAddresses) {
+    const { clock, state, cwd, sidecar } = options;
+    const [ip = "", port] = addresses.admin.split(":");
+    const plan = {
+      spec: spec(Number(port)),
+      argv,
+      cwd,
+      ip,
+      restart: "Always" as const,
+      log: new Log(state.log(CONTROL_NAMESPACE, CONTROLLER, CONTROLLER)),
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        LINKERD_LOCAL_SOCKET: state.socket,
+        LINKERD_LOCAL_STATE_DIR: state.dir,
+        LINKERD_CONTROLLER_DESTINATION_ADDR: addresses.destination,
+        LINKERD_CONTROLLER_POLICY_ADDR: addresses.policy,
+        LINKERD_CONTROLLER_IDENTITY_ADDR: addresses.identity,
+        LINKERD_CONTROLLER_ADMIN_ADDR: addresses.admin,
+        LINKERD_CONTROLLER_TRUST_DOMAIN: sidecar.trustDomain,
+        LINKERD_CONTROLLER_CLUSTER_NETWORKS: sidecar.clusterNetworks,
+      },
+    };
+    this.container = new Container(plan, clock, () => {
+      if (this.ready.value !== this.container.ready) this.ready.set(this.container.ready);
+    });
+    this.container.start();
+  }
+
+  close(): Promise<void> {
+    return this.container.stop(5000);
+  }
+}
+
+function spec(port: number): Spec {
+  return {
+    name: CONTROLLER,
+    image: "",
+    env: [],
+    envFrom: [],
+    ports: [],
+    readinessProbe: {
+      httpGet: { path: "/ready", port, scheme: "HTTP", httpHeaders: [] },
+      initialDelaySeconds: 0,
+      periodSeconds: 2,
+      timeoutSeconds: 1,
+      successThreshold: 1,
+      failureThreshold: 3,
+    },
+  };
+}

@@ -1,0 +1,312 @@
+// The running local mesh: keeps the store, the pods, the edge and the slices in line with each other, and
+// does what commands ask.
+
+import { randomUUID } from "node:crypto";
+import { Fault } from "../base/fault.ts";
+import type { Scope } from "../base/scope.ts";
+import type { Close, Watch } from "../base/watch.ts";
+import { combine, Var } from "../base/watch.ts";
+import type { Control } from "./controlprocess.ts";
+import { CONTROLLER } from "./controlprocess.ts";
+import type { Edge } from "./edge.ts";
+import type { Kind, Metadata, Resource, Service } from "./kinds.ts";
+import { apiVersionOf, keyOf, kindOfResource, KINDS } from "./kinds.ts";
+import type { LogLine } from "./logs.ts";
+import type { Manifests } from "./manifests.ts";
+import { resourceOf } from "./manifests.ts";
+import type { LogQuery, Mesh, MeshStatus, RunRequest } from "./mesh.ts";
+import type { Pod, PodOptions } from "./pod.ts";
+import type { Resources } from "./resources.ts";
+import { SIDECAR } from "./sidecar.ts";
+import { sliceChanges } from "./slices.ts";
+import { put } from "./store.ts";
+import type { Workloads } from "./workloads.ts";
+import { WORKLOADS } from "./workloads.ts";
+
+type Facts = Omit<MeshStatus, "published" | "notices" | "controllerReady">;
+
+const SETTLE_MS = 10;
+const TOKEN_REFRESH_MS = 12 * 3_600_000;
+const NOTICES = 50;
+// Changes of these may ask for other pods, slices or listeners.
+const DRIVING = [...WORKLOADS, "Namespace", "Service", "ConfigMap", "Secret", "Pod"] as const;
+
+export class LocalMesh implements Mesh {
+  readonly resources: Resources;
+  readonly status: Watch<MeshStatus>;
+  /** Settles when the mesh has stopped and nothing of it is left. */
+  readonly stopped: Promise<void>;
+  readonly #options: PodOptions;
+  readonly #workloads: Workloads;
+  readonly #edge: Edge;
+  readonly #scope: Scope;
+  readonly #notices = new Var<readonly string[]>([]);
+  readonly #controllerReady = new Var(false);
+  #control: Control | undefined;
+  #settled!: () => void;
+  #due = false;
+  #version = 0;
+  #fromFiles = new Map<string, { kind: Kind; key: string }>();
+
+  constructor(
+    options: PodOptions,
+    workloads: (changed: () => void) => Workloads,
+    edge: Edge,
+    scope: Scope,
+    facts: Facts,
+  ) {
+    const { store, tokens } = options;
+    this.#options = options;
+    this.#workloads = workloads(() => this.#schedule());
+    this.#edge = edge;
+    this.#scope = scope;
+    this.stopped = new Promise((resolve) => (this.#settled = resolve));
+    this.resources = {
+      watch: (kind) => store.watch(kind),
+      reviewToken: async (token, audience) => tokens.review(token, audience),
+      writeStatus: async (kind, key, status) => {
+        const resource = store.get(kind, key);
+        if (resource) store.put(resourceOf(kind, { ...resource, status }));
+      },
+    };
+    this.status = combine([edge.published, this.#notices, this.#controllerReady]).map(
+      ([published, notices, controllerReady]) => ({
+        ...facts,
+        published,
+        notices,
+        controllerReady,
+      }),
+    );
+  }
+
+  /** Starts pods once `control` is ready, and tells of its readiness. */
+  follow(control: Control): void {
+    this.#control = control;
+    this.#scope.defer(control.ready.each((ready) => this.#controllerReady.set(ready)));
+  }
+
+  /** Applies the first manifests and follows their changes. */
+  async start(first: Manifests, changes: Watch<Manifests>): Promise<void> {
+    const { store, clock } = this.#options;
+    await this.#control?.ready.next((ready) => ready);
+    for (const kind of DRIVING) this.#scope.defer(store.watch(kind).each(() => this.#schedule()));
+    const refresh = clock.every(TOKEN_REFRESH_MS, () => {
+      for (const pod of this.#pods()) if (pod.identity.meshed) pod.refreshToken();
+    });
+    this.#scope.defer(() => refresh.cancel());
+    this.#replaceFiles(first);
+    this.#scope.defer(
+      changes.observe((state) => {
+        if (state.kind === "ok") this.#replaceFiles(state.value);
+        else if (state.kind === "failed") this.notice(state.fault.message);
+      }),
+    );
+  }
+
+  /** Says something to the user: kept for `status`. */
+  notice(sentence: string): void {
+    this.#notices.set([...this.#notices.value!, sentence].slice(-NOTICES));
+  }
+
+  async apply(resources: readonly Resource[]): Promise<readonly string[]> {
+    return this.#apply(resources);
+  }
+
+  async remove(kind: Kind, key: string): Promise<void> {
+    const pod = kind === "Pod" ? this.#workloads.find(key) : undefined;
+    if (!this.#options.store.get(kind, key)) throw missing(kind, key);
+    if (kind === "Pod") this.#workloads.setBare(key, undefined);
+    if (pod) void pod.stop();
+    else this.#options.store.remove(kind, key);
+  }
+
+  async run(request: RunRequest): Promise<readonly string[]> {
+    return this.#apply(resourcesToRun(request));
+  }
+
+  async restart(kind: Kind, key: string): Promise<void> {
+    if (!this.#options.store.get(kind, key)) throw missing(kind, key);
+    this.#workloads.restart(`${kind} ${key}`);
+  }
+
+  async scale(kind: Kind, key: string, replicas: number): Promise<void> {
+    const resource = this.#options.store.get(kind, key);
+    if (!resource) throw missing(kind, key);
+    if (kind !== "Deployment" && kind !== "StatefulSet" && kind !== "ReplicaSet") {
+      throw new Fault("bad-input", `a ${kind} cannot be scaled; a Deployment or StatefulSet can`);
+    }
+    const workload = resource as Resource<"Deployment">;
+    this.#options.store.put({ ...workload, spec: { ...workload.spec, replicas } });
+  }
+
+  async logs(
+    { pod: key, container, tail }: LogQuery,
+    line: (line: LogLine) => void,
+  ): Promise<Close> {
+    const log = this.#log(key, container);
+    for (const each of log.recent(tail)) line(each);
+    return log.follow(line);
+  }
+
+  async stop(): Promise<void> {
+    // Who calls over the socket shall still get an answer.
+    void Promise.resolve().then(() => this.close());
+  }
+
+  /** Ends every process; settles when they are gone. */
+  async close(): Promise<void> {
+    if (this.#scope.closed) return this.stopped;
+    await Promise.all([this.#workloads.close(), this.#edge.close()]);
+    await this.#scope.close();
+    this.#settled();
+  }
+
+  #log(key: string, container: string | undefined) {
+    if (key.endsWith(`/${CONTROLLER}`) && this.#control) return this.#control.container.plan.log;
+    const pod = this.#pods().find((each) => each.key === key);
+    if (!pod) throw missing("Pod", key);
+    const name = container ?? pod.identity.spec.containers[0]?.name ?? SIDECAR;
+    const found = pod.container(name);
+    if (!found)
+      throw new Fault("not-found", `pod ${key} has no container ${name} that was started`);
+    return found.plan.log;
+  }
+
+  #pods(): readonly Pod[] {
+    return [...this.#workloads.pods, ...(this.#edge.pod ? [this.#edge.pod] : [])];
+  }
+
+  // Everything that follows from the store is worked out together, soon after it changed.
+  #schedule(): void {
+    if (this.#due || this.#scope.closed) return;
+    this.#due = true;
+    this.#options.clock.after(SETTLE_MS, () => {
+      this.#due = false;
+      if (this.#scope.closed) return;
+      const { store } = this.#options;
+      const slices = sliceChanges(store);
+      const gone = slices.remove.map((key) => ({ kind: "EndpointSlice" as const, key }));
+      store.apply([...slices.put.map(put), ...gone]);
+      this.#workloads.reconcile();
+      this.#edge.reconcile();
+    });
+  }
+
+  // What was in the files before and is not any more goes.
+  #replaceFiles({ resources, skipped }: Manifests): void {
+    const now = new Map(resources.map((each) => [idOf(each), each]));
+    const gone = [...this.#fromFiles].filter(([id]) => !now.has(id));
+    this.#fromFiles = new Map(
+      resources.map((each) => [idOf(each), { kind: kindOfResource(each), key: keyOf(each) }]),
+    );
+    this.#apply(resources);
+    for (const [, { kind, key }] of gone) void this.remove(kind, key).catch(() => {});
+    if (skipped.length > 0) {
+      this.notice(`left aside, since the local mesh has no use for them: ${skipped.join(", ")}`);
+    }
+  }
+
+  #apply(resources: readonly Resource[]): readonly string[] {
+    const { store } = this.#options;
+    const lines: string[] = [];
+    const accepted: Resource[] = [];
+    for (const resource of [...this.#namespaces(resources), ...resources]) {
+      const kind = kindOfResource(resource);
+      const before = store.get(kind, keyOf(resource));
+      const [group, name] = [KINDS[kind].group, KINDS[kind].kind.toLowerCase()];
+      const title = `${name}${group === "" ? "" : `.${group}`}/${resource.metadata.name}`;
+      const next = this.#complete(resource, before);
+      const same = before !== undefined && contentOf(before) === contentOf(next);
+      lines.push(
+        `${title} ${before === undefined ? "created" : same ? "unchanged" : "configured"}`,
+      );
+      if (same) continue;
+      if (kind === "Pod") this.#workloads.setBare(keyOf(next), next as Resource<"Pod">);
+      else accepted.push(next);
+    }
+    store.apply(accepted.map(put));
+    this.#schedule();
+    return lines;
+  }
+
+  #namespaces(resources: readonly Resource[]): Resource[] {
+    const named = new Set(
+      resources.map((each) => each.metadata.namespace).filter((ns) => ns !== ""),
+    );
+    for (const each of resources) if (each.kind === "Namespace") named.delete(each.metadata.name);
+    for (const name of this.#options.store.all("Namespace").keys()) named.delete(name);
+    return [...named].map((name) =>
+      resourceOf("Namespace", {
+        metadata: { name, labels: { "kubernetes.io/metadata.name": name } },
+      }),
+    );
+  }
+
+  // What an API server adds to what it is given.
+  #complete(resource: Resource, before: Resource | undefined): Resource {
+    const metadata: Metadata = {
+      ...resource.metadata,
+      uid: before?.metadata.uid ?? randomUUID(),
+      creationTimestamp:
+        before?.metadata.creationTimestamp ??
+        new Date(this.#options.clock.wall()).toISOString().replace(/\.\d+Z$/, "Z"),
+      resourceVersion: String(++this.#version),
+    };
+    const status = (before as { status?: unknown } | undefined)?.status;
+    const complete = {
+      ...resource,
+      metadata,
+      ...(status !== undefined && { status }),
+    } as Resource;
+    if (kindOfResource(resource) !== "Service") return complete;
+    return this.#withClusterIp(complete as Service, before as Service | undefined);
+  }
+
+  #withClusterIp(service: Service, before: Service | undefined): Service {
+    const { spec } = service;
+    if (spec.type === "ExternalName" || spec.clusterIP === "None") return service;
+    const clusterIP = before?.spec.clusterIP ?? this.#options.network.serviceIp();
+    return { ...service, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } };
+  }
+}
+
+function missing(kind: Kind, key: string): Fault {
+  return new Fault("not-found", `the mesh has no ${KINDS[kind].kind} ${key}`);
+}
+
+const idOf = (resource: Resource): string => `${kindOfResource(resource)} ${keyOf(resource)}`;
+
+// What somebody wrote of a resource, without what we or a controller add.
+function contentOf(resource: Resource): string {
+  const { metadata, status: _, ...rest } = resource as Resource & { status?: unknown };
+  return JSON.stringify([metadata.labels, metadata.annotations, rest]);
+}
+
+function resourcesToRun(request: RunRequest): Resource[] {
+  const { name, namespace, port, argv, cwd, env = {}, replicas = 1 } = request;
+  const labels = { app: name };
+  const metadata = { name, namespace, labels };
+  const container = {
+    name,
+    command: argv,
+    env: Object.entries({ PORT: String(port), ...env }).map(([key, value]) => ({
+      name: key,
+      value,
+    })),
+    ports: [{ containerPort: port }],
+    readinessProbe: { tcpSocket: { port } },
+    ...(cwd !== undefined && { workingDir: cwd }),
+  };
+  return [
+    resourceOf("Service", { metadata, spec: { selector: labels, ports: [{ port }] } }),
+    resourceOf("Deployment", {
+      apiVersion: apiVersionOf("Deployment"),
+      metadata,
+      spec: {
+        replicas,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [container] } },
+      },
+    }),
+  ];
+}

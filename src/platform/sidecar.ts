@@ -1,0 +1,99 @@
+// A sidecar of the local mesh: the environment that the proxy is started with, from the pod's place in the
+// network and its annotations. What the injector writes into a manifest on Kubernetes, this says directly.
+
+import { resolve } from "node:path";
+import type { Attachment } from "./network.ts";
+import type { PodFacts } from "./podplan.ts";
+
+/** The mesh that a sidecar belongs to. */
+export type SidecarOptions = {
+  /** The command line of the proxy. */
+  readonly argv: readonly string[];
+  /** Addresses of the control plane, host:port. */
+  readonly destination: string;
+  readonly policy: string;
+  readonly identity: string;
+  readonly trustDomain: string;
+  readonly clusterNetworks: string;
+  /** PEM of the trust anchors, and the file that has it. */
+  readonly anchors: () => string;
+  readonly anchorsFile: string;
+};
+
+export const SIDECAR = "linkerd-proxy";
+export const CONTROL_NAMESPACE = "linkerd";
+export const PORTS = { outbound: 4140, inbound: 4143, tap: 4190, admin: 4191 } as const;
+
+// Annotations of a pod or its namespace (config.linkerd.io/…) and the variables that they set.
+const ANNOTATIONS: Record<string, string> = {
+  "proxy-log-level": "LOG",
+  "proxy-log-format": "LOG_FORMAT",
+  "access-log": "ACCESS_LOG",
+  "default-inbound-policy": "INBOUND_DEFAULT_POLICY",
+  "opaque-ports": "INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION",
+  "proxy-require-identity-inbound-ports": "INBOUND_PORTS_REQUIRE_IDENTITY",
+  "proxy-outbound-connect-timeout": "OUTBOUND_CONNECT_TIMEOUT",
+  "proxy-inbound-connect-timeout": "INBOUND_CONNECT_TIMEOUT",
+  "proxy-outbound-discovery-cache-unused-timeout": "OUTBOUND_DISCOVERY_IDLE_TIMEOUT",
+  "proxy-inbound-discovery-cache-unused-timeout": "INBOUND_DISCOVERY_IDLE_TIMEOUT",
+  "shutdown-grace-period": "SHUTDOWN_GRACE_PERIOD",
+};
+
+/** The identity of a service account: what its certificates are made out to. */
+export function identityOf(serviceAccount: string, namespace: string, trustDomain: string): string {
+  return `${serviceAccount}.${namespace}.serviceaccount.identity.${CONTROL_NAMESPACE}.${trustDomain}`;
+}
+
+/** Variables of the proxy beside a pod whose secrets (token, key) lie in `dir`. `originals` maps listeners to what they stand for. */
+export function sidecarEnv(
+  options: SidecarOptions,
+  facts: PodFacts,
+  network: Attachment,
+  dir: string,
+  originals: readonly (readonly [listen: string, original: string])[],
+): Record<string, string> {
+  const { ip } = network;
+  const ports = facts.spec.containers.flatMap(({ ports: each }) =>
+    each.map((p) => p.containerPort),
+  );
+  const env: Record<string, string> = {
+    INBOUND_LISTEN_ADDR: `${ip}:${PORTS.inbound}`,
+    CONTROL_LISTEN_ADDR: `${ip}:${PORTS.tap}`,
+    ADMIN_LISTEN_ADDR: `${ip}:${PORTS.admin}`,
+    OUTBOUND_LISTEN_ADDRS: originals.map(([listen]) => listen).join(","),
+    INBOUND_IPS: ip,
+    INBOUND_PORTS: ports.join(","),
+    DESTINATION_SVC_ADDR: options.destination,
+    DESTINATION_CONTEXT: JSON.stringify({
+      ns: facts.namespace,
+      nodeName: facts.nodeName,
+      pod: facts.name,
+    }),
+    DESTINATION_PROFILE_NETWORKS: options.clusterNetworks,
+    POLICY_SVC_ADDR: options.policy,
+    POLICY_WORKLOAD: JSON.stringify({ ns: facts.namespace, pod: facts.name }),
+    POLICY_CLUSTER_NETWORKS: options.clusterNetworks,
+    IDENTITY_SVC_ADDR: options.identity,
+    IDENTITY_DIR: resolve(dir, "identity"),
+    IDENTITY_TOKEN_FILE: resolve(dir, "token"),
+    IDENTITY_TRUST_ANCHORS: options.anchors(),
+    IDENTITY_LOCAL_NAME: identityOf(
+      facts.spec.serviceAccountName,
+      facts.namespace,
+      options.trustDomain,
+    ),
+    TAP_SVC_NAME: `tap.linkerd-viz.serviceaccount.identity.${CONTROL_NAMESPACE}.${options.trustDomain}`,
+  };
+  for (const [annotation, variable] of Object.entries(ANNOTATIONS)) {
+    const value = facts.annotations[`config.linkerd.io/${annotation}`];
+    if (value !== undefined) env[variable] = value;
+  }
+  return {
+    ...Object.fromEntries(Object.entries(env).map(([k, v]) => [`LINKERD2_PROXY_${k}`, v])),
+    PATH: process.env["PATH"] ?? "",
+    LINKERD_PROXY_OUTBOUND_ORIGINALS: originals.map((pair) => pair.join("=")).join(","),
+    LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
+    LINKERD_PROXY_HTTP_PROXY_ADDR: `${ip}:${PORTS.outbound}`,
+    LINKERD_PROXY_TRUST_ANCHORS_FILE: options.anchorsFile,
+  };
+}
