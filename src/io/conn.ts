@@ -5,6 +5,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { Fault } from "../base/fault.ts";
+import { readInto } from "./onread.ts";
 
 /** An IP address and a TCP port. */
 export type SocketAddr = { readonly ip: string; readonly port: number };
@@ -18,7 +19,7 @@ export type NoTlsReason =
   | "not_provided_by_service_discovery"
   | "ingress_without_override";
 
-/** TLS on a connection, in Linkerd's words (label `tls`): `identity` is the peer's, when it proved one. */
+/** TLS on a connection, in Linkerd's words (label `tls`): `identity` is the peer's, "" when it proved none. */
 export type TlsStatus =
   | { readonly kind: "true"; readonly identity: string; readonly alpn: string | undefined }
   | { readonly kind: "no_identity"; readonly reason: NoTlsReason }
@@ -35,6 +36,8 @@ export type Peer = {
 
 /** Gets what arrives on a connection. Calls come in order: read*, then end at most once, closed once. */
 export interface Reader {
+  /** Promises to `keep` what it needs after `read` returns; else every chunk is its own for good, at the cost of a copy. */
+  readonly transient?: true;
   read(chunk: Buffer): void;
   /** The peer will send no more (FIN); the other direction may still be open. */
   end(): void;
@@ -44,16 +47,37 @@ export interface Reader {
   drained(): void;
 }
 
+/** A service of connections: resolves when the connection is over. */
+export type ConnService = (conn: Conn) => Promise<void>;
+
+const READ_BYTES = 65536;
+// A read of less is copied out, so that a small chunk does not hold on to a large buffer.
+const BULK_BYTES = 16384;
+// Reads are over before the next one begins, so all connections share the memory.
+const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** The same bytes, valid for good: copied if they lie in memory that the next read overwrites. */
+export function keep(chunk: Buffer): Buffer {
+  if (chunk.buffer !== shared.buffer) return chunk;
+  const kept = Buffer.allocUnsafe(chunk.length);
+  chunk.copy(kept);
+  return kept;
+}
+
 export class Conn {
   readonly socket: Socket;
   peer: Peer;
   readBytes: number;
   writtenBytes: number;
+  /** It is gone, or about to be: nothing can be read or written any more. */
   closed: boolean;
   private reader: Reader | undefined;
   private pending: Buffer[] | undefined;
+  private next: Buffer | undefined;
   private fault: Fault | undefined;
   private ended: boolean;
+  private finished: boolean;
+  private over: boolean;
 
   constructor(socket: Socket, peer: Peer) {
     this.socket = socket;
@@ -63,13 +87,18 @@ export class Conn {
     this.closed = false;
     this.reader = undefined;
     this.pending = undefined;
+    this.next = undefined;
     this.fault = undefined;
     this.ended = false;
-    socket.on("data", (chunk: Buffer) => {
-      this.readBytes += chunk.length;
-      if (this.reader === undefined) (this.pending ??= []).push(chunk);
-      else this.reader.read(chunk);
-    });
+    this.finished = false;
+    this.over = false;
+    const onRead = (size: number, buffer: Buffer): void => this.receive(size, buffer);
+    if (!readInto(socket, shared, onRead, () => this.takeNext())) {
+      socket.on("data", (chunk: Buffer) => {
+        this.readBytes += chunk.length;
+        this.deliver(chunk);
+      });
+    }
     socket.on("end", () => {
       this.ended = true;
       this.reader?.end();
@@ -80,6 +109,7 @@ export class Conn {
     });
     socket.on("close", () => {
       this.closed = true;
+      this.over = true;
       this.reader?.closed(this.fault);
     });
   }
@@ -88,12 +118,19 @@ export class Conn {
   start(reader: Reader, first?: Buffer): void {
     this.reader = reader;
     if (first !== undefined && first.length > 0) reader.read(first);
-    const pending = this.pending;
+    const { pending } = this;
     this.pending = undefined;
-    for (const chunk of pending ?? []) if (this.reader === reader) reader.read(chunk);
+    for (const chunk of pending ?? []) this.deliver(chunk);
     if (this.ended && this.reader === reader) reader.end();
-    if (this.closed) reader.closed(this.fault);
-    else if (this.socket.isPaused()) this.socket.resume();
+    if (this.reader !== reader) return;
+    if (this.over) reader.closed(this.fault);
+    else if (!this.closed) this.socket.resume();
+  }
+
+  /** Takes the reader away: what arrives waits for the next `start`, in the kernel for the most part. */
+  stop(): void {
+    this.reader = undefined;
+    this.socket.pause();
   }
 
   pause(): void {
@@ -106,7 +143,7 @@ export class Conn {
 
   /** Writes bytes, or a string of latin1 characters. False: the kernel is full, wait for `drained`. */
   write(data: Buffer | string): boolean {
-    if (this.closed) return true;
+    if (this.closed || this.finished) return true;
     this.writtenBytes += data.length;
     return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
   }
@@ -122,18 +159,62 @@ export class Conn {
 
   /** Sends FIN after what was written; reading goes on. */
   end(): void {
-    if (!this.closed) this.socket.end();
+    if (this.closed || this.finished) return;
+    this.finished = true;
+    this.socket.end();
   }
 
   /** Closes both directions at once, dropping what was not written. */
   destroy(fault?: Fault): void {
-    if (this.closed) return;
+    if (this.over) return;
+    this.closed = true;
     this.fault ??= fault;
     this.socket.destroy();
+  }
+
+  /** As `destroy`, but so that the peer cannot take it for an orderly end: by RST, or TLS without its closing alert. */
+  reset(fault?: Fault): void {
+    if (this.over) return;
+    this.closed = true;
+    this.fault ??= fault;
+    if (this.secure || this.socket.destroyed) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** Whether the socket speaks TLS that this process terminates. */
   get secure(): boolean {
     return this.socket instanceof TLSSocket;
+  }
+
+  private receive(size: number, buffer: Buffer): void {
+    this.readBytes += size;
+    const chunk = buffer.subarray(0, size);
+    if (buffer === shared) {
+      // A full buffer means that much is to come: from now on whole buffers are handed over instead of copied.
+      if (size === READ_BYTES) this.next = Buffer.allocUnsafeSlow(READ_BYTES);
+      this.deliver(this.reader?.transient ? chunk : keep(chunk));
+    } else if (size < BULK_BYTES) {
+      this.next = shared;
+      this.deliver(Buffer.from(chunk));
+    } else {
+      this.next = Buffer.allocUnsafeSlow(READ_BYTES);
+      this.deliver(chunk);
+    }
+  }
+
+  private deliver(chunk: Buffer): void {
+    if (this.reader !== undefined) {
+      this.reader.read(chunk);
+    } else {
+      (this.pending ??= []).push(keep(chunk));
+      this.socket.pause();
+    }
+  }
+
+  // Where the next read goes, when not where the last one went.
+  private takeNext(): Buffer | undefined {
+    const { next } = this;
+    this.next = undefined;
+    return next;
   }
 }
