@@ -8,8 +8,10 @@ import { toH2Fields } from "../wire/h2fields.ts";
 import { EVENT, STATE } from "../wire/streamstate.ts";
 import { Body } from "./body.ts";
 import type { Conn } from "./conn.ts";
-import { H2Conn, type H2Options } from "./h2conn.ts";
-import { H2Stream, resetCode } from "./h2stream.ts";
+import { H2Conn } from "./h2conn.ts";
+import type { H2Options } from "./h2link.ts";
+import { resetCode } from "./h2outgoing.ts";
+import { H2Stream } from "./h2stream.ts";
 import { type HttpReq, HttpRsp } from "./message.ts";
 
 // Until the server has said otherwise.
@@ -138,8 +140,12 @@ export class H2Client extends H2Conn {
     this.retire();
   }
 
-  protected override ended(): void {
+  protected override shut(fault: Fault): void {
+    super.shut(fault);
     this.retire();
+  }
+
+  protected override ended(): void {
     this.resolveDone();
   }
 }

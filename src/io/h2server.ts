@@ -9,8 +9,10 @@ import type { Headers } from "../wire/headers.ts";
 import { EVENT, STATE } from "../wire/streamstate.ts";
 import { Body } from "./body.ts";
 import type { Conn } from "./conn.ts";
-import { H2Conn, type H2Options } from "./h2conn.ts";
-import { H2Stream, resetCode } from "./h2stream.ts";
+import { H2Conn } from "./h2conn.ts";
+import type { H2Options } from "./h2link.ts";
+import { resetCode } from "./h2outgoing.ts";
+import { H2Stream } from "./h2stream.ts";
 import { HttpReq, HttpRsp } from "./message.ts";
 
 type HttpService = (req: HttpReq) => Promise<HttpRsp>;
@@ -191,6 +193,7 @@ class ServerStream extends H2Stream {
     req.onCancel = undefined;
     this.clean = rsp.version === 20;
     const headers = this.clean ? rsp.headers : toH2Fields(rsp.headers);
+    if (rsp.close) this.conn.drain();
     const { tunnel } = rsp;
     if (tunnel === undefined) {
       if (req.tunnel !== undefined) this.incoming.cancel(new Fault("cancelled", "no tunnel"));
