@@ -2,6 +2,7 @@
 // Paths, texts and statuses are those of linkerd2-proxy; /state.json, which says what the proxy knows and how
 // old that is, is ours. Who may ask is decided in front of it, but for the pages that only localhost may use.
 
+import { unescape } from "node:querystring";
 import { promisify } from "node:util";
 import { Fault } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
@@ -83,7 +84,7 @@ function environment(req: HttpReq, { env }: AdminOptions): HttpRsp {
   if (!/application\/(json|\*)|\*\/\*/.test(accept)) return empty(406);
   const query = req.path.split("?")[1];
   if (!query) return json(env);
-  const names = query.split("&").map((name) => decodeURIComponent(name.split("=")[0]!));
+  const names = query.split("&").map((name) => unescape(name.split("=")[0]!));
   return json(Object.fromEntries(names.map((name) => [name, env[name] ?? null])));
 }
 

@@ -16,7 +16,8 @@ import {
 } from "../../proto/gen/net_pb.js";
 import { Fault } from "../base/fault.ts";
 import type { SocketAddr } from "../io/conn.ts";
-import { builtIn, type HostMatch, type Meta } from "./policy.ts";
+import type { HostMatch } from "../stack/route.ts";
+import { builtIn, type Meta } from "./policy.ts";
 import type { Network } from "./settingtypes.ts";
 
 /** A message that cannot be used: `place` is the path of the field. */

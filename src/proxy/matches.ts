@@ -14,7 +14,8 @@ import type {
 } from "../../proto/gen/http_route_pb.js";
 import type { Headers } from "../../proto/gen/http_types_pb.js";
 import { invalid, parseMethod, parseRegex, parseScheme } from "./fromproto.ts";
-import type { HeaderEdits, HttpMatch, NamedMatch, RouteFilter, TextMatch } from "./policy.ts";
+import type { HttpMatch, NamedMatch, TextMatch } from "../stack/route.ts";
+import type { HeaderEdits, RouteFilter } from "./policy.ts";
 
 export function parseHttpMatch(wire: HttpRouteMatch, place: string): HttpMatch {
   return {

@@ -17,10 +17,12 @@ import type { Timeouts as WireTimeouts } from "../../proto/gen/http_route_pb.js"
 import { exponential, type Backoff } from "../base/backoff.ts";
 import { parseAddress } from "./address.ts";
 import { durationMs, invalid, optionalMs, parseHost, parseMeta, present } from "./fromproto.ts";
+import type { Accrual } from "../stack/breaker.ts";
+import type { RetryPolicy } from "../stack/retry.ts";
+import type { Timeouts } from "../stack/timeout.ts";
 import type { Load } from "../stack/latency.ts";
 import { parseFilter, parseGrpcMatch, parseHttpMatch } from "./matches.ts";
 import type {
-  Accrual,
   Backend,
   Distribution,
   HttpRoute,
@@ -28,10 +30,8 @@ import type {
   HttpRule,
   OutboundPolicy,
   OutboundProtocol,
-  RetryPolicy,
   RouteBackend,
   TcpRoute,
-  Timeouts,
 } from "./policy.ts";
 
 /** The policy that a message carries; throws an `invalid-policy` fault. */

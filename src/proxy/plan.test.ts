@@ -60,15 +60,14 @@ test("routes of a service profile rule over the policy, with a rule for the rest
   const { protocol } = planFor(ORIGINAL, policy, given, DEFAULTS);
   assert.ok(protocol.kind === "detect");
   const [book, rest] = protocol.http1.routes[0]!.rules;
-  const path = book!.matches[0]!.path;
-  assert.ok(path?.kind === "test");
-  assert.equal(path.value("GET", "/books/1"), true);
-  assert.equal(path.value("POST", "/books/1"), false);
-  assert.equal(path.value("GET", "/books/1/pages"), false);
+  const wants = book!.profile!.wants;
+  assert.equal(wants("GET", "/books/1"), true);
+  assert.equal(wants("POST", "/books/1"), false);
+  assert.equal(wants("GET", "/books/1/pages"), false);
   assert.deepEqual(book!.profile?.labels, { route: "book" });
   assert.equal(book!.timeouts.requestMs, 100);
   assert.deepEqual(book!.profile?.budget, { ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 });
-  assert.deepEqual(rest!.matches, []);
+  assert.equal(rest!.profile, undefined);
   assert.deepEqual(backends(planFor(ORIGINAL, policy, given, DEFAULTS))[0], {
     kind: "balance",
     path: `${FQDN}:80`,

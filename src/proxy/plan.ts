@@ -14,6 +14,7 @@ import {
   type OutboundPolicy,
   type OutboundProtocol,
   type Profile,
+  type ProfileRule,
   type TcpRoute,
 } from "./policy.ts";
 import type { SocketAddr } from "../io/conn.ts";
@@ -82,30 +83,17 @@ function profilePlan(
         })),
       }
     : first(backendOf(original, profile, defaults));
-  const rule = (
-    matches: HttpRule["matches"],
-    profileRule: HttpRule["profile"],
-    ms?: number,
-  ): HttpRule => ({
-    matches,
-    filters: [],
+  const rule = (own: ProfileRule | undefined, requestMs?: number): HttpRule => ({
+    ...PLAIN_RULE,
     to,
-    timeouts: { requestMs: ms, responseMs: undefined, idleMs: undefined },
-    retry: undefined,
-    obeysHeaders: false,
-    profile: profileRule,
+    timeouts: { requestMs },
+    profile: own,
   });
-  const rules = profile.routes.map(({ matches, rule: own, timeoutMs }) =>
-    rule(
-      [{ path: { kind: "test", value: matches }, method: undefined, headers: [], query: [] }],
-      own,
-      timeoutMs,
-    ),
-  );
+  const rules = profile.routes.map((route) => rule(route.rule, route.timeoutMs));
   // The accrual of the policy is kept: it belongs to the service and not to its routes.
   const accrual = policy?.protocol.kind === "detect" ? policy.protocol.http1.accrual : undefined;
   const http: HttpRoutes = {
-    routes: [{ meta, hosts: [], rules: [...rules, rule([], undefined)] }],
+    routes: [{ meta, hosts: [], rules: [...rules, rule(undefined)] }],
     accrual,
   };
   const opaque = [{ meta, snis: [], filters: [], to }];
@@ -134,15 +122,7 @@ function backendOf(
 }
 
 function detect(backend: Backend, { detectMs }: PlanDefaults): OutboundProtocol {
-  const rule: HttpRule = {
-    matches: [],
-    filters: [],
-    to: first(backend),
-    timeouts: { requestMs: undefined, responseMs: undefined, idleMs: undefined },
-    retry: undefined,
-    obeysHeaders: false,
-    profile: undefined,
-  };
+  const rule: HttpRule = { ...PLAIN_RULE, to: first(backend) };
   const routes = [{ meta: builtIn("http"), hosts: [], rules: [rule] }];
   const http = { routes, accrual: undefined };
   return {
@@ -153,6 +133,15 @@ function detect(backend: Backend, { detectMs }: PlanDefaults): OutboundProtocol 
     http2: http,
   };
 }
+
+const PLAIN_RULE = {
+  matches: [],
+  filters: [],
+  timeouts: {},
+  retry: undefined,
+  obeysHeaders: false,
+  profile: undefined,
+};
 
 function tcpRoute(backend: Backend): TcpRoute {
   return { meta: builtIn("opaq"), snis: [], filters: [], to: first(backend) };

@@ -2,10 +2,13 @@
 // reach a port. The wire messages are translated to these once (outboundpolicy.ts, inboundpolicy.ts,
 // profile.ts); nothing behind that line knows protobuf.
 
-import type { Backoff } from "../base/backoff.ts";
 import type { BudgetOptions } from "../base/budget.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import type { Accrual } from "../stack/breaker.ts";
 import type { Load } from "../stack/latency.ts";
+import type { RetryPolicy } from "../stack/retry.ts";
+import type { HostMatch, HttpMatch } from "../stack/route.ts";
+import type { Timeouts } from "../stack/timeout.ts";
 import type { Network } from "./settingtypes.ts";
 
 /** Which resource a policy, route or backend comes from. Built-in ones have kind `default` and no group. */
@@ -16,26 +19,6 @@ export type Meta = {
   readonly name: string;
   readonly section: string;
   readonly port: number;
-};
-
-// --- Matching.
-
-export type TextMatch =
-  | { readonly kind: "exact"; readonly value: string }
-  | { readonly kind: "prefix"; readonly value: string }
-  | { readonly kind: "regex"; readonly value: RegExp };
-
-export type NamedMatch = { readonly name: string; readonly match: TextMatch };
-
-/** A host pattern: `exact` is the host itself, `suffix` what follows the `*` (".example.com"). */
-export type HostMatch = { readonly kind: "exact" | "suffix"; readonly value: string };
-
-/** A request matches when all parts that are given match. */
-export type HttpMatch = {
-  readonly path: TextMatch | { readonly kind: "test"; readonly value: RequestMatch } | undefined;
-  readonly method: string | undefined;
-  readonly headers: readonly NamedMatch[];
-  readonly query: readonly NamedMatch[];
 };
 
 // --- Filters of routes.
@@ -110,34 +93,6 @@ export type Distribution = {
   readonly backends: readonly RouteBackend[];
 };
 
-export type RetryPolicy = {
-  readonly limit: number;
-  readonly maxBodyBytes: number;
-  readonly statuses: readonly { readonly from: number; readonly to: number }[];
-  readonly grpcStatuses: readonly number[];
-  /** How long an attempt may take to its response head; the last one may take as long as it likes. */
-  readonly attemptMs: number | undefined;
-  readonly backoff: Backoff | undefined;
-};
-
-/** When an endpoint is taken out of use. */
-export type Accrual = {
-  readonly consecutive: number | undefined;
-  readonly rate:
-    | { readonly threshold: number; readonly windowMs: number; readonly minRequests: number }
-    | undefined;
-  readonly backoff: Backoff;
-  readonly honourRetryAfter: boolean;
-  /** Breakers leave at least so many endpoints in use. */
-  readonly minReady: number;
-};
-
-export type Timeouts = {
-  readonly requestMs: number | undefined;
-  readonly responseMs: number | undefined;
-  readonly idleMs: number | undefined;
-};
-
 export type HttpRule = {
   readonly matches: readonly HttpMatch[];
   readonly filters: readonly RouteFilter[];
@@ -146,11 +101,13 @@ export type HttpRule = {
   readonly retry: RetryPolicy | undefined;
   /** Whether l5d-retry-* and l5d-timeout of a request are obeyed; they are stripped in any case. */
   readonly obeysHeaders: boolean;
-  /** What a ServiceProfile says of the responses of a route. */
+  /** The route of a ServiceProfile, when it comes from one. */
   readonly profile: ProfileRule | undefined;
 };
 
 export type ProfileRule = {
+  /** Which requests it is for: profiles match in ways that routes cannot. */
+  readonly wants: RequestMatch;
   readonly labels: Readonly<Record<string, string>>;
   readonly retryable: boolean;
   readonly classes: readonly { readonly match: ResponseMatch; readonly failure: boolean }[];
@@ -200,7 +157,6 @@ export type Profile = {
   readonly parent: Meta | undefined;
   readonly endpoint: Address | undefined;
   readonly routes: readonly {
-    readonly matches: RequestMatch;
     readonly rule: ProfileRule;
     readonly timeoutMs: number | undefined;
   }[];

@@ -22,8 +22,7 @@ export function parseProfile(wire: DestinationProfile): Profile {
     parent: wire.parentRef?.kind.case && parseMeta(wire.parentRef, "parent_ref"),
     endpoint: wire.endpoint && parseAddress(wire.endpoint),
     routes: wire.routes.map((route, i) => ({
-      matches: parseRequestMatch(route.condition, `routes[${i}].condition`),
-      rule: parseRoute(route, budget),
+      rule: parseRoute(route, budget, `routes[${i}].condition`),
       timeoutMs: optionalMs(route.timeout),
     })),
     overrides: wire.dstOverrides
@@ -36,8 +35,9 @@ export function parseProfile(wire: DestinationProfile): Profile {
   };
 }
 
-function parseRoute(wire: Route, budget: BudgetOptions): ProfileRule {
+function parseRoute(wire: Route, budget: BudgetOptions, place: string): ProfileRule {
   return {
+    wants: parseRequestMatch(wire.condition, place),
     labels: wire.metricsLabels,
     retryable: wire.isRetryable,
     classes: wire.responseClasses.map(({ condition, isFailure }) => ({
