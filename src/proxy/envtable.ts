@@ -3,6 +3,7 @@
 // Names, forms and defaults are those of linkerd2-proxy; the group `own` is ours.
 
 import type { SocketAddr } from "../io/conn.ts";
+import type { Network } from "../stack/authorize.ts";
 import {
   bool,
   count,
@@ -20,8 +21,6 @@ import {
   socketAddr,
   text,
   type DefaultPolicy,
-  type HostPort,
-  type Network,
   type PortRange,
   type SettingType,
 } from "./settingtypes.ts";
@@ -213,4 +212,3 @@ export type Settings = { readonly [G in keyof typeof TABLE]: ValuesOf<(typeof TA
 };
 
 export type SideSettings = Settings["inbound"] | Settings["outbound"];
-export type { HostPort };

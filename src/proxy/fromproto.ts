@@ -18,7 +18,7 @@ import { Fault } from "../base/fault.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import type { HostMatch } from "../stack/route.ts";
 import { builtIn, type Meta } from "./policy.ts";
-import type { Network } from "./settingtypes.ts";
+import type { Network } from "../stack/authorize.ts";
 
 /** A message that cannot be used: `place` is the path of the field. */
 export function invalid(place: string, why: string): Fault {

@@ -16,9 +16,10 @@ import {
   type InboundPolicy,
   type InboundProtocol,
   type InboundRoute,
-  type RateLimit,
+  type ServerRateLimit,
 } from "./policy.ts";
-import type { DefaultPolicy, Network } from "./settingtypes.ts";
+import type { Network } from "../stack/authorize.ts";
+import type { DefaultPolicy } from "./settingtypes.ts";
 
 /** The policy that a message carries; throws an `invalid-policy` fault. */
 export function parseInboundPolicy(wire: Server): InboundPolicy {
@@ -157,7 +158,12 @@ function parseClients(wire: WireAuthz["authentication"], place: string): Authz["
   };
 }
 
-function parseRateLimit({ metadata, total, identity, overrides }: HttpLocalRateLimit): RateLimit {
+function parseRateLimit({
+  metadata,
+  total,
+  identity,
+  overrides,
+}: HttpLocalRateLimit): ServerRateLimit {
   return {
     meta: parseMeta(metadata, "local_rate_limit.metadata"),
     totalRps: total?.requestsPerSecond,

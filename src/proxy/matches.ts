@@ -15,7 +15,7 @@ import type {
 import type { Headers } from "../../proto/gen/http_types_pb.js";
 import { invalid, parseMethod, parseRegex, parseScheme } from "./fromproto.ts";
 import type { HttpMatch, NamedMatch, TextMatch } from "../stack/route.ts";
-import type { HeaderEdits, RouteFilter } from "./policy.ts";
+import type { HeaderEdits, RouteFilter } from "../stack/rewrite.ts";
 
 export function parseHttpMatch(wire: HttpRouteMatch, place: string): HttpMatch {
   return {

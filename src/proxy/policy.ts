@@ -4,12 +4,14 @@
 
 import type { BudgetOptions } from "../base/budget.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import type { Authorization } from "../stack/authorize.ts";
+import type { RateLimit } from "../stack/ratelimit.ts";
+import type { RouteFilter } from "../stack/rewrite.ts";
 import type { Accrual } from "../stack/breaker.ts";
 import type { Load } from "../stack/latency.ts";
 import type { RetryPolicy } from "../stack/retry.ts";
 import type { HostMatch, HttpMatch } from "../stack/route.ts";
 import type { Timeouts } from "../stack/timeout.ts";
-import type { Network } from "./settingtypes.ts";
 
 /** Which resource a policy, route or backend comes from. Built-in ones have kind `default` and no group. */
 export type Meta = {
@@ -20,36 +22,6 @@ export type Meta = {
   readonly section: string;
   readonly port: number;
 };
-
-// --- Filters of routes.
-
-export type HeaderEdits = {
-  readonly add: readonly (readonly [string, string])[];
-  readonly set: readonly (readonly [string, string])[];
-  readonly remove: readonly string[];
-};
-
-export type RouteFilter =
-  | { readonly kind: "request-headers" | "response-headers"; readonly edits: HeaderEdits }
-  | {
-      readonly kind: "redirect";
-      readonly scheme: string | undefined;
-      readonly host: string | undefined;
-      readonly port: number | undefined;
-      readonly path: { readonly kind: "full" | "prefix"; readonly value: string } | undefined;
-      readonly status: number;
-    }
-  | {
-      readonly kind: "fail";
-      /** HTTP status, or gRPC status when `grpc`. */
-      readonly status: number;
-      readonly grpc: boolean;
-      readonly message: string;
-      /** The share of requests that fail, 0 to 1. */
-      readonly ratio: number;
-    }
-  | { readonly kind: "forbid" }
-  | { readonly kind: "invalid"; readonly message: string };
 
 // --- Outbound.
 
@@ -171,19 +143,7 @@ export type RequestMatch = (method: string, path: string) => boolean;
 
 // --- Inbound.
 
-export type Authz = {
-  readonly meta: Meta;
-  readonly networks: readonly { readonly net: Network; readonly except: readonly Network[] }[];
-  readonly clients:
-    | { readonly kind: "anybody" }
-    | { readonly kind: "tls" }
-    | {
-        readonly kind: "identities";
-        readonly names: ReadonlySet<string>;
-        /** Ends of names, with their dot; "" accepts every identity. */
-        readonly suffixes: readonly string[];
-      };
-};
+export type Authz = Authorization & { readonly meta: Meta };
 
 export type InboundRule = {
   readonly matches: readonly HttpMatch[];
@@ -197,18 +157,13 @@ export type InboundRoute = {
   readonly rules: readonly InboundRule[];
 };
 
-export type RateLimit = {
-  readonly meta: Meta;
-  readonly totalRps: number | undefined;
-  readonly identityRps: number | undefined;
-  readonly overrides: readonly { readonly rps: number; readonly identities: readonly string[] }[];
-};
+export type ServerRateLimit = RateLimit & { readonly meta: Meta };
 
 export type InboundProtocol = {
   readonly kind: "detect" | "http1" | "http2" | "grpc" | "opaque" | "tls";
   readonly detectMs: number;
   readonly routes: readonly InboundRoute[];
-  readonly rateLimit: RateLimit | undefined;
+  readonly rateLimit: ServerRateLimit | undefined;
 };
 
 /** Who may reach a port of the workload, and what is spoken there. */

@@ -3,6 +3,7 @@
 
 import { isIP } from "node:net";
 import type { SocketAddr } from "../io/conn.ts";
+import type { Network } from "../stack/authorize.ts";
 
 /** Turns text into a value; a rejected text throws the sentence "expected …". */
 export type SettingType<T> = (text: string) => T;
@@ -12,9 +13,6 @@ export type HostPort = { readonly host: string; readonly port: number };
 
 /** A range of ports, both ends included. */
 export type PortRange = { readonly from: number; readonly to: number };
-
-/** An IP network. */
-export type Network = { readonly ip: string; readonly prefix: number };
 
 /** The names of the default policies of an inbound port. */
 export const DEFAULT_POLICIES = [
