@@ -1,11 +1,12 @@
 // Processes under measurement: started on one core, their CPU and memory read from the kernel's accounting.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** CPU seconds that a process and its threads have used. */
+/** CPU seconds that a process, its threads and its children have used. */
 export type Cpu = { readonly user: number; readonly system: number };
 
 /** Kilobytes: resident set, and the part of it that is not shared with other processes. */
@@ -43,15 +44,26 @@ export class Measured {
   }
 
   cpu(): Cpu {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
+    const cpu = { user: 0, system: 0 };
+    for (const pid of family(this.pid)) {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      cpu.user += Number(fields[11]) / TICKS_PER_SECOND;
+      cpu.system += Number(fields[12]) / TICKS_PER_SECOND;
+    }
+    return cpu;
   }
 
   memory(): Memory {
-    const rollup = readFileSync(`/proc/${this.pid}/smaps_rollup`, "utf8");
-    const kb = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(rollup)?.[1] ?? 0);
-    return { rssKb: kb("Rss"), privateKb: kb("Private_Clean") + kb("Private_Dirty") };
+    const memory = { rssKb: 0, privateKb: 0 };
+    for (const pid of family(this.pid)) {
+      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+      const kb = (key: string): number =>
+        Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(rollup)?.[1] ?? 0);
+      memory.rssKb += kb("Rss");
+      memory.privateKb += kb("Private_Clean") + kb("Private_Dirty");
+    }
+    return memory;
   }
 
   async stop(): Promise<void> {
@@ -64,22 +76,71 @@ export class Measured {
   }
 }
 
-/** Starts `command` on the processors `cpus` ("0", "0,1"); its output is kept, not shown. */
-export function start(
-  name: string,
-  cpus: string,
-  command: readonly string[],
-  env: Record<string, string> = {},
-): Measured {
-  const child = spawn("taskset", ["-c", cpus, ...command], {
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+export type StartOptions = {
+  /** The processors that it may use: "0" or "0,1". */
+  readonly cpus: string;
+  readonly env?: Record<string, string>;
+  /** The user that it runs as; unset: ours. */
+  readonly uid?: number;
+};
+
+const started = new Set<Measured>();
+
+/** Starts `command`; its output is kept, not shown. What still runs when this process exits is killed then. */
+export function start(name: string, command: readonly string[], options: StartOptions): Measured {
+  const user = options.uid === undefined ? [] : asUser(options.uid);
+  // Both wrappers replace themselves by the program, which keeps their process id.
+  const child = spawn("taskset", ["-c", options.cpus, ...user, ...command], {
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  return new Measured(name, child);
+  const measured = new Measured(name, child);
+  started.add(measured);
+  child.once("exit", () => started.delete(measured));
+  return measured;
+}
+
+process.on("exit", () => {
+  for (const { child } of started) child.kill("SIGKILL");
+});
+
+/** Runs `command` to its end and resolves to what it printed; rejects when it fails or takes longer than `timeoutMs`. */
+export async function output(
+  name: string,
+  command: readonly string[],
+  options: StartOptions & { readonly timeoutMs: number },
+): Promise<string> {
+  const program = start(name, command, options);
+  const [code] = await Promise.race([
+    once(program.child, "close") as Promise<[number | null]>,
+    sleep(options.timeoutMs, ["late"] as const, { ref: false }),
+  ]);
+  await program.stop();
+  if (code === 0) return program.output;
+  const why =
+    code === "late" ? `took longer than ${options.timeoutMs} ms` : `ended with ${String(code)}`;
+  throw new Error(`${name} ${why}:\n${program.output}`);
+}
+
+function asUser(uid: number): string[] {
+  return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+}
+
+/** A process and all its descendants. */
+function family(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean),
+  );
+  return [pid, ...children.flatMap((child) => family(Number(child)))];
 }
 
 /** Waits until something accepts connections at `ip:port`; says what `what` printed when nothing does. */
-export async function listening(ip: string, port: number, what: Measured, timeoutMs = 10_000): Promise<void> {
+export async function listening(
+  ip: string,
+  port: number,
+  what: Measured,
+  timeoutMs = 10_000,
+): Promise<void> {
   const until = performance.now() + timeoutMs;
   while (performance.now() < until) {
     if (await accepts(ip, port)) return;

@@ -1,9 +1,11 @@
 // Finds a Node that can run this project: 26 or later. Plain JavaScript, because the Node that reads it may be older.
+// `node bin/node.mjs FILE …` runs FILE in it.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The oldest major version that runs the sources and what is built from them. */
 export const oldest = 26;
@@ -26,4 +28,10 @@ export function needNode() {
   if (isRunning) return;
   const { status } = spawnSync(findNode() ?? "node26", process.argv.slice(1), { stdio: "inherit" });
   process.exit(status ?? 1);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.argv.splice(1, 2, resolve(process.argv[2] ?? ""));
+  needNode();
+  await import(pathToFileURL(process.argv[1]).href);
 }
