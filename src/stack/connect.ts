@@ -11,12 +11,6 @@ import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HttpService } from "./types.ts";
 
-/** Something that was dialled: a Conn or an HTTP client. */
-export interface Dialled {
-  readonly closed: boolean;
-  close(): void;
-}
-
 export type Dial<C> = () => Promise<C>;
 
 export type ConnectOptions<C> = {
@@ -101,9 +95,11 @@ export class Connector<C> {
 
 /** A client of one HTTP/2 connection, as io has it. */
 export interface HttpClient {
-  readonly send: HttpService;
-  /** False once it takes no more requests: GOAWAY, or the connection is gone. */
-  readonly open: boolean;
+  request(req: HttpReq): Promise<HttpRsp>;
+  /** It takes no more requests, because the server said so. */
+  readonly draining: boolean;
+  /** Why the connection is gone. */
+  readonly fault: Fault | undefined;
   /** Lets what is under way finish, then closes the connection. */
   close(): void;
 }
@@ -121,7 +117,9 @@ export class Multiplexed {
     this.dialling = undefined;
     this.service = (req) => {
       const { client } = this;
-      return client !== undefined && client.open ? client.send(req) : this.later(req);
+      if (client === undefined || client.draining || client.fault !== undefined)
+        return this.later(req);
+      return client.request(req);
     };
   }
 
@@ -135,6 +133,6 @@ export class Multiplexed {
     const client = await this.dialling;
     this.client = client;
     if (req.cancelled !== undefined) throw req.cancelled;
-    return client.send(req);
+    return client.request(req);
   }
 }

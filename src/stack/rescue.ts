@@ -6,8 +6,7 @@ import { Fault, type FaultCode } from "../base/fault.ts";
 import type { Logger } from "../base/log.ts";
 import type { Counter, Family, Labels } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
-import { type HttpReq, HttpRsp } from "../io/message.ts";
-import { hasHeader } from "../wire/headers.ts";
+import { type HttpReq, HttpRsp, type HttpVersion } from "../io/message.ts";
 import { isGrpc } from "./classify.ts";
 import type { HttpFilter } from "./types.ts";
 
@@ -74,41 +73,55 @@ export function rescue(options: RescueOptions): HttpFilter {
     if (!counter) counters.set(code, (counter = errors.with({ ...labels, error })));
     counter.inc();
   };
-  const answer = (req: HttpReq, thrown: unknown): HttpRsp => {
+  const answer = (req: HttpReq, version: HttpVersion, thrown: unknown): HttpRsp => {
     const fault = Fault.from(thrown);
     count(fault.code);
     const fields = { error: fault, method: req.method, authority: req.authority, path: req.path };
     if (fault.code === "unexpected") log.error("Request failed", fields);
     else if (fault.side === "client") log.debug("Request failed", fields);
     else log.info("Request failed", { code: fault.code, ...fields });
-    return replyTo(req, fault, informs(req));
+    return replyTo(req, fault, informs(req), version);
   };
   return (next) =>
     function rescue(req) {
-      return next(req).then(undefined, (thrown: unknown) => answer(req, thrown));
+      // As the client spoke it; filters behind this one may make it what another proxy carried.
+      const { version } = req;
+      return next(req).then(undefined, (thrown: unknown) => answer(req, version, thrown));
     };
 }
 
-/** The response that tells `fault` to the client of `req`. */
-export function replyTo(req: HttpReq, fault: Fault, informs: boolean): HttpRsp {
-  const { http, grpc, closes } = fault.meaning;
-  const grpcCall = isGrpc(req.headers);
-  const injected = fault.code === "injected" ? fault.detail : undefined;
-  const headers = grpcCall
-    ? ["content-type", "application/grpc", "grpc-status", String(injected ?? grpc)]
-    : ["content-length", "0"];
-  if (grpcCall) headers.push("grpc-message", percentEncoded(fault.message));
+/** The response that tells `fault` to the client of `req`; `version` is the one that the client speaks. */
+export function replyTo(
+  req: HttpReq,
+  fault: Fault,
+  informs: boolean,
+  version: HttpVersion = req.version,
+): HttpRsp {
+  const { closes } = fault.meaning;
+  const { status, grpcStatus } = statusesOf(req, fault);
+  const headers =
+    grpcStatus === undefined
+      ? ["content-length", "0"]
+      : ["content-type", "application/grpc", "grpc-status", String(grpcStatus)];
+  if (grpcStatus !== undefined) headers.push("grpc-message", percentEncoded(fault.message));
   if (informs) headers.push("l5d-proxy-error", headerText(fault.message));
-  // A connection that carries HTTP/1 for others between proxies stays, whatever became of one request.
-  const carried = hasHeader(req.headers, "l5d-orig-proto");
-  const close = closes && req.version !== 20 && !carried;
-  if (closes && informs) headers.push("l5d-proxy-connection", "close");
+  if (informs && closes) headers.push("l5d-proxy-connection", "close");
+  // An HTTP/2 connection carries other requests, which are well.
+  const close = closes && version !== 20;
   if (close) headers.push("connection", "close");
-  const status = grpcCall ? 200 : (injected ?? http);
-  const rsp = new HttpRsp(status, headers, Body.empty, req.version);
+  const rsp = new HttpRsp(status, headers, Body.empty, version);
   rsp.close = close;
   rsp.fault = fault;
   return rsp;
+}
+
+function statusesOf(req: HttpReq, fault: Fault): { status: number; grpcStatus?: number } {
+  const { code, detail, meaning } = fault;
+  if (code === "injected" && detail !== undefined) {
+    // Both kinds of status can be injected; no number is both.
+    return detail >= 100 ? { status: detail } : { status: 200, grpcStatus: detail };
+  }
+  return isGrpc(req.headers) ? { status: 200, grpcStatus: meaning.grpc } : { status: meaning.http };
 }
 
 const MAX_TEXT = 512;
