@@ -133,6 +133,17 @@ export class Conn {
     this.socket.pause();
   }
 
+  /** Gives the socket away, for TLS to be put on it, with `unread` as the first thing that it brings. */
+  release(unread?: Buffer): Socket {
+    this.reader = undefined;
+    this.socket.removeAllListeners("data");
+    this.socket.pause();
+    const waiting = [...(unread && unread.length > 0 ? [unread] : []), ...(this.pending ?? [])];
+    this.pending = undefined;
+    if (waiting.length > 0) this.socket.unshift(Buffer.concat(waiting));
+    return this.socket;
+  }
+
   pause(): void {
     this.socket.pause();
   }

@@ -1,0 +1,47 @@
+// Dialling: a TCP connection to an address, within a time.
+
+import { connect } from "node:net";
+import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { Conn, type SocketAddr } from "./conn.ts";
+
+export type DialOptions = {
+  readonly clock: Clock;
+  /** For the handshake of TCP. */
+  readonly timeoutMs: number;
+  /** Idle time before the kernel probes; no probes when absent. */
+  readonly keepAliveMs?: number;
+};
+
+/** Connects to `addr`. Rejects with `connect-timeout` or `connect-failed`, naming the address. */
+export function dial(addr: SocketAddr, options: DialOptions): Promise<Conn> {
+  return new Promise((resolve, reject) => {
+    const { keepAliveMs } = options;
+    const socket = connect({
+      host: addr.ip,
+      port: addr.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      ...(keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveMs }),
+    });
+    const timer = options.clock.after(options.timeoutMs, () => {
+      socket.destroy();
+      const message = `connecting to ${addr.ip}:${addr.port} took longer than ${options.timeoutMs} ms`;
+      reject(new Fault("connect-timeout", message, { side: "upstream" }));
+    });
+    const failed = (error: NodeJS.ErrnoException): void => {
+      timer.cancel();
+      const why = error.code === "ECONNREFUSED" ? "connection refused" : error.message;
+      const message = `connecting to ${addr.ip}:${addr.port} failed: ${why}`;
+      reject(new Fault("connect-failed", message, { side: "upstream", cause: error }));
+    };
+    socket.once("error", failed);
+    socket.once("connect", () => {
+      timer.cancel();
+      socket.off("error", failed);
+      const local = { ip: socket.localAddress ?? "", port: socket.localPort ?? 0 };
+      const tls = { kind: "no_identity", reason: "disabled" } as const;
+      resolve(new Conn(socket, { remote: addr, local, original: addr, tls }));
+    });
+  });
+}

@@ -1,0 +1,125 @@
+// Listening: a bound address whose connections come as Conns that know where they were meant to go.
+
+import { createServer, type Server, type Socket } from "node:net";
+import { Fault } from "../base/fault.ts";
+import { Conn, type NoTlsReason, type Peer, type SocketAddr } from "./conn.ts";
+import { originalDst, type OriginalDst } from "./origdst.ts";
+
+export type ListenOptions = {
+  /** What connections were meant for: a fixed address, or `kernel` for what iptables redirected. Default: the listener itself. */
+  readonly original?: SocketAddr | "kernel";
+  /** Why these connections have no TLS until somebody terminates it. Default `disabled`. */
+  readonly noTls?: NoTlsReason;
+  /** Connections beyond this are closed at once. Default: no limit. */
+  readonly maxConnections?: number;
+  readonly backlog?: number;
+  /** Idle time in milliseconds before the kernel probes; no probes when absent. */
+  readonly keepAliveMs?: number;
+  /** What to do about a port that is taken, for the error's sentence. */
+  readonly hint?: string;
+};
+
+export interface Listening {
+  /** The bound address; its port is the real one when 0 was asked for. */
+  readonly addr: SocketAddr;
+  /** Open connections. */
+  readonly conns: ReadonlySet<Conn>;
+  /** Stops accepting; open connections stay. */
+  close(): void;
+}
+
+/** Binds `addr` and calls `accept` for each connection. Rejects with a Fault that says what is in the way. */
+export function listen(
+  addr: SocketAddr,
+  options: ListenOptions,
+  accept: (conn: Conn) => void,
+): Promise<Listening> {
+  const original = options.original === "kernel" ? originalDst() : undefined;
+  const conns = new Set<Conn>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive(options) });
+  server.on("connection", (socket) => {
+    if (conns.size >= (options.maxConnections ?? Infinity)) {
+      socket.destroy();
+      return;
+    }
+    const peer = peerOf(socket, options, original);
+    if (peer === undefined) {
+      socket.destroy(); // The client was gone before it was accepted.
+      return;
+    }
+    const conn = new Conn(socket, peer);
+    conns.add(conn);
+    socket.on("close", () => conns.delete(conn));
+    accept(conn);
+  });
+  return bind(server, addr, options).then((bound) => ({
+    addr: bound,
+    conns,
+    close: () => {
+      server.close();
+    },
+  }));
+}
+
+function bind(server: Server, addr: SocketAddr, options: ListenOptions): Promise<SocketAddr> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(explained(error, addr, options)));
+    const where = { host: addr.ip, port: addr.port };
+    server.listen(options.backlog ? { ...where, backlog: options.backlog } : where, () => {
+      const bound = server.address() as { address: string; port: number };
+      resolve({ ip: bound.address, port: bound.port });
+    });
+  });
+}
+
+function peerOf(
+  socket: Socket,
+  options: ListenOptions,
+  original: OriginalDst | undefined,
+): Peer | undefined {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (remoteAddress === undefined || localAddress === undefined) return undefined;
+  const local = { ip: unmapped(localAddress), port: localPort! };
+  const fixed = options.original === "kernel" ? undefined : options.original;
+  return {
+    remote: { ip: unmapped(remoteAddress), port: remotePort! },
+    local,
+    original: fixed ?? original?.(socket) ?? local,
+    tls: { kind: "no_identity", reason: options.noTls ?? "disabled" },
+  };
+}
+
+// An IPv4 client of a listener on all addresses appears as ::ffff:a.b.c.d.
+function unmapped(ip: string): string {
+  return ip.startsWith("::ffff:") ? ip.slice(7) : ip;
+}
+
+function keepAlive({ keepAliveMs }: ListenOptions): object {
+  return keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+}
+
+function explained(
+  error: NodeJS.ErrnoException,
+  { ip, port }: SocketAddr,
+  { hint }: ListenOptions,
+): Fault {
+  const more = hint === undefined ? "" : ` ${hint}`;
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new Fault("in-use", `${ip}:${port} is in use by another program.${more}`, {
+        cause: error,
+      });
+    case "EACCES":
+      return new Fault(
+        "no-permission",
+        `Listening on ${ip}:${port} needs privileges; choose a port from 1024 up.${more}`,
+        { cause: error },
+      );
+    case "EADDRNOTAVAIL":
+      return new Fault("bad-input", `${ip} is not an address of this machine.${more}`, {
+        cause: error,
+      });
+    default:
+      return Fault.from(error);
+  }
+}

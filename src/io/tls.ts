@@ -1,0 +1,190 @@
+// Mutual TLS between proxies: version 1.3 only, the names of Linkerd's identities instead of host names, and
+// credentials that change under way: a new certificate serves new handshakes, connections stay as they are.
+
+import {
+  createSecureContext,
+  type SecureContext,
+  type TLSSocketOptions,
+  TLSSocket,
+  connect,
+} from "node:tls";
+import type { X509Certificate } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { Conn } from "./conn.ts";
+
+/** What a proxy proves its identity with, and whom it believes. */
+export type Credentials = {
+  /** The identity in the certificate, which is also the server name that clients ask for. */
+  readonly name: string;
+  /** PEM, the leaf first. */
+  readonly certPem: string;
+  readonly keyPem: string;
+  /** PEM of the trust anchors. */
+  readonly rootsPem: string;
+};
+
+export type TlsOptions = {
+  readonly clock: Clock;
+  /** For the whole handshake. */
+  readonly timeoutMs: number;
+  /** Protocols to negotiate (RFC 7301); none when absent. */
+  readonly alpn?: readonly string[];
+};
+
+/** Whom a client expects to find. */
+export type ServerIdentity = {
+  /** The name that the certificate must hold, DNS-like or a URI. */
+  readonly id: string;
+  /** The SNI to ask for. */
+  readonly serverName: string;
+};
+
+// As linkerd2-proxy: the hybrid post-quantum exchange first, and ECDSA on P-256 for every certificate.
+const GROUPS = "X25519MLKEM768:X25519:P-256:P-384";
+const SIGNATURES = "ecdsa_secp256r1_sha256";
+const contexts = new WeakMap<Credentials, SecureContext>();
+
+function contextOf(credentials: Credentials): SecureContext {
+  let context = contexts.get(credentials);
+  if (context === undefined) {
+    context = createSecureContext({
+      cert: credentials.certPem,
+      key: credentials.keyPem,
+      ca: credentials.rootsPem,
+      minVersion: "TLSv1.3",
+      maxVersion: "TLSv1.3",
+      ecdhCurve: GROUPS,
+      sigalgs: SIGNATURES,
+    });
+    contexts.set(credentials, context);
+  }
+  return context;
+}
+
+/**
+ * Terminates TLS as a server on `conn`, of which `first` has been read already. A client may come without a
+ * certificate; one whose certificate does not lead to our trust anchors is refused.
+ */
+export function acceptTls(
+  conn: Conn,
+  credentials: Credentials,
+  options: TlsOptions,
+  first: Buffer,
+): Promise<Conn> {
+  const socket = conn.release(first);
+  const settings: TLSSocketOptions = {
+    isServer: true,
+    secureContext: contextOf(credentials),
+    requestCert: true,
+    rejectUnauthorized: false, // We decide, below: Node would also refuse a client without a certificate.
+  };
+  if (options.alpn) settings.ALPNProtocols = [...options.alpn];
+  const tls = new TLSSocket(socket, settings);
+  return handshake(tls, "secure", "client", options, () => {
+    const certificate = tls.getPeerX509Certificate();
+    const error = certificate && verifyError(tls);
+    if (error) {
+      throw new Fault("unauthenticated", `The client's certificate is refused: ${error.message}.`, {
+        side: "client",
+      });
+    }
+    return secured(conn, tls, certificate ? (identities(certificate)[0] ?? "") : "");
+  });
+}
+
+/** Starts TLS as a client on `conn`; rejects unless the server proves to be `server`. */
+export function startTls(
+  conn: Conn,
+  credentials: Credentials,
+  server: ServerIdentity,
+  options: TlsOptions,
+): Promise<Conn> {
+  const tls = connect({
+    socket: conn.release(),
+    servername: server.serverName,
+    secureContext: contextOf(credentials),
+    // The chain is verified as ever; the name is not a host's but an identity.
+    checkServerIdentity: (_host, { subjectaltname }) =>
+      namesOf(subjectaltname).includes(server.id)
+        ? undefined
+        : new Fault(
+            "identity-required",
+            `The server is ${namesOf(subjectaltname)}, not ${server.id}.`,
+          ),
+    ...(options.alpn ? { ALPNProtocols: [...options.alpn] } : {}),
+  });
+  return handshake(tls, "secureConnect", "upstream", options, () => secured(conn, tls, server.id));
+}
+
+function handshake(
+  tls: TLSSocket,
+  done: "secure" | "secureConnect",
+  side: "client" | "upstream",
+  options: TlsOptions,
+  accept: () => Conn,
+): Promise<Conn> {
+  return new Promise((resolve, reject) => {
+    const fail = (fault: Fault): void => {
+      timer.cancel();
+      tls.destroy();
+      reject(fault);
+    };
+    const timer = options.clock.after(options.timeoutMs, () =>
+      fail(
+        new Fault(
+          "connect-timeout",
+          `The TLS handshake took longer than ${options.timeoutMs} ms.`,
+          { side },
+        ),
+      ),
+    );
+    const failed = (error: Error): void => {
+      if (error instanceof Fault) fail(error);
+      else
+        fail(
+          new Fault("connect-failed", `The TLS handshake failed: ${error.message}.`, {
+            side,
+            cause: error,
+          }),
+        );
+    };
+    const ended = (): void =>
+      fail(new Fault("connect-failed", "The peer ended the TLS handshake.", { side }));
+    tls.on("error", failed);
+    tls.once("close", ended);
+    tls.once(done, () => {
+      timer.cancel();
+      tls.off("close", ended);
+      try {
+        const conn = accept();
+        tls.off("error", failed);
+        resolve(conn);
+      } catch (error) {
+        fail(Fault.from(error));
+      }
+    });
+  });
+}
+
+function secured(conn: Conn, tls: TLSSocket, identity: string): Conn {
+  const alpn = tls.alpnProtocol || undefined;
+  return new Conn(tls, { ...conn.peer, tls: { kind: "true", identity, alpn } });
+}
+
+// What OpenSSL found of the peer's chain. Node's own servers ask in the same way; there is no public form
+// for a TLSSocket that no tls.Server made.
+function verifyError(tls: TLSSocket): Error | null {
+  return (tls as unknown as { ssl: { verifyError(): Error | null } }).ssl.verifyError();
+}
+
+/** The DNS and URI names in a certificate, in order. */
+export function identities(certificate: X509Certificate): string[] {
+  return namesOf(certificate.subjectAltName);
+}
+
+function namesOf(subjectAltName: string | undefined): string[] {
+  return (subjectAltName ?? "")
+    .split(", ")
+    .flatMap((name) => /^(?:DNS|URI):(.+)$/.exec(name)?.[1] ?? []);
+}
