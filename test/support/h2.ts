@@ -190,7 +190,7 @@ export class ScriptedPeer implements AsyncDisposable {
       isServer,
       1 << 20,
     );
-    socket.on("data", (chunk) => reader.read(chunk));
+    socket.on("data", (chunk: Buffer) => reader.read(chunk));
     socket.on("end", () => add({ type: "closed" }));
     socket.on("error", () => add({ type: "closed" }));
   }
