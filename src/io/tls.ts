@@ -110,7 +110,7 @@ export function startTls(
         ? undefined
         : new Fault(
             "identity-required",
-            `The server is ${namesOf(subjectaltname)}, not ${server.id}.`,
+            `The server is ${namesOf(subjectaltname).join(", ")}, not ${server.id}.`,
           ),
     ...(options.alpn ? { ALPNProtocols: [...options.alpn] } : {}),
   });
