@@ -86,7 +86,7 @@ export class H2Client extends H2Conn {
   private begin(stream: ClientStream): void {
     this.lastStreamId += 2;
     stream.id = this.lastStreamId;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     stream.start();
     if (this.lastStreamId >= LAST_STREAM_ID) this.retire();
     if (!this.ready) this.hasRoom();
@@ -132,7 +132,7 @@ export class H2Client extends H2Conn {
   protected override leave(lastStreamId: number, code: number, reason: string): void {
     const because = reason === "" ? errorName(code) : `${errorName(code)}: ${reason}`;
     const message = `the server is going away (${because}) and did not take the request`;
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.all()) {
       if (stream.id <= lastStreamId) continue;
       this.streams.delete(stream.id);
       stream.lost(new Fault("refused-stream", message, { side: "upstream", retryable: true }));

@@ -19,6 +19,8 @@ import type { Conn, Reader } from "./conn.ts";
 import { H2Link, type H2Options } from "./h2link.ts";
 import type { H2Stream } from "./h2stream.ts";
 
+export type { H2Options } from "./h2link.ts";
+
 export abstract class H2Conn extends H2Link implements Reader, FrameSink {
   readonly transient = true;
   readonly head: H2Head;
@@ -132,7 +134,7 @@ export abstract class H2Conn extends H2Link implements Reader, FrameSink {
     const change = this.peer.initialWindowBytes - before;
     if (change !== 0) {
       // A window may become negative by this (RFC 9113 §6.9.2).
-      for (const stream of this.streams.values()) {
+      for (const stream of this.streams.all()) {
         if (stream.sendLeft + change > MAX_WINDOW_BYTES) {
           return this.fail(H2.FLOW_CONTROL_ERROR, "a window grew beyond 2^31-1");
         }

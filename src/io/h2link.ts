@@ -21,7 +21,7 @@ import type { Conn } from "./conn.ts";
 import { Calm } from "./h2calm.ts";
 import type { H2Outgoing } from "./h2outgoing.ts";
 import { Output } from "./h2output.ts";
-import type { H2Stream } from "./h2stream.ts";
+import { H2Streams } from "./h2streams.ts";
 
 /** How an HTTP/2 connection is run. Sizes in bytes, times in milliseconds. */
 export type H2Options = {
@@ -63,7 +63,7 @@ export abstract class H2Link {
   readonly calm: Calm;
   /** What the peer's SETTINGS said. */
   readonly peer: Settings;
-  readonly streams: Map<number, H2Stream>;
+  readonly streams: H2Streams;
   readonly streamWindowBytes: number;
   readonly maxHeaderListBytes: number;
   /** The connection's send window, and what the peer may still send. */
@@ -96,7 +96,7 @@ export abstract class H2Link {
     this.encoder = new HpackEncoder();
     this.calm = new Calm(options.clock);
     this.peer = new Settings();
-    this.streams = new Map();
+    this.streams = new H2Streams();
     this.streamWindowBytes = options.streamWindowBytes ?? DEFAULT_WINDOW_BYTES;
     this.maxHeaderListBytes = options.maxHeaderListBytes ?? MAX_HEADER_LIST_BYTES;
     this.sendLeft = DEFAULT_WINDOW_BYTES;
@@ -163,7 +163,7 @@ export abstract class H2Link {
     if (this.fault !== undefined) return;
     this.fault = fault;
     this.stopReading();
-    for (const stream of this.streams.values()) stream.lost(fault);
+    for (const stream of this.streams.all()) stream.lost(fault);
     this.streams.clear();
     this.hangUp();
   }

@@ -101,7 +101,7 @@ export class H2Server extends H2Conn {
       return this.turnAway(streamId, H2.PROTOCOL_ERROR);
     }
     const stream = new ServerStream(this, streamId, STATE.open);
-    this.streams.set(streamId, stream);
+    this.streams.add(stream);
     stream.onHead(endStream);
   }
 
