@@ -7,16 +7,18 @@ import { completion } from "./completion.ts";
 import { edges } from "./edges.ts";
 import { routes } from "./routes.ts";
 import { stat } from "./stat.ts";
+import { tap } from "./tap.ts";
+import { top } from "./top.ts";
 import { version } from "./version.ts";
 
 const viz = command({
   name: "viz",
   summary: "Metrics, live calls and the dashboard",
-  commands: [stat, routes, edges, authz],
+  commands: [stat, top, tap, routes, edges, authz],
 });
 
 /** Old habits: verbs that moved below `viz`. */
-const moved = [stat, routes, edges].map((row): Command => ({
+const moved = [stat, top, tap, routes, edges].map((row): Command => ({
   ...row,
   deprecated: `linkerd viz ${row.name}`,
 }));

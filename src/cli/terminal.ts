@@ -2,6 +2,7 @@
 // that a test can read what they print and stop them.
 
 import { Scope } from "../base/scope.ts";
+import type { Close } from "../base/watch.ts";
 
 export type Paint = (text: string) => string;
 export type Palette = Readonly<Record<"green" | "yellow" | "red" | "bold" | "dim" | "cyan", Paint>>;
@@ -17,6 +18,8 @@ export type Terminal = {
   readonly liveNotes: boolean;
   readonly colour: Palette;
   readonly size: () => { columns: number; rows: number };
+  /** Calls back with each key that is pressed, without waiting for a line, until closed. */
+  readonly keys: (pressed: (key: string) => void) => Close;
   readonly env: NodeJS.ProcessEnv;
   /** Closed at Ctrl-C, SIGTERM and when nobody reads standard output any more. */
   readonly scope: Scope;
@@ -54,8 +57,22 @@ export function processTerminal(): Terminal {
     liveNotes: stderr.isTTY === true && env["TERM"] !== "dumb",
     colour: palette(stdout.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"),
     size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+    keys: readKeys,
     env,
     scope,
+  };
+}
+
+function readKeys(pressed: (key: string) => void): Close {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => {};
+  const read = (bytes: Buffer): void => pressed(bytes.toString());
+  stdin.setRawMode(true);
+  stdin.on("data", read);
+  return () => {
+    stdin.off("data", read);
+    stdin.setRawMode(false);
+    stdin.pause();
   };
 }
 

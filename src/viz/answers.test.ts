@@ -1,0 +1,283 @@
+// The answers of viz from the metrics that emojivoto's proxies would have: which side is asked, and what adds up.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { StatSummaryRequestSchema } from "../../proto/gen/viz/viz_pb.js";
+import type { Watch } from "../base/watch.ts";
+import type { Resource } from "../platform/kinds.ts";
+import { resourceOf } from "../platform/manifests.ts";
+import { Store as Resources } from "../platform/store.ts";
+import { vizApi } from "./api.ts";
+import { authz } from "./authz.ts";
+import { edges } from "./edges.ts";
+import { graph } from "./graph.ts";
+import { idOf, livePage } from "./page.ts";
+import { DEFAULT_ROUTE, routes } from "./routes.ts";
+import { parseSelector } from "./selector.ts";
+import type { StatQuery } from "./stat.ts";
+import { stat } from "./stat.ts";
+import { Store } from "./store.ts";
+import type { World } from "./world.ts";
+import { watchWorld } from "./world.ts";
+
+const ns = "emojivoto";
+const identity = (name: string): string =>
+  `${name}.${ns}.serviceaccount.identity.linkerd.cluster.local`;
+
+function workload(name: string): Resource[] {
+  const metadata = { name, namespace: ns, labels: { app: name } };
+  const labels = {
+    app: name,
+    "linkerd.io/control-plane-ns": "linkerd",
+    "linkerd.io/proxy-deployment": name,
+  };
+  const containers = [{ name: "server" }, { name: "linkerd-proxy", image: "proxy:v9" }];
+  return [
+    resourceOf("Deployment", { metadata, spec: { template: { spec: { containers } } } }),
+    resourceOf("Service", {
+      metadata: { name: `${name}-svc`, namespace: ns },
+      spec: { selector: { app: name }, ports: [{ port: 8080 }] },
+    }),
+    resourceOf("Pod", {
+      metadata: { name: `${name}-1`, namespace: ns, labels },
+      spec: { containers, serviceAccountName: name },
+      status: { phase: "Running", podIP: `10.0.0.${name.length}` },
+    }),
+  ];
+}
+
+const resources = new Resources([
+  resourceOf("Namespace", { metadata: { name: ns } }),
+  ...["web", "emoji", "voting", "vote-bot"].flatMap(workload),
+  resourceOf("Server", {
+    metadata: { name: "web-http", namespace: ns },
+    spec: { podSelector: {}, port: 80 },
+  }),
+  resourceOf("ServiceProfile", {
+    metadata: { name: `voting-svc.${ns}.svc.cluster.local`, namespace: ns },
+    spec: { routes: [{ name: "POST /Vote", condition: { pathRegex: "/Vote" } }] },
+  }),
+]);
+
+const world: Watch<World> = watchWorld({
+  watch: (kind) => resources.watch(kind),
+  reviewToken: () => assert.fail(),
+  writeStatus: () => assert.fail(),
+});
+
+// As the server does: a watch knows nothing while nobody looks.
+world.observe(() => {});
+const seen = await world.next();
+
+type Numbers = { ok: number; bad?: number; ms?: number; open?: number };
+
+// What a proxy says of one peer: counters, a histogram with all samples at `ms`, a gauge.
+function say(labels: string, { ok, bad = 0, ms = 1, open = 0 }: Numbers, prefix = ""): string {
+  const bounds = [1, 10, 100, Infinity].map((le) => {
+    const n = ms <= le ? ok + bad : 0;
+    return `${prefix}response_latency_ms_bucket{${labels},le="${le === Infinity ? "+Inf" : le}"} ${n}`;
+  });
+  const peer = labels.includes("inbound") ? "src" : "dst";
+  return [
+    `${prefix}response_total{${labels},classification="success"} ${ok}`,
+    `${prefix}response_total{${labels},classification="failure"} ${bad}`,
+    ...bounds,
+    ...(prefix ? [] : [`tcp_open_connections{${labels},peer="${peer}"} ${open}`]),
+    ...(prefix ? [] : [`tcp_read_bytes_total{${labels},peer="${peer}"} ${ok * 10}`]),
+    "",
+  ].join("\n");
+}
+
+const to = (name: string): string =>
+  `direction="outbound",tls="true",server_id="${identity(name)}",dst_namespace="${ns}",dst_deployment="${name}",dst_pod="${name}-1",dst_service="${name}-svc"`;
+const from = (name: string): string =>
+  `direction="inbound",tls="true",client_id="${identity(name)}"`;
+const routed = (direction: string, route: string): string =>
+  `direction="${direction}",dst="voting-svc.${ns}.svc.cluster.local:8080",rt_route="${route}"`;
+
+function proxies(scale: number): Record<string, string> {
+  const n = (value: number): number => value * scale;
+  return {
+    web:
+      say(from("vote-bot"), { ok: n(90), bad: n(10), ms: 10, open: 1 }) +
+      say('direction="inbound",tls="no_identity",no_tls_reason="no_tls_from_remote"', {
+        ok: n(6),
+        open: 2,
+      }) +
+      say(to("emoji"), { ok: n(100), open: 1 }) +
+      say(to("voting"), { ok: n(40), bad: n(10), open: 1 }) +
+      say(routed("outbound", "POST /Vote"), { ok: n(45), bad: n(5) }, "route_") +
+      `route_actual_response_total{${routed("outbound", "POST /Vote")},classification="success"} ${n(45)}\n` +
+      `route_actual_response_total{${routed("outbound", "POST /Vote")},classification="failure"} ${n(15)}\n` +
+      `inbound_http_authz_allow_total{srv_kind="server",srv_name="web-http",authz_kind="authorizationpolicy",authz_name="bots"} ${n(96)}\n` +
+      `inbound_http_authz_deny_total{srv_kind="server",srv_name="web-http"} ${n(6)}\n`,
+    emoji: say(from("web"), { ok: n(100), open: 1 }),
+    voting:
+      say(from("web"), { ok: n(40), bad: n(10), open: 1 }) +
+      say(routed("inbound", "POST /Vote"), { ok: n(40), bad: n(10) }, "route_"),
+    "vote-bot":
+      say(to("web"), { ok: n(90), bad: n(10), ms: 10, open: 1 }) +
+      'tcp_open_connections{direction="outbound",peer="dst",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",dst_namespace="other",dst_deployment="db"} 1\n',
+  };
+}
+
+const metrics = new Store(1000);
+for (const scale of [0, 1]) {
+  metrics.turn();
+  for (const [name, text] of Object.entries(proxies(scale))) {
+    metrics.take(name, seen.pods.find((pod) => pod.name === `${name}-1`)!.metricLabels, text);
+  }
+}
+
+function ask(kind: string, name: string, more: Partial<StatQuery> = {}) {
+  const of = { kind, namespace: kind === "namespace" ? "" : ns, name };
+  const selector = parseSelector("");
+  return stat(seen, metrics, {
+    of,
+    selector,
+    windowMs: 60_000,
+    tcp: true,
+    podsOnly: false,
+    ...more,
+  });
+}
+
+const short = (rows: Awaited<ReturnType<typeof stat>>): unknown[] =>
+  rows.map(({ thing, http, tcp }) => [thing.name, http?.success, http?.failure, tcp?.open]);
+
+test("stat: workloads, pods and namespaces are seen by their own proxies", async () => {
+  assert.deepEqual(short(await ask("deployment", "")), [
+    ["emoji", 100, 0, 1],
+    ["vote-bot", undefined, undefined, undefined],
+    ["voting", 40, 10, 1],
+    ["web", 96, 10, 3],
+  ]);
+  assert.deepEqual(short(await ask("pod", "web-1")), [["web-1", 96, 10, 3]]);
+  assert.deepEqual(short(await ask("namespace", "")), [[ns, 236, 20, 5]]);
+  const [web] = await ask("deployment", "web");
+  assert.deepEqual([web!.meshed, web!.running, web!.failed], [1, 1, 0]);
+  assert.equal(web!.tcp!.readBytes, 960);
+});
+
+test("stat: services by those that call them; --to and --from by the client's proxy", async () => {
+  assert.deepEqual(short(await ask("service", "voting-svc")), [["voting-svc", 40, 10, 1]]);
+  const named = (kind: string, name: string) => ({ kind, namespace: ns, name });
+  assert.deepEqual(short(await ask("deployment", "", { to: named("deployment", "voting") })), [
+    ["web", 40, 10, 1],
+  ]);
+  assert.deepEqual(short(await ask("deployment", "", { from: named("deployment", "web") })), [
+    ["emoji", 100, 0, 1],
+    ["voting", 40, 10, 1],
+  ]);
+  assert.deepEqual(short(await ask("service", "", { from: named("deployment", "vote-bot") })), [
+    ["web-svc", 90, 10, 1],
+  ]);
+});
+
+test("stat: labels select, servers count what they turn away, the window is what there are samples for", async () => {
+  const rows = await ask("deployment", "", {
+    selector: parseSelector("app in (web,voting),app!=voting"),
+  });
+  assert.deepEqual(
+    rows.map(({ thing }) => thing.name),
+    ["web"],
+  );
+  assert.deepEqual((await ask("server", ""))[0]!.authz, { allowed: 96, denied: 6 });
+  const answer = await vizApi(world, metrics).statSummary(
+    create(StatSummaryRequestSchema, {
+      selector: { resource: { type: "deploy", namespace: ns, name: "web" } },
+      timeWindow: "1m",
+    }),
+  );
+  assert.ok(answer.response?.case === "ok");
+  const table = answer.response.value.statTables![0]!.table;
+  assert.ok(table?.case === "podGroup");
+  assert.equal(table.value.rows![0]!.timeWindow, "1s");
+});
+
+test("the API answers a wrong question with what is wrong", async () => {
+  const api = vizApi(world, metrics);
+  const complaint = async (type: string, timeWindow: string): Promise<unknown> => {
+    const { response } = await api.statSummary(
+      create(StatSummaryRequestSchema, { selector: { resource: { type } }, timeWindow }),
+    );
+    return response?.case === "error" && response.value.error;
+  };
+  assert.match(String(await complaint("dep", "1m")), /"dep" is no kind of resource/);
+  assert.match(String(await complaint("po", "5s")), /not a duration of 15s or more/);
+});
+
+test("edges: identities of mutual TLS, or the reason for none", async () => {
+  const found = await edges(seen, metrics, "deployment", ns);
+  assert.deepEqual(
+    found.map(({ src, dst, clientId, serverId, noTlsReason }) =>
+      [src.name, dst.name, clientId.split(".")[0], serverId.split(".")[0], noTlsReason].join(" "),
+    ),
+    [
+      "vote-bot web vote-bot web ",
+      "web emoji web emoji ",
+      "web voting web voting ",
+      "vote-bot db   not_provided_by_service_discovery",
+    ],
+  );
+  assert.deepEqual(await edges(seen, metrics, "deployment", "elsewhere"), []);
+});
+
+test("routes: what a profile names, effective against actual at the client", async () => {
+  const service = { kind: "service", namespace: ns, name: "voting-svc" };
+  const [inbound] = await routes(seen, metrics, service, undefined, 60_000);
+  assert.deepEqual(
+    inbound!.rows.map(({ route, effective }) => [route, effective?.success, effective?.failure]),
+    [
+      ["POST /Vote", 40, 10],
+      [DEFAULT_ROUTE, undefined, undefined],
+    ],
+  );
+  const web = { kind: "deployment", namespace: ns, name: "web" };
+  const [outbound] = await routes(seen, metrics, web, service, 60_000);
+  const [vote] = outbound!.rows;
+  assert.deepEqual([vote!.effective!.success, vote!.effective!.failure], [45, 5]);
+  assert.deepEqual(vote!.actual, { success: 45, failure: 15 });
+});
+
+test("routes: without a profile everything is the default route", async () => {
+  const emoji = { kind: "deployment", namespace: ns, name: "emoji" };
+  const [table] = await routes(seen, metrics, emoji, undefined, 60_000);
+  assert.deepEqual(
+    table!.rows.map(({ route, service, effective }) => [route, service, effective?.success]),
+    [[DEFAULT_ROUTE, "emoji-svc", 100]],
+  );
+});
+
+test("authz: what was let in and what was not", async () => {
+  const rows = await authz(metrics, { kind: "deployment", namespace: ns, name: "web" }, 60_000);
+  assert.deepEqual(
+    rows.map((row) => [row.server.name, row.authz.name, row.allowed, row.denied]),
+    [
+      ["web-http", "", 0, 6],
+      ["web-http", "bots", 96, 0],
+    ],
+  );
+});
+
+test("graph: who calls whom, and who comes from outside", async () => {
+  const picture = await graph(seen, metrics, ns, 60_000, 6);
+  const page = livePage(picture, "v", 0);
+  const calls = page.calls.map(({ src, dst, security, success }) => [src, dst, security, success]);
+  const id = (name: string): string => idOf({ kind: "deployment", namespace: ns, name });
+  assert.deepEqual(
+    new Set(calls),
+    new Set([
+      [id("vote-bot"), id("web"), "mutual", 0.9],
+      [id("web"), id("emoji"), "mutual", 1],
+      [id("web"), id("voting"), "mutual", 0.8],
+      [id("vote-bot"), "deployment/other/db", "none", null],
+      ["outside//outside the mesh", id("web"), "none", 1],
+    ]),
+  );
+  const web = page.workloads.find((row) => row.name === "web")!;
+  assert.equal(web.rps, 106);
+  assert.equal(web.rate.at(-1), 10.6);
+  assert.equal(web.p50! > 1 && web.p50! <= 10, true);
+});

@@ -1,0 +1,216 @@
+// The service linkerd2.viz.Api: messages to questions, answers to messages. It counts nothing itself.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Clock } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { known } from "../base/watch.ts";
+import type { Watch } from "../base/watch.ts";
+import type {
+  AuthzRequest,
+  AuthzResponseSchema,
+  CheckResultSchema,
+  EdgesRequest,
+  EdgesResponseSchema,
+  GatewaysResponseSchema,
+  ListPodsRequest,
+  ListPodsResponseSchema,
+  ListServicesRequest,
+  ListServicesResponseSchema,
+  Resource,
+  SelfCheckResponseSchema,
+  StatSummaryRequest,
+  StatSummaryResponseSchema,
+  TopRoutesRequest,
+  TopRoutesResponseSchema,
+} from "../../proto/gen/viz/viz_pb.js";
+import { authz } from "./authz.ts";
+import { edges } from "./edges.ts";
+import { ALL, kindOf, KINDS } from "./kinds.ts";
+import { basicStats, podMessage, resourceOf, statRow, whole } from "./messages.ts";
+import type { Metrics } from "./metrics.ts";
+import { routes } from "./routes.ts";
+import { parseSelector } from "./selector.ts";
+import { stat } from "./stat.ts";
+import type { Named, World } from "./world.ts";
+
+/** The answers of the API, by method. Faults of the asker become `error` answers, as clients expect. */
+export type VizApi = ReturnType<typeof vizApi>;
+
+const WORKLOADS = KINDS.filter((k) => k.role === "workload" && k.name !== "replicaset");
+/** What `all` asks for: every kind that has traffic of its own. */
+const WITH_TRAFFIC = [...WORKLOADS, ...KINDS.filter((k) => k.name === "service")];
+
+export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = systemClock) {
+  const world = (): World => {
+    const found = known(watch.state);
+    if (!found)
+      throw new Fault("unavailable", "the resources of the mesh are not known yet; try again");
+    return found;
+  };
+  return {
+    async statSummary(
+      req: StatSummaryRequest,
+    ): Promise<MessageInitShape<typeof StatSummaryResponseSchema>> {
+      return answer(req.selector?.resource, async (resource) => {
+        const kinds = resource.kind === ALL ? WITH_TRAFFIC.map((k) => k.name) : [resource.kind];
+        const windowMs = parseWindow(req.timeWindow);
+        const { outbound, skipStats, tcpStats } = req;
+        const tables = await Promise.all(
+          kinds.map((kind) =>
+            stat(world(), metrics, {
+              of: { ...resource, kind },
+              selector: parseSelector(req.selector?.labelSelector ?? ""),
+              windowMs,
+              to: outbound.case === "toResource" ? named(outbound.value) : undefined,
+              from: outbound.case === "fromResource" ? named(outbound.value) : undefined,
+              tcp: tcpStats,
+              podsOnly: skipStats,
+            }),
+          ),
+        );
+        const window = windowText(metrics.covered(windowMs));
+        return {
+          statTables: tables.map((rows) => ({
+            table: {
+              case: "podGroup" as const,
+              value: { rows: rows.map((row) => statRow(row, window)) },
+            },
+          })),
+        };
+      });
+    },
+
+    async edges(req: EdgesRequest): Promise<MessageInitShape<typeof EdgesResponseSchema>> {
+      return answer(req.selector?.resource, async ({ kind, namespace }) => ({
+        edges: (await edges(world(), metrics, kind, namespace)).map((edge) => ({
+          src: resourceOf(edge.src),
+          dst: resourceOf(edge.dst),
+          clientId: edge.clientId,
+          serverId: edge.serverId,
+          noIdentityMsg: edge.noTlsReason,
+        })),
+      }));
+    },
+
+    async topRoutes(
+      req: TopRoutesRequest,
+    ): Promise<MessageInitShape<typeof TopRoutesResponseSchema>> {
+      return answer(req.selector?.resource, async (resource) => {
+        const windowMs = parseWindow(req.timeWindow);
+        const to = req.outbound.case === "toResource" ? named(req.outbound.value) : undefined;
+        const timeWindow = windowText(metrics.covered(windowMs));
+        const tables = await routes(world(), metrics, resource, to, windowMs);
+        return {
+          routes: tables.map(({ of, rows }) => ({
+            resource: `${kindOf(of.kind)?.short ?? of.kind}/${of.name || "*"}`,
+            rows: rows.map(({ route, service, effective, actual }) => ({
+              route,
+              authority: service,
+              timeWindow,
+              stats: {
+                ...basicStats(effective),
+                actualSuccessCount: whole(actual?.success),
+                actualFailureCount: whole(actual?.failure),
+              },
+            })),
+          })),
+        };
+      });
+    },
+
+    async authz(req: AuthzRequest): Promise<MessageInitShape<typeof AuthzResponseSchema>> {
+      return answer(req.resource, async (resource) => {
+        const windowMs = parseWindow(req.timeWindow);
+        const timeWindow = windowText(metrics.covered(windowMs));
+        const rows = (await authz(metrics, resource, windowMs)).map((row) => ({
+          resource: resourceOf(resource),
+          timeWindow,
+          ...(row.http && { stats: basicStats(row.http) }),
+          srvStats: {
+            allowedCount: whole(row.allowed),
+            deniedCount: whole(row.denied),
+            srv: resourceOf(row.server),
+            route: resourceOf(row.route),
+            authz: resourceOf(row.authz),
+          },
+        }));
+        return { statTable: { table: { case: "podGroup" as const, value: { rows } } } };
+      });
+    },
+
+    async listPods(req: ListPodsRequest): Promise<MessageInitShape<typeof ListPodsResponseSchema>> {
+      const { namespace = "", name = "", type = "" } = req.selector?.resource ?? {};
+      const selects = parseSelector(req.selector?.labelSelector ?? "");
+      const ns = type === "namespace" ? name : namespace;
+      const pods = world().pods.filter(
+        (pod) => (ns === "" || pod.namespace === ns) && selects(pod.labels),
+      );
+      return { pods: pods.map((pod) => podMessage(pod, clock.wall())) };
+    },
+
+    async listServices(
+      req: ListServicesRequest,
+    ): Promise<MessageInitShape<typeof ListServicesResponseSchema>> {
+      const all = [...world().services.values()].map(({ metadata: { namespace, name } }) => ({
+        namespace,
+        name,
+      }));
+      return { services: all.filter((s) => req.namespace === "" || s.namespace === req.namespace) };
+    },
+
+    async gateways(): Promise<MessageInitShape<typeof GatewaysResponseSchema>> {
+      return { response: { case: "ok", value: { gatewaysTable: { rows: [] } } } };
+    },
+
+    async selfCheck(): Promise<MessageInitShape<typeof SelfCheckResponseSchema>> {
+      const state = watch.state;
+      const result: MessageInitShape<typeof CheckResultSchema> = {
+        SubsystemName: "viz",
+        CheckDescription: "viz knows the resources of the mesh",
+        Status: known(state) ? 0 : 2,
+        FriendlyMessageToUser: state.kind === "failed" ? state.fault.message : "",
+      };
+      return { results: [result] };
+    },
+  };
+}
+
+// What the asker got wrong is an answer too: only a broken API is a gRPC error.
+async function answer<T>(resource: Resource | undefined, ask: (of: Named) => Promise<T>) {
+  try {
+    if (!resource) throw new Fault("bad-input", "the request names no resource");
+    const value = await ask(named(resource));
+    return { response: { case: "ok" as const, value } };
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "bad-input") throw error;
+    const { namespace = "", type = "", name = "" } = resource ?? {};
+    const value = { resource: { namespace, type, name }, error: error.message };
+    return { response: { case: "error" as const, value } };
+  }
+}
+
+function named({ namespace, type, name }: Resource): Named {
+  const kind = type === ALL ? ALL : kindOf(type)?.name;
+  if (kind === undefined) throw new Fault("bad-input", `"${type}" is no kind of resource`);
+  return { kind, namespace: kind === "namespace" ? "" : namespace, name };
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const LEAST_WINDOW_MS = 15_000;
+
+/** "1m", "1m30s" → milliseconds; one minute when empty. */
+export function parseWindow(text: string): number {
+  if (text === "") return 60_000;
+  const parts = [...text.matchAll(/(\d+)(ms|s|m|h)/g)];
+  const ms = parts.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit!]!, 0);
+  if (parts.map(([part]) => part).join("") !== text || ms < LEAST_WINDOW_MS) {
+    throw new Fault("bad-input", `the time window "${text}" is not a duration of 15s or more`);
+  }
+  return ms;
+}
+
+// Rates are counts over this: what there were samples for, and not the whole window right after the start.
+function windowText(ms: number): string {
+  return `${Math.max(1, Math.round(ms / 1000))}s`;
+}

@@ -1,0 +1,92 @@
+// The dashboard's files: what Vite built, read into memory once, with the headers that keep a page to itself.
+
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import type { Headers } from "../wire/headers.ts";
+import { Body } from "../io/body.ts";
+import type { HttpReq } from "../io/message.ts";
+import { HttpRsp } from "../io/message.ts";
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+/** Nothing from elsewhere, nothing inline, no frames around or inside. */
+export const SECURITY: Headers = [
+  "content-security-policy",
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options",
+  "nosniff",
+  "x-frame-options",
+  "DENY",
+  "referrer-policy",
+  "no-referrer",
+];
+
+/** The folder of the built dashboard: in a clone, or beside what was built from it; undefined when it is not built. */
+export function dashboardFolder(): string | undefined {
+  return ["../../dist/web", "../web"]
+    .map((path) => join(import.meta.dirname, path))
+    .find((path) => existsSync(join(path, "index.html")));
+}
+
+/** Serves the files below `folder`; every other address is the page itself, which knows where it is. */
+export function files(folder: string | undefined): (req: HttpReq) => HttpRsp {
+  if (folder === undefined)
+    return () => text(503, "The dashboard is not built: run `npx vite build web`.\n");
+  const all = new Map(
+    globSync("**/*.*", { cwd: folder }).map((name) => [
+      `/${name.replaceAll("\\", "/")}`,
+      readFileSync(join(folder, name)),
+    ]),
+  );
+  return ({ method, path }) => {
+    if (method !== "GET" && method !== "HEAD")
+      return text(405, "Only GET and HEAD are served here.\n");
+    const name = path.split("?")[0]!;
+    const known = all.has(name) ? name : "/index.html";
+    if (known !== name && extname(name) !== "") return text(404, "There is no such file.\n");
+    const bytes = all.get(known)!;
+    const isForever = known.startsWith("/assets/");
+    const headers = [
+      "content-type",
+      TYPES[extname(known)] ?? "application/octet-stream",
+      "content-length",
+      String(bytes.length),
+      "cache-control",
+      isForever ? "public, max-age=31536000, immutable" : "no-cache",
+      ...SECURITY,
+    ];
+    return new HttpRsp(200, headers, method === "HEAD" ? Body.empty : Body.of(bytes));
+  };
+}
+
+/** A short answer in plain words. */
+export function text(status: number, words: string): HttpRsp {
+  const headers = [
+    "content-type",
+    "text/plain; charset=utf-8",
+    "content-length",
+    String(Buffer.byteLength(words)),
+    ...SECURITY,
+  ];
+  return new HttpRsp(status, headers, Body.of(words));
+}
+
+/** An answer as JSON. */
+export function json(value: unknown, status = 200): HttpRsp {
+  const bytes = Buffer.from(JSON.stringify(value));
+  const headers = [
+    "content-type",
+    "application/json",
+    "content-length",
+    String(bytes.length),
+    "cache-control",
+    "no-store",
+    ...SECURITY,
+  ];
+  return new HttpRsp(status, headers, Body.of(bytes));
+}

@@ -1,0 +1,71 @@
+// The scraper: asks every proxy for its metrics at a steady beat and puts the answers into the store.
+// A proxy that is slow or away misses its turn; it never holds up the others.
+
+import { Agent, get } from "node:http";
+import type { Clock } from "../base/clock.ts";
+import type { Close, Watch } from "../base/watch.ts";
+import type { Store } from "./store.ts";
+import type { MeshPod, World } from "./world.ts";
+
+/** Reads the metrics of a pod's proxy; rejects when it cannot. */
+export type ReadMetrics = (pod: MeshPod) => Promise<string>;
+
+/** Scrapes all meshed pods of `world` every `intervalMs` until closed. */
+export function scrape(
+  world: Watch<World>,
+  store: Store,
+  clock: Clock,
+  intervalMs: number,
+  read: ReadMetrics = httpReader(intervalMs),
+): Close {
+  const busy = new Set<string>();
+  const turn = (): void => {
+    store.turn();
+    for (const pod of world.value?.pods ?? []) {
+      if (!pod.meshed || pod.ip === "" || busy.has(pod.ip)) continue;
+      busy.add(pod.ip);
+      read(pod)
+        .then(
+          // The pod's name, because an address may belong to another pod tomorrow.
+          (text) => store.take(`${pod.namespace}/${pod.name}`, pod.metricLabels, text),
+          () => {},
+        )
+        .finally(() => busy.delete(pod.ip));
+    }
+  };
+  const stopWatching = world.observe(() => {});
+  const timer = clock.every(intervalMs, turn);
+  return () => {
+    timer.cancel();
+    stopWatching();
+  };
+}
+
+// A dump of this size is no proxy's.
+const MOST_BYTES = 32 << 20;
+
+/** Reads `/metrics` of admin ports, over connections that are kept. */
+export function httpReader(timeoutMs: number): ReadMetrics {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  return ({ ip, adminPort }) =>
+    new Promise((resolve, reject) => {
+      const request = get(
+        { agent, host: ip, port: adminPort, path: "/metrics", timeout: Math.max(timeoutMs, 1000) },
+        (rsp) => {
+          const chunks: Buffer[] = [];
+          let size = 0;
+          rsp.on("data", (chunk: Buffer) => {
+            chunks.push(chunk);
+            if ((size += chunk.length) > MOST_BYTES) request.destroy();
+          });
+          rsp.on("error", reject);
+          rsp.on("end", () => {
+            if (rsp.statusCode === 200) resolve(Buffer.concat(chunks).toString("utf8"));
+            else reject(new Error(`status ${rsp.statusCode}`));
+          });
+        },
+      );
+      request.on("timeout", () => request.destroy());
+      request.on("error", reject);
+    });
+}

@@ -1,0 +1,257 @@
+// The dashboard's server: its files, the JSON that its pages ask for, and live streams of server-sent events.
+// A table of paths; each answers from the same functions as the gRPC API.
+
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
+import {
+  AuthzRequestSchema,
+  AuthzResponseSchema,
+  EdgesRequestSchema,
+  EdgesResponseSchema,
+  GatewaysResponseSchema,
+  ListPodsRequestSchema,
+  ListPodsResponseSchema,
+  ListServicesRequestSchema,
+  ListServicesResponseSchema,
+  SelfCheckResponseSchema,
+  StatSummaryRequestSchema,
+  StatSummaryResponseSchema,
+  TopRoutesRequestSchema,
+  TopRoutesResponseSchema,
+} from "../../proto/gen/viz/viz_pb.js";
+import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
+import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import type { Close, Watch } from "../base/watch.ts";
+import { header } from "../wire/headers.ts";
+import type { HttpReq, HttpRsp } from "../io/message.ts";
+import type { HttpService } from "../stack/types.ts";
+import type { VizApi } from "./api.ts";
+import { Calls } from "./calls.ts";
+import { eventStream } from "./events.ts";
+import { dashboardFolder, files, json, text } from "./files.ts";
+import { graph } from "./graph.ts";
+import { kindOf, parseResource } from "./kinds.ts";
+import type { Metrics } from "./metrics.ts";
+import { figures, historyPage, livePage } from "./page.ts";
+import { routes } from "./routes.ts";
+import type { TapSink } from "./tap.ts";
+import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
+import type { Named, World } from "./world.ts";
+
+export type WebOptions = {
+  readonly world: Watch<World>;
+  readonly metrics: Metrics;
+  readonly api: VizApi;
+  readonly tap: (request: TapByResourceRequest, sink: TapSink) => Close;
+  readonly clock: Clock;
+  /** What /api/version says. */
+  readonly version: string;
+  /** Where people find the dashboard, for the command line; "" when it has no fixed place. */
+  readonly address: () => string;
+  /** How often a live page gets a new picture. */
+  readonly intervalMs: number;
+};
+
+type Query = URLSearchParams;
+type Page = (query: Query, options: WebOptions) => HttpRsp | Promise<HttpRsp>;
+
+const WINDOW_MS = 60_000;
+const TREND_POINTS = 30;
+
+const PAGES: Readonly<Record<string, Page>> = {
+  "/api/version": (_, { version, address }) =>
+    json({ version, releaseVersion: version, address: address() }),
+  "/api/live": (query, options) => live(query.get("namespace") ?? "", options),
+  "/api/history": async (query, { metrics, clock }) =>
+    json(await historyPage(metrics, thingOf(query), clock.wall())),
+  "/api/tap": (query, options) => liveCalls(query, options),
+  "/api/route-rows": async (query, options) => json(await routeRows(thingOf(query), options)),
+  "/api/tps-reports": async (query, { api }) =>
+    message(
+      StatSummaryResponseSchema,
+      await api.statSummary(fromJson(StatSummaryRequestSchema, summaryQuery(query))),
+    ),
+  "/api/edges": async (query, { api }) =>
+    message(
+      EdgesResponseSchema,
+      await api.edges(fromJson(EdgesRequestSchema, { selector: selectorOf(query) })),
+    ),
+  "/api/routes": async (query, { api }) =>
+    message(
+      TopRoutesResponseSchema,
+      await api.topRoutes(fromJson(TopRoutesRequestSchema, routesQuery(query))),
+    ),
+  "/api/authz": async (query, { api }) =>
+    message(
+      AuthzResponseSchema,
+      await api.authz(
+        fromJson(AuthzRequestSchema, {
+          resource: resourceOf(query),
+          timeWindow: query.get("window") ?? "",
+        }),
+      ),
+    ),
+  "/api/pods": async (query, { api }) =>
+    message(
+      ListPodsResponseSchema,
+      await api.listPods(fromJson(ListPodsRequestSchema, { selector: selectorOf(query) })),
+    ),
+  "/api/services": async (query, { api }) =>
+    message(
+      ListServicesResponseSchema,
+      await api.listServices(
+        fromJson(ListServicesRequestSchema, { namespace: query.get("namespace") ?? "" }),
+      ),
+    ),
+  "/api/gateways": async (_, { api }) => message(GatewaysResponseSchema, await api.gateways()),
+  "/api/check": async (_, { api }) => message(SelfCheckResponseSchema, await api.selfCheck()),
+  "/api/extensions": () => json({}),
+};
+
+// A page of another site must not read the mesh through a browser that may (DNS rebinding).
+const OWN_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|web\.[\w-]+(\.svc(\.[\w.-]+)?)?)(:\d+)?$/;
+
+/** The service of the dashboard: /api, and the page for everything else. */
+export function web(options: WebOptions): HttpService {
+  const page = files(dashboardFolder());
+  return async (req) => {
+    const host = req.authority || header(req.headers, "host") || "";
+    if (!OWN_HOST.test(host))
+      return text(400, `The dashboard does not answer to the name "${host}".\n`);
+    const [path = "", query = ""] = req.path.split("?");
+    const api = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
+    if (!api)
+      return path.startsWith("/api/") ? json({ error: `there is no ${path}` }, 404) : page(req);
+    return answer(api, req, new URLSearchParams(query), options);
+  };
+}
+
+async function answer(
+  page: Page,
+  req: HttpReq,
+  query: Query,
+  options: WebOptions,
+): Promise<HttpRsp> {
+  if (req.method !== "GET") return json({ error: "only GET is served here" }, 405);
+  try {
+    return await page(query, options);
+  } catch (error) {
+    const fault = Fault.from(error);
+    return json({ error: fault.message }, fault.code === "bad-input" ? 400 : fault.meaning.http);
+  }
+}
+
+function live(
+  namespace: string,
+  { world, metrics, clock, version, intervalMs }: WebOptions,
+): HttpRsp {
+  return eventStream(({ send }) => {
+    const turn = (): void => {
+      const now = world.value;
+      if (!now) return;
+      void graph(now, metrics, namespace, WINDOW_MS, TREND_POINTS).then(
+        (picture) => send(livePage(picture, version, clock.wall())),
+        (error: unknown) => send(Fault.from(error).message, "complaint"),
+      );
+    };
+    turn();
+    const timer = clock.every(intervalMs, turn);
+    return () => timer.cancel();
+  });
+}
+
+function liveCalls(query: Query, { tap, clock }: WebOptions): HttpRsp {
+  const { kind, name } = parseResource(query.get("resource") ?? "");
+  const namespace = kind === "namespace" ? "" : (query.get("namespace") ?? "");
+  const request = create(TapByResourceRequestSchema, {
+    target: { resource: { namespace, type: kind, name } },
+    maxRps: Number(query.get("maxRps") ?? 0),
+  });
+  return eventStream(({ send }) => {
+    const calls = new Calls();
+    try {
+      return tap(request, {
+        event: (event) => {
+          const call = calls.add(event);
+          if (call) send({ at: clock.wall(), route: call.routeLabels["route"] ?? "", ...call });
+        },
+        trouble: (pod, fault) => send(`${pod.name}: ${fault.message}`, "complaint"),
+      });
+    } catch (error) {
+      // The stream has begun, so the reader hears of it there.
+      send(Fault.from(error).message, "complaint");
+      return () => {};
+    }
+  });
+}
+
+async function routeRows(of: Named, { world, metrics }: WebOptions) {
+  if (!world.value) return [];
+  const seconds = metrics.covered(WINDOW_MS) / 1000;
+  const tables = await routes(world.value, metrics, of, undefined, WINDOW_MS);
+  return tables.flatMap(({ rows }) =>
+    rows.map(({ route, service, effective }) => ({
+      route,
+      service,
+      ...figures(effective, seconds),
+    })),
+  );
+}
+
+function message<S extends DescMessage>(schema: S, init: Parameters<typeof create<S>>[1]): HttpRsp {
+  return json(toJson(schema, create(schema, init)));
+}
+
+function thingOf(query: Query): Named {
+  const kind = kindOf(query.get("kind") ?? "");
+  if (!kind) throw new Fault("bad-input", "name a kind, a namespace and a name");
+  return {
+    kind: kind.name,
+    namespace: query.get("namespace") ?? "",
+    name: query.get("name") ?? "",
+  };
+}
+
+function resourceOf(query: Query, prefix = "resource_", namespace = "namespace") {
+  const type = query.get(`${prefix}type`) ?? "deployment";
+  const all = query.get("all_namespaces") === "true" && prefix === "resource_";
+  return {
+    namespace: all ? "" : (query.get(namespace) ?? ""),
+    type,
+    name: query.get(`${prefix}name`) ?? "",
+  };
+}
+
+function selectorOf(query: Query) {
+  return { resource: resourceOf(query), labelSelector: query.get("label_selector") ?? "" };
+}
+
+function partnerOf(query: Query) {
+  if (query.has("to_type") || query.has("to_namespace")) {
+    return { toResource: resourceOf(query, "to_", "to_namespace") };
+  }
+  if (query.has("from_type") || query.has("from_namespace")) {
+    return { fromResource: resourceOf(query, "from_", "from_namespace") };
+  }
+  return { none: {} };
+}
+
+function summaryQuery(query: Query) {
+  return {
+    selector: selectorOf(query),
+    timeWindow: query.get("window") ?? "",
+    skipStats: query.get("skip_stats") === "true",
+    tcpStats: query.get("tcp_stats") === "true",
+    ...partnerOf(query),
+  };
+}
+
+function routesQuery(query: Query) {
+  const { fromResource: _, ...outbound } = partnerOf(query) as Record<string, object>;
+  return {
+    selector: selectorOf(query),
+    timeWindow: query.get("window") ?? "",
+    ...outbound,
+  } as never;
+}
