@@ -21,16 +21,19 @@ export class PeakEwma {
     return elapsed <= 0 ? this.cost : this.cost * Math.exp(-elapsed / this.decayMs);
   }
 
-  /** Takes a sample of `ms`. */
+  /** Takes a sample of `ms`: at once if it is higher. */
   add(ms: number, now: number): void {
-    const elapsed = Math.max(0, now - this.at);
+    if (ms > this.cost) this.cost = ms;
+    else this.average(ms, now);
     this.at = Math.max(now, this.at);
-    if (ms > this.cost) {
-      this.cost = ms;
-    } else {
-      const weight = Math.exp(-elapsed / this.decayMs);
-      this.cost = this.cost * weight + ms * (1 - weight);
-    }
+  }
+
+  /** Takes a sample of `ms` by its share of the time since the last one, even if it is higher. */
+  average(ms: number, now: number): void {
+    const elapsed = Math.max(0, now - this.at);
+    const weight = Math.exp(-elapsed / this.decayMs);
+    this.cost = this.cost * weight + ms * (1 - weight);
+    this.at = Math.max(now, this.at);
   }
 }
 

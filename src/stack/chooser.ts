@@ -66,19 +66,23 @@ export class P2c<E extends Candidate> implements Chooser<E> {
 export class LeastLoaded<E extends Candidate> implements Chooser<E> {
   private readonly random: Random;
   private endpoints: readonly E[];
+  private draw: Draw | undefined;
 
   constructor(random: Random) {
     this.random = random;
     this.endpoints = [];
+    this.draw = undefined;
   }
 
   use(endpoints: readonly E[]): void {
     this.endpoints = endpoints;
+    this.draw = weighted(endpoints) ? new Draw(endpoints) : undefined;
   }
 
   pick(now: number): E | undefined {
-    const { endpoints } = this;
-    const start = endpoints.length < 2 ? 0 : this.random.below(endpoints.length);
+    const { endpoints, random, draw } = this;
+    // The first of equals wins, so chance, by weight, says who comes first.
+    const start = draw === undefined ? random.below(endpoints.length) : draw.next(random);
     let best: E | undefined;
     let least = Infinity;
     for (let k = 0; k < endpoints.length; k++) {

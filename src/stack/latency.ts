@@ -1,6 +1,6 @@
 // The latency of an endpoint as its balancer sees it: a peak EWMA with a floor for endpoints that ask to be left
-// alone. A failure that comes fast says nothing of how fast answers are, so it can only raise the estimate:
-// otherwise an endpoint that refuses everything would look like the best one.
+// alone. A failure that comes fast says nothing of how fast answers are; it counts as a second, for otherwise an
+// endpoint that refuses everything would look like the best one.
 
 import { PeakEwma } from "../base/ewma.ts";
 import { header } from "../wire/headers.ts";
@@ -17,6 +17,8 @@ export type Load = {
 };
 
 export const DEFAULT_LOAD: Load = { defaultRttMs: 30, decayMs: 10_000 };
+
+const FAILURE_MS = 1000;
 
 export class Latency {
   private readonly rtt: PeakEwma;
@@ -44,7 +46,9 @@ export class Latency {
 
   /** A failure took `ms`. */
   failed(ms: number, now: number): void {
-    this.rtt.add(Math.max(ms, this.rtt.value(now)), now);
+    // Averaged, not taken as a peak: one failure in a hundred must not hide how fast the others were.
+    this.rtt.average(FAILURE_MS, now);
+    this.rtt.add(ms, now);
   }
 
   /** A response failed: keep away for a while, or as long as it asks for. */
