@@ -1,0 +1,142 @@
+// Endpoints: who stands behind a port, with what labels, identity and hints; and the updates between two sets.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { podYaml, worldFrom } from "../../test/support/world.ts";
+import { AddressBook } from "../proxy/address.ts";
+import { endpointsFor, NO_CLIENT, updatesBetween } from "./endpoints.ts";
+import type { MeshSettings } from "./world.ts";
+
+const SERVICE = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: ns}
+spec:
+  clusterIP: 10.96.0.1
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}, {name: db, port: 3306}]
+`;
+
+function endpoints(yaml: string, port = 80, settings: Partial<MeshSettings> = {}, nodeName = "") {
+  const world = worldFrom([SERVICE, yaml].join("\n---\n"), settings);
+  return endpointsFor(world, world.Service.get("ns/web")!, port, { ...NO_CLIENT, nodeName });
+}
+
+// As a proxy understands them.
+function understood(set: ReturnType<typeof endpoints>) {
+  const book = new AddressBook();
+  let addresses = book.apply(updatesBetween(undefined, set)[0]!).addresses;
+  return [...addresses.values()];
+}
+
+test("a meshed pod is called at its target port, by identity, over HTTP/2 through its inbound port", () => {
+  const [address, ...more] = understood(endpoints(podYaml("web-1", "10.1.0.1")));
+  assert.equal(more.length, 0);
+  assert.deepEqual(address, {
+    ip: "10.1.0.1",
+    port: 8080,
+    weight: 10_000,
+    labels: {
+      namespace: "ns",
+      service: "web",
+      pod: "web-1",
+      deployment: "web",
+      serviceaccount: "web",
+      control_plane_ns: "linkerd",
+      pod_template_hash: "abc",
+      zone_locality: "unknown",
+    },
+    tls: {
+      id: "web.ns.serviceaccount.identity.linkerd.cluster.local",
+      serverName: "web.ns.serviceaccount.identity.linkerd.cluster.local",
+    },
+    hint: "h2",
+    transportPort: 4143,
+    authority: undefined,
+  });
+});
+
+test("without the transport header, only opaque ports go through the inbound port", () => {
+  const yaml = podYaml("web-1", "10.1.0.1");
+  const transparent = { outboundTransportMode: "transparent" as const };
+  assert.equal(understood(endpoints(yaml, 80, transparent))[0]!.transportPort, undefined);
+  const db = understood(endpoints(yaml, 3306, transparent))[0]!;
+  assert.deepEqual([db.hint, db.transportPort], ["opaque", 4143]);
+});
+
+test("pods without a sidecar, and ports that bypass it, are called as they are", () => {
+  for (const yaml of [
+    podYaml("web-1", "10.1.0.1", { meshed: false }),
+    podYaml("web-1", "10.1.0.1", {
+      annotations: "{config.linkerd.io/skip-inbound-ports: '8000-8080'}",
+    }),
+  ]) {
+    const [address] = understood(endpoints(yaml));
+    assert.deepEqual(
+      [address!.tls, address!.hint, address!.transportPort],
+      [undefined, undefined, undefined],
+    );
+  }
+});
+
+test("pods that are not ready are left out; a port that is not defined is meant literally", () => {
+  const yaml = [podYaml("a", "10.1.0.1"), podYaml("b", "10.1.0.2", { ready: false })].join("---");
+  assert.deepEqual([...endpoints(yaml).addrs.keys()], ["10.1.0.1:8080"]);
+  assert.deepEqual([...endpoints(yaml, 9999).addrs.keys()], ["10.1.0.1:9999"]);
+});
+
+test("a Server or an annotation makes a port opaque", () => {
+  const server = `
+apiVersion: policy.linkerd.io/v1beta3
+kind: Server
+metadata: {name: web, namespace: ns}
+spec: {podSelector: {matchLabels: {app: web}}, port: http, proxyProtocol: opaque}
+`;
+  const annotated = podYaml("a", "10.1.0.1", {
+    annotations: "{config.linkerd.io/opaque-ports: http}",
+  });
+  for (const yaml of [annotated, [podYaml("a", "10.1.0.1"), server].join("---")]) {
+    assert.equal(understood(endpoints(yaml))[0]!.hint, "opaque");
+  }
+});
+
+test("topology hints keep a client in its zone, unless an endpoint has none", () => {
+  const nodes = ["a", "b"].map(
+    (zone) => `
+apiVersion: v1
+kind: Node
+metadata: {name: node-${zone}, labels: {topology.kubernetes.io/zone: ${zone}}}
+`,
+  );
+  const slice = (hintsOfB: string): string => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: manual, namespace: ns, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 8080}]
+endpoints:
+  - {addresses: [10.1.0.1], hints: {forZones: [{name: a}]}}
+  - {addresses: [10.1.0.2]${hintsOfB}}
+`;
+  const hinted = [...nodes, slice(", hints: {forZones: [{name: b}]}")].join("---");
+  assert.deepEqual([...endpoints(hinted, 80, {}, "node-a").addrs.keys()], ["10.1.0.1:8080"]);
+  assert.equal(endpoints(hinted, 80, {}, "").addrs.size, 2);
+  assert.equal(endpoints([...nodes, slice("")].join("---"), 80, {}, "node-a").addrs.size, 2);
+});
+
+test("updates tell exactly what changed, removals first", () => {
+  const one = endpoints(podYaml("a", "10.1.0.1"));
+  const two = endpoints(podYaml("b", "10.1.0.2"));
+  assert.deepEqual(updatesBetween(one, one), []);
+  assert.deepEqual(
+    updatesBetween(one, two).map(({ update }) => update.case),
+    ["remove", "add"],
+  );
+  const relabelled = endpoints(podYaml("a", "10.1.0.1", { labels: "app: web, version: v2" }));
+  assert.deepEqual(updatesBetween(one, relabelled), []);
+  const unmeshed = endpoints(podYaml("a", "10.1.0.1", { meshed: false }));
+  assert.deepEqual(
+    updatesBetween(one, unmeshed).map(({ update }) => update.case),
+    ["add"],
+  );
+});

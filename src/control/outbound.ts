@@ -1,0 +1,234 @@
+// How to reach a target: its protocol, its routes, their backends. OutboundPolicies.Get and Watch answer with
+// these; what leads there stands in the order in which Linkerd's policy controller asks.
+
+import type { Init } from "./init.ts";
+import { create } from "@bufbuild/protobuf";
+import type { OutboundPolicy } from "../../proto/gen/outbound_pb.js";
+import { OutboundPolicySchema } from "../../proto/gen/outbound_pb.js";
+import { contains, parseCidr } from "../platform/cidr.ts";
+import type { Service } from "../platform/kinds.ts";
+import { failureAccrual } from "./annotations.ts";
+import type { Parent } from "./attachment.ts";
+import { byAge, routesOn } from "./attachment.ts";
+import type { EgressNetwork } from "./backends.ts";
+import { builtIn, originMeta } from "./backends.ts";
+import { duration } from "./duration.ts";
+import { isOpaqueService, ownerOf, parseServiceName } from "./lookup.ts";
+import type { RouteContext } from "./outboundroutes.ts";
+import {
+  defaultHttpRoute,
+  defaultOpaqueRoute,
+  defaultTlsRoute,
+  forbiddenRoute,
+  grpcRoute,
+  httpRoute,
+  tcpRoute,
+  tlsRoute,
+} from "./outboundroutes.ts";
+import { notFound } from "./refusal.ts";
+import type { World } from "./world.ts";
+
+/** What a client wants to reach. */
+export type OutboundTarget =
+  | { readonly ip: string; readonly port: number }
+  | { readonly authority: string };
+
+type PolicyInit = Init<typeof OutboundPolicySchema>;
+type ProtocolInit = NonNullable<PolicyInit["protocol"]>["kind"];
+
+const DETECT_TIMEOUT = duration(10_000);
+
+/** The policy of a target for clients of a namespace; throws a refusal when the cluster has no such target. */
+export function outboundFor(
+  world: World,
+  target: OutboundTarget,
+  clientNamespace: string,
+): OutboundPolicy {
+  return create(OutboundPolicySchema, policyInit(world, target, clientNamespace));
+}
+
+function policyInit(world: World, target: OutboundTarget, clientNamespace: string): PolicyInit {
+  if ("authority" in target) {
+    const name = parseServiceName(target.authority, world.settings.clusterDomain);
+    const service = name && world.Service.get(`${name.namespace}/${name.name}`);
+    if (!service) throw notFound(`there is no service ${target.authority}`);
+    return servicePolicy(world, service, name.port, clientNamespace);
+  }
+  const { ip, port } = target;
+  const owner = ownerOf(world, ip, port);
+  if (owner?.kind === "service") return servicePolicy(world, owner.service, port, clientNamespace);
+  if (world.settings.clusterNetworks.some((range) => contains(range, ip))) {
+    throw notFound(`no service has the address ${ip}`);
+  }
+  return egressPolicy(world, egressNetworkFor(world, ip, clientNamespace), target, clientNamespace);
+}
+
+function servicePolicy(
+  world: World,
+  service: Service,
+  port: number,
+  clientNamespace: string,
+): PolicyInit {
+  const { annotations } = service.metadata;
+  const context: RouteContext = {
+    world,
+    annotations,
+    origin: { kind: "service", service, port },
+  };
+  const metadata = originMeta(context.origin);
+  const defined = service.spec.ports.find((each) => each.port === port);
+  if (!defined && service.spec.ports.length > 0) {
+    const value = { routes: [forbiddenRoute("undefined-port")] };
+    return { metadata, protocol: { kind: { case: "opaque", value } } };
+  }
+  const routes = attachedRoutes(
+    context,
+    { kind: "Service", metadata: service.metadata },
+    port,
+    clientNamespace,
+  );
+  const opaque = isOpaqueService(world, service, port);
+  const accrual = failureAccrual(annotations);
+  const kind = protocolOf(context, routes, defined?.appProtocol, opaque, accrual);
+  return { metadata, protocol: { kind } };
+}
+
+type Attached = ReturnType<typeof attachedRoutes>;
+
+function attachedRoutes(
+  context: RouteContext,
+  parent: Parent,
+  port: number,
+  clientNamespace: string,
+) {
+  const { world } = context;
+  return {
+    grpc: routesOn(world, ["GRPCRoute"], parent, port, clientNamespace).map((each) =>
+      grpcRoute(context, each),
+    ),
+    http: routesOn(world, ["PolicyHTTPRoute", "HTTPRoute"], parent, port, clientNamespace).map(
+      (each) => httpRoute(context, each),
+    ),
+    tls: routesOn(world, ["TLSRoute"], parent, port, clientNamespace).map((each) =>
+      tlsRoute(context, each),
+    ),
+    tcp: routesOn(world, ["TCPRoute"], parent, port, clientNamespace).map((each) =>
+      tcpRoute(context, each),
+    ),
+  };
+}
+
+// The first that applies: what the port says of itself, then that it is opaque, then what hangs on it.
+function protocolOf(
+  context: RouteContext,
+  { grpc, http, tls, tcp }: Attached,
+  appProtocol: string | undefined,
+  isOpaque: boolean,
+  failure: ReturnType<typeof failureAccrual>,
+): NonNullable<ProtocolInit> {
+  const accrual = failure && { failureAccrual: failure };
+  const routes = http.length > 0 ? http : [defaultHttpRoute(context, "http")];
+  const opaqueRoutes = [defaultOpaqueRoute(context, "opaq")];
+  const opaque = {
+    case: "opaque" as const,
+    value: { routes: tcp.length > 0 ? tcp : opaqueRoutes },
+  };
+  switch (appProtocol) {
+    case undefined:
+      break;
+    case "http":
+      return { case: "http1", value: { routes, ...accrual } };
+    case "kubernetes.io/h2c":
+      return grpc.length > 0
+        ? { case: "grpc", value: { routes: grpc, ...accrual } }
+        : { case: "http2", value: { routes, ...accrual } };
+    default:
+      return opaque;
+  }
+  if (isOpaque) return opaque;
+  if (grpc.length > 0) return { case: "grpc", value: { routes: grpc, ...accrual } };
+  if (http.length === 0 && tls.length > 0) return { case: "tls", value: { routes: tls } };
+  if (http.length === 0 && tcp.length > 0) return opaque;
+  return {
+    case: "detect",
+    value: {
+      timeout: DETECT_TIMEOUT,
+      opaque: { routes: opaqueRoutes },
+      http1: { routes, ...accrual },
+      http2: { routes, ...accrual },
+    },
+  };
+}
+
+// Off the cluster: through an egress network, or, where none covers the address, as it was asked for.
+function egressPolicy(
+  world: World,
+  network: EgressNetwork | undefined,
+  address: { readonly ip: string; readonly port: number },
+  clientNamespace: string,
+): PolicyInit {
+  const origin = { kind: "egress" as const, network, address };
+  const context: RouteContext = { world, origin, annotations: network?.metadata.annotations ?? {} };
+  const metadata = network ? originMeta(origin) : builtIn("egress-fallback");
+  const denied = network?.spec.trafficPolicy === "Deny";
+  const suffix = denied ? "egress-deny" : "egress-allow";
+  const name = (protocol: string): string =>
+    network ? `${protocol}-${suffix}` : "egress-fallback";
+  const attached = network
+    ? attachedRoutes(
+        context,
+        { kind: "EgressNetwork", metadata: network.metadata },
+        address.port,
+        clientNamespace,
+      )
+    : { grpc: [], http: [], tls: [], tcp: [] };
+  const accrual = failureAccrual(context.annotations);
+  const http = {
+    routes: [...attached.http, defaultHttpRoute(context, name("http"), denied)],
+    ...(accrual && { failureAccrual: accrual }),
+  };
+  const opaque = { routes: [...attached.tcp, defaultOpaqueRoute(context, name("tcp"), denied)] };
+  const tls = { routes: [...attached.tls, defaultTlsRoute(context, name("tls"), denied)] };
+  const kind: NonNullable<ProtocolInit> =
+    attached.grpc.length > 0
+      ? {
+          case: "grpc",
+          value: { routes: attached.grpc, ...(accrual && { failureAccrual: accrual }) },
+        }
+      : attached.http.length === 0 && attached.tls.length > 0
+        ? { case: "tls", value: tls }
+        : attached.http.length === 0 && attached.tcp.length > 0
+          ? { case: "opaque", value: { routes: attached.tcp } }
+          : {
+              case: "detect",
+              value: { timeout: DETECT_TIMEOUT, opaque, http1: http, http2: http },
+            };
+  return { metadata, protocol: { kind } };
+}
+
+// Of the client's own networks, else of the global ones, the narrowest range; then the oldest, then by name.
+function egressNetworkFor(
+  world: World,
+  ip: string,
+  clientNamespace: string,
+): EgressNetwork | undefined {
+  for (const namespace of [clientNamespace, world.settings.globalEgressNamespace]) {
+    const covering = [...world.EgressNetwork.values()]
+      .filter((network) => network.metadata.namespace === namespace)
+      .map((network) => ({ network, bits: coverage(network, ip) }))
+      .filter(({ bits }) => bits >= 0)
+      .sort((a, b) => b.bits - a.bits || byAge(a.network, b.network));
+    if (covering[0]) return covering[0].network;
+  }
+  return undefined;
+}
+
+// The length of the longest prefix of the network that has the address; -1 for none.
+function coverage({ spec }: EgressNetwork, ip: string): number {
+  if (!spec.networks) return 0;
+  const covering = spec.networks
+    .filter(({ except }) => !except.some((range) => contains(parseCidr(range)!, ip)))
+    .map(({ cidr }) => parseCidr(cidr)!)
+    .filter((range) => contains(range, ip));
+  return Math.max(-1, ...covering.map(({ bits }) => bits));
+}
