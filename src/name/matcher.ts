@@ -8,6 +8,7 @@ export type Captures = Readonly<Record<string, string>>;
 
 /** A compiled pattern. */
 export interface PathMatcher {
+  readonly pattern: string;
   /** How many segments the pattern has. */
   readonly length: number;
   /** The captures when the path begins with the pattern. */
@@ -21,6 +22,7 @@ export function pathMatcher(pattern: string): PathMatcher {
   const segments = pattern.split("/").filter((segment) => segment !== "");
   const tests = segments.map(segmentTest);
   return {
+    pattern,
     length: segments.length,
     match(path) {
       const captures: Record<string, string> = {};

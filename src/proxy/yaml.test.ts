@@ -1,0 +1,625 @@
+// linkerd.yaml: published configurations are read as they are meant, damaged ones are diagnosed at once and in place.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { printDtab } from "../name/dtab.ts";
+import { parsePath, printPath } from "../name/path.ts";
+import { readRouterConfig, settingsReference } from "./yaml.ts";
+import { policyFor } from "./yamlpolicy.ts";
+import type { Router, RouterConfig } from "./yamlrouter.ts";
+import { port, text } from "./yamlscalars.ts";
+import { printDiagnostic } from "./yamlsource.ts";
+import { preset, required } from "./yamltypes.ts";
+
+const entryKind = (path: string): "file" | "folder" | "none" =>
+  path === "missing" ? "none" : path.endsWith("dtab") ? "file" : "folder";
+
+function read(source: string) {
+  const { config, diagnostics, raw } = readRouterConfig(source, "l.yaml", { entryKind });
+  return { config, raw, said: diagnostics.map(printDiagnostic) };
+}
+
+/** Reads a file that has nothing wrong with it. */
+function good(source: string): RouterConfig {
+  const { config, said } = read(source);
+  assert.deepEqual(said, []);
+  assert.ok(config);
+  return config;
+}
+
+function httpRouter(source: string): Extract<Router, { protocol: "http" }> {
+  const [router] = good(source).routers;
+  assert.ok(router?.protocol === "http");
+  return router;
+}
+
+const routed = (lines: string): string =>
+  `routers:\n- protocol: http\n  servers: [{port: 4140}]\n${lines}`;
+
+test("the smallest file, all defaults filled in", () => {
+  const config = good("routers: [{protocol: http, servers: [{}]}]");
+  assert.deepEqual(
+    [config.admin.ip, config.admin.port, config.admin.shutdownGraceMs],
+    ["127.0.0.1", 9990, 10_000],
+  );
+  assert.deepEqual([config.namers, config.telemetry, config.usage], [[], [], undefined]);
+  const [router] = config.routers;
+  assert.ok(router?.protocol === "http" && router.client.kind === "io.l5d.global");
+  assert.ok(router.service.kind === "io.l5d.global");
+  const [server] = router.servers;
+  assert.deepEqual([server?.ip, server?.port, server?.maxCallDepth], ["127.0.0.1", 4140, 1000]);
+  assert.deepEqual(
+    [router.label, printPath(router.dstPrefix), router.bindingTimeoutMs],
+    ["http", "/svc", 10_000],
+  );
+  assert.deepEqual(router.identifier, [{ kind: "io.l5d.header.token", header: "Host" }]);
+  assert.deepEqual(router.interpreter, { kind: "default", experimental: false, transformers: [] });
+  assert.deepEqual(router.bindingCache, {
+    paths: 1000,
+    trees: 1000,
+    bounds: 1000,
+    clients: 1000,
+    idleTtlSecs: 600,
+  });
+  assert.deepEqual(router.client.loadBalancer, {
+    kind: "p2c",
+    maxEffort: 5,
+    enableProbation: false,
+  });
+  assert.deepEqual(router.client.failureAccrual, {
+    kind: "io.l5d.consecutiveFailures",
+    failures: 5,
+    backoff: undefined,
+  });
+  assert.deepEqual(router.service.retries, {
+    budget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlSecs: 10 },
+    backoff: { kind: "constant", ms: 0 },
+  });
+  assert.deepEqual(router.service.responseClassifier, { kind: "io.l5d.http.nonRetryable5XX" });
+  const ports = ["http", "h2", "thrift", "mux"].map((protocol) => {
+    const [one] = good(`routers: [{protocol: ${protocol}, servers: [{}]}]`).routers;
+    return one!.servers[0]!.port;
+  });
+  assert.deepEqual(ports, [4140, 4142, 4114, 4141]);
+});
+
+test("B1: any host to one backend", () => {
+  const config = good(`
+admin: {port: 9990, ip: 0.0.0.0}
+routers:
+- protocol: http
+  dtab: "/svc/* => /$/inet/python/8080;"
+  servers:
+  - port: 4140
+    ip: 0.0.0.0
+`);
+  assert.equal(config.admin.ip, "0.0.0.0");
+  assert.equal(printDtab(config.routers[0]!.dtab), "/svc/*=>/$/inet/python/8080");
+});
+
+test("B6: the nginx cluster: files, accrual, retries, telemetry", () => {
+  const config = good(`
+admin: {port: 9990, ip: 0.0.0.0}
+namers:
+- kind: io.l5d.fs
+  rootDir: disco
+telemetry:
+- kind: io.l5d.recentRequests
+  sampleRate: 1.0
+- kind: io.l5d.prometheus
+- kind: io.l5d.zipkin
+  host: zipkin
+  port: 9410
+  sampleRate: 1.0
+routers:
+- protocol: http
+  httpAccessLog: access.log
+  dtab: |
+    /svc => /#/io.l5d.fs/nginx;
+  client:
+    failureAccrual:
+      kind: io.l5d.consecutiveFailures
+      failures: 2
+      backoff: {kind: constant, ms: 15000}
+  service:
+    responseClassifier: {kind: io.l5d.http.retryableRead5XX}
+    retries:
+      budget: {minRetriesPerSec: 0, percentCanRetry: 2}
+      backoff: {kind: constant, ms: 300}
+  servers: [{port: 4140, ip: 0.0.0.0}]
+`);
+  const [router] = config.routers;
+  assert.ok(router?.protocol === "http");
+  const { settings: client } = policyFor(router.client, parsePath("/#/io.l5d.fs/nginx"));
+  assert.deepEqual(client.failureAccrual, {
+    kind: "io.l5d.consecutiveFailures",
+    failures: 2,
+    backoff: { kind: "constant", ms: 15_000 },
+  });
+  const { settings: service } = policyFor(router.service, parsePath("/svc/nginx"));
+  assert.deepEqual(service.retries, {
+    budget: { minRetriesPerSec: 0, percentCanRetry: 2, ttlSecs: 10 },
+    backoff: { kind: "constant", ms: 300 },
+  });
+  assert.equal(router.httpAccessLog, "access.log");
+  assert.deepEqual(
+    config.telemetry.map((one) => one.kind),
+    ["io.l5d.recentRequests", "io.l5d.prometheus", "io.l5d.zipkin"],
+  );
+});
+
+test("B7: comments between the rules of a dtab without quotes", () => {
+  const rules = "/svc/python=>/$/inet/python/8080;/svc/foo=>/$/inet/python/8080";
+  const before = httpRouter(
+    routed(
+      "  dtab:\n    # /svc/old => /$/inet/old/1;\n    /svc/python => /$/inet/python/8080;\n    /svc/foo => /$/inet/python/8080;\n",
+    ),
+  );
+  assert.equal(printDtab(before.dtab), rules);
+  const between = read(
+    routed(
+      "  dtab: /svc/python => /$/inet/python/8080; # one\n    # none\n    /svc/foo => /$/inet/python/8080;  # two\n  label: x\n",
+    ),
+  );
+  assert.equal(printDtab(between.config!.routers[0]!.dtab), rules);
+  assert.match(between.said.join("\n"), /^l.yaml:4:45: warning: a comment .*\nl.yaml:5:5: warning/);
+  const block = httpRouter(
+    routed("  dtab: |\n    /svc => /a ; # one\n    # none\n    /a => /$/inet/h/1 ;\n"),
+  );
+  assert.equal(printDtab(block.dtab), "/svc=>/a;/a=>/$/inet/h/1");
+});
+
+test("B8, B9: every balancer and every accrual", () => {
+  for (const kind of ["p2c", "ewma", "aperture", "heap", "roundRobin"]) {
+    const { client } = httpRouter(
+      routed(`  client: {loadBalancer: {kind: ${kind}, enableProbation: true}}\n`),
+    );
+    assert.ok(client.kind === "io.l5d.global" && client.loadBalancer.kind === kind);
+  }
+  for (const accrual of [
+    "kind: io.l5d.consecutiveFailures, failures: 3",
+    "kind: io.l5d.successRate, successRate: 0.9, requests: 20, backoff: {kind: constant, ms: 10000}",
+    "kind: io.l5d.successRateWindowed, successRate: 0.9, window: 20, backoff: {kind: jittered, minMs: 10, maxMs: 20}",
+    "kind: none",
+  ]) {
+    httpRouter(routed(`  client: {failFast: true, failureAccrual: {${accrual}}}\n`));
+  }
+});
+
+test("C1b: clients by prefix, with captures; later entries override setting by setting", () => {
+  const { client, service } = httpRouter(
+    routed(`  dtab: /svc => /$/io.buoyant.rinet/443
+  client:
+    kind: io.l5d.static
+    configs:
+    - prefix: "/$/io.buoyant.rinet/443/{service}"
+      tls: {commonName: "{service}", disableValidation: true}
+      loadBalancer: {kind: heap}
+    - prefix: "/%/io.l5d.k8s.daemonset"
+      loadBalancer: {kind: ewma, maxEffort: 10, decayTimeMs: 30000}
+    - prefix: /
+      loadBalancer: {kind: roundRobin}
+  service:
+    kind: io.l5d.static
+    configs:
+    - prefix: /svc
+      totalTimeoutMs: 500
+      retries: {backoff: {kind: constant, ms: 7}}
+    - prefix: /svc/{name}
+      retries: {budget: {ttlSecs: 60}}
+`),
+  );
+  const tls = policyFor(client, parsePath("/$/io.buoyant.rinet/443/example.com"));
+  assert.deepEqual(tls.captures, { service: "example.com" });
+  assert.deepEqual(
+    [tls.settings.tls?.commonName, tls.settings.tls?.disableValidation],
+    ["{service}", true],
+  );
+  assert.equal(tls.settings.loadBalancer.kind, "roundRobin");
+  assert.equal(tls.settings.failFast, false);
+  assert.equal(policyFor(client, parsePath("/#/x")).settings.tls, undefined);
+  const web = policyFor(service, parsePath("/svc/web")).settings;
+  assert.equal(web.totalTimeoutMs, 500);
+  assert.deepEqual(web.retries, {
+    budget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlSecs: 60 },
+    backoff: { kind: "constant", ms: 7 },
+  });
+  assert.equal(policyFor(service, parsePath("/svc")).settings.retries.budget.ttlSecs, 10);
+});
+
+test("D2: the routers of a service mesh on Kubernetes", () => {
+  const config = good(`
+namers:
+- kind: io.l5d.k8s
+- kind: io.l5d.k8s
+  prefix: /io.l5d.k8s.h2
+  transformers:
+  - kind: io.l5d.k8s.daemonset
+    namespace: default
+    port: h2-incoming
+    service: l5d
+- kind: io.l5d.rewrite
+  prefix: /portNsSvcToK8s
+  pattern: "/{port}/{ns}/{svc}"
+  name: "/k8s/{ns}/{port}/{svc}"
+telemetry:
+- kind: io.l5d.recentRequests
+  sampleRate: 0.25
+usage: {orgId: somebody}
+routers:
+- label: http-outgoing
+  protocol: http
+  servers: [{port: 4140, ip: 0.0.0.0}]
+  dtab: |
+    /ph        => /$/io.buoyant.rinet ;   # anything else: the internet
+    /svc       => /ph/80 ;   # on port 80
+    /svc       => /$/io.buoyant.porthostPfx/ph ;   # or on another
+    /k8s       => /#/io.l5d.k8s ;
+    /portNsSvc => /#/portNsSvcToK8s ;
+    /host      => /portNsSvc/http/default ;
+    /host      => /portNsSvc/http ;
+    /svc       => /$/io.buoyant.http.domainToPathPfx/host ;
+  interpreter:
+    kind: default
+    transformers:
+    - kind: io.l5d.k8s.localnode
+- label: grpc-outgoing
+  protocol: h2
+  servers: [{port: 4340, ip: 0.0.0.0}]
+  identifier:
+    kind: io.l5d.header.path
+    segments: 1
+  dtab: /svc => /#/io.l5d.k8s.h2/default/grpc
+  service:
+    responseClassifier: {kind: io.l5d.h2.grpc.default}
+- label: http-ingress
+  protocol: http
+  servers: [{port: 4142, ip: 0.0.0.0, clearContext: true}]
+  identifier: {kind: io.l5d.ingress}
+  dtab: /svc => /#/io.l5d.k8s
+`);
+  assert.deepEqual(
+    config.routers.map((router) => router.label),
+    ["http-outgoing", "grpc-outgoing", "http-ingress"],
+  );
+});
+
+test("values as people write them: numbers in quotes, JSON, anchors, a lone identifier or several", () => {
+  assert.equal(
+    good('routers: [{protocol: http, servers: [{port: "8080"}]}]').routers[0]!.servers[0]!.port,
+    8080,
+  );
+  good('{"routers": [{"protocol": "http", "servers": [{"port": 8080}]}]}');
+  const config = good(
+    "routers:\n- &r {protocol: http, servers: [{port: 1}], identifier: [{kind: io.l5d.path}, {kind: io.l5d.header}]}\n",
+  );
+  const [router] = config.routers;
+  assert.ok(router?.protocol === "http");
+  assert.deepEqual(router.identifier, [
+    { kind: "io.l5d.path", segments: 1, consume: false },
+    { kind: "io.l5d.header", header: "l5d-name" },
+  ]);
+  const list = httpRouter(
+    routed("  dtab:\n  - /svc => /host ; # one\n  # two\n  - /host => /$/inet/h/1\n"),
+  );
+  assert.equal(printDtab(list.dtab), "/svc=>/host;/host=>/$/inet/h/1");
+});
+
+/** One damaged file and all that must be said about it; a line may be cut off with `…`. */
+const damaged: [name: string, source: string, said: string[]][] = [
+  ["an empty file", "# nothing\n", ["l.yaml:1:1: error: No content to map due to end-of-input"]],
+  [
+    "no routers",
+    "admin: {port: 1}\n",
+    ["l.yaml:1:1: error: routers: At least one router must be specified in the configuration."],
+  ],
+  [
+    "B1, F2: servers at the top",
+    "routers:\n- protocol: http\nservers:\n- port: 99999\n",
+    [
+      "l.yaml:2:3: error: routers[0].servers: router 'http' has no servers (add servers: with a port)",
+      'l.yaml:3:1: error: servers: Unrecognized field "servers" (it belongs under routers[0])',
+      "l.yaml:4:9: error: servers[0].port: 99999 outside valid range for ports (allowed: 0 to 65535)",
+    ],
+  ],
+  [
+    "F1: digits for letters",
+    `namers: [{kind: io.15d.fs, rootDir: disco}]
+telemetry: [{kind: io.15d.prometheus}]
+routers:
+- protocol: http
+  servers: [{port: 1}]
+  service: {responseClassifier: {kind: io.15d.http.retryableRead5XX}}
+  client: {failureAccrual: {kind: io.15d.consecutiveFailures, failures: 2}}
+`,
+    [
+      "l.yaml:1:17: error: namers[0].kind: Could not resolve type id 'io.15d.fs' (did you mean io.l5d.fs? known kinds: …",
+      "l.yaml:2:20: error: telemetry[0].kind: Could not resolve type id 'io.15d.prometheus' (did you mean io.l5d.prometheus? …",
+      "l.yaml:6:40: error: routers[0].service.responseClassifier.kind: Could not resolve type id 'io.15d.http.retryableRead5XX' (did you mean io.l5d.http.retryableRead5XX? …",
+      "l.yaml:7:35: error: routers[0].client.failureAccrual.kind: Could not resolve type id 'io.15d.consecutiveFailures' (did you mean io.l5d.consecutiveFailures? …",
+    ],
+  ],
+  [
+    "F3: backoff a level too high",
+    routed(
+      "  client:\n    failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 2}\n    backoff: {kind: constant, ms: x}\n",
+    ),
+    [
+      'l.yaml:6:5: error: routers[0].client.backoff: Unrecognized field "backoff" (it belongs under routers[0].client.failureAccrual)',
+      "l.yaml:6:35: error: routers[0].client.backoff.ms: x is not allowed here: must be a whole number from 0",
+    ],
+  ],
+  [
+    "F4, F6, F11: a client in the service, its entries outside, slashes lost",
+    routed(`  service:
+    responseClassifier: {kind: io.l5d.http.retryable5XX}
+    client:
+      kind: io.l5d.static
+  configs:
+  - prefix: "/$io.buoyant.rinet/443/{service}"
+  - prefix: "%/io.l5d.k8s.daemonset"
+`),
+    [
+      "l.yaml:5:32: warning: routers[0].service.responseClassifier.kind: io.l5d.http.retryable5XX: no release ever had it; …",
+      'l.yaml:6:5: error: routers[0].service.client: Unrecognized field "client" (it belongs under routers[0])',
+      'l.yaml:8:3: error: routers[0].configs: Unrecognized field "configs" (it belongs under routers[0].service or routers[0].client)',
+      "l.yaml:9:13: warning: routers[0].configs[0].prefix: nothing begins so: a slash is missing (did you mean /$/io.buoyant.rinet/443/{service}?)",
+      "l.yaml:10:14: error: routers[0].configs[1].prefix: '/' expected but '%' found at '[%]/io.l5d.k8s.daemonset' (did you mean /%/io.l5d.k8s.daemonset?)",
+    ],
+  ],
+  [
+    "F8: weights behind their paths",
+    routed("  dtab: |\n    /svc => /a ;\n    /a => /$/inet/h/1 * 0.9 & /$/inet/h/2 * 0.1\n"),
+    [
+      "l.yaml:6:11: warning: routers[0].dtab: a weight stands before its path in Linkerd 1: write 0.9 * /$/inet/h/1",
+      "l.yaml:6:31: warning: routers[0].dtab: a weight stands before its path in Linkerd 1: write 0.1 * /$/inet/h/2",
+    ],
+  ],
+  [
+    "a mistake in a dtab, at its place in the file",
+    routed("  dtab: >\n    /svc => /a ;\n    /a => /b |\n"),
+    [
+      "l.yaml:6:15: error: routers[0].dtab: simple expected but end of input found at '/svc => /a ; /a => /b |…",
+    ],
+  ],
+  [
+    "the same in quotes",
+    routed('  dtab: "/a\\\\x20b => /$/inet/h/1 ; /svc => {"\n'),
+    ["l.yaml:4:44: error: routers[0].dtab: simple expected but '{' found at …"],
+  ],
+  [
+    "keys twice, keys nobody knows, values of the wrong type",
+    routed(
+      "  label: a\n  label: b\n  dstPrefx: /svc\n  dstPrefix: svc\n  originator: 3\n  client: io.l5d.static\n  admin: 9990\n",
+    ),
+    [
+      "l.yaml:5:3: error: routers[0].label: Duplicate field 'label'",
+      'l.yaml:6:3: error: routers[0].dstPrefx: Unrecognized field "dstPrefx" (did you mean dstPrefix?)',
+      "l.yaml:7:14: error: routers[0].dstPrefix: '/' expected but 's' found at '[s]vc' (did you mean /svc?)",
+      "l.yaml:8:15: error: routers[0].originator: 3 is not allowed here: must be true or false",
+      "l.yaml:9:11: error: routers[0].client: io.l5d.static is not allowed here: must be a mapping with a kind (write { kind: io.l5d.static })",
+      'l.yaml:10:3: error: routers[0].admin: Unrecognized field "admin" (it belongs under the top level)',
+      "l.yaml:10:10: error: routers[0].admin: 9990 is not allowed here: must be a mapping with the keys ip, …",
+    ],
+  ],
+  [
+    "keys of older releases",
+    `tracers: [{kind: zipkin}]
+routers:
+- protocol: http
+  servers: [{port: 1}]
+  baseDtab: /svc => /a
+  timeoutMs: 5
+  maxChunkKB: 8
+  client: {tls: {kind: io.l5d.noValidation, disableValidation: true}}
+`,
+    [
+      'l.yaml:1:1: error: tracers: Unrecognized field "tracers" (gone since 0.9: tracers are telemeters, write them under telemetry)',
+      'l.yaml:5:3: error: routers[0].baseDtab: Unrecognized field "baseDtab" (gone since 0.9: write dtab)',
+      'l.yaml:6:3: error: routers[0].timeoutMs: Unrecognized field "timeoutMs" (gone since 1.0: write service.totalTimeoutMs)',
+      "l.yaml:7:3: warning: routers[0].maxChunkKB: ignored: gone since 1.6.0 (remove it)",
+      'l.yaml:8:18: error: routers[0].client.tls.kind: Unrecognized field "kind" (gone since 1.0: io.l5d.noValidation is disableValidation: true, …',
+    ],
+  ],
+  [
+    "ports and labels that collide",
+    `admin: {port: 4140}
+routers:
+- {protocol: http, servers: [{port: 4140}, {port: 4141}]}
+- {protocol: http, servers: [{port: 4141, ip: 127.0.0.2}, {port: 4141, ip: 0.0.0.0}]}
+`,
+    [
+      "l.yaml:3:37: error: routers[0].servers[0].port: Server conflict on port 4140 (admin.port has it already)",
+      "l.yaml:4:3: error: routers[1].label: Multiple routers with the label http (give each a label of its own)",
+      "l.yaml:4:66: warning: routers[1].servers[1].port: port 4141 of 0.0.0.0 is that of every address (routers[0].servers[1].port has it already)",
+      "l.yaml:4:66: warning: routers[1].servers[1].port: port 4141 of 0.0.0.0 is that of every address (routers[1].servers[0].port has it already)",
+    ],
+  ],
+  [
+    "what is experimental and not asked for",
+    `namers: [{kind: io.l5d.dnssrv}]
+routers:
+- {protocol: thriftmux, servers: [{}]}
+`,
+    [
+      "l.yaml:1:17: error: namers[0].kind: The /#/io.l5d.dnssrv namer is experimental and must be explicitly enabled by setting the `experimental' parameter to `true'. (add experimental: true)",
+      "l.yaml:3:14: error: routers[0].protocol: The thriftmux protocol is experimental and must be explicitly enabled by setting the `experimental' parameter to `true' on each router. (add experimental: true)",
+    ],
+  ],
+  [
+    "settings that do not go together",
+    routed(`  streamingEnabled: false
+  streamAfterContentLengthKB: 5
+  client: {tls: {enabled: true}}
+  service: {retries: {backoff: {kind: jittered, minMs: 5}}}
+  interpreter: {kind: io.l5d.mesh, root: /a/b, retry: {baseSeconds: 9, maxSeconds: 3}}
+`),
+    [
+      "l.yaml:5:31: error: routers[0].streamAfterContentLengthKB: Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB in http (remove one of the two)",
+      "l.yaml:6:17: error: routers[0].client.tls: tls is configured with validation but `commonName` is not set (write commonName, or disableValidation: true to accept any certificate)",
+      "l.yaml:7:23: error: routers[0].service.retries.backoff.maxMs: 'maxMs' must be specified",
+      "l.yaml:8:3: error: routers[0].interpreter.dst: `dst` is a required field",
+      "l.yaml:8:42: error: routers[0].interpreter.root: io.l5d.mesh: `root` may only contain a single path element (for now): /a/b",
+      "l.yaml:8:55: error: routers[0].interpreter.retry: illegal retry values: baseSeconds=9 maxSeconds=3 (both above 0, and maxSeconds not below baseSeconds)",
+    ],
+  ],
+  [
+    "prefixes and rules that match nothing",
+    `namers: [{kind: io.l5d.fs, rootDir: disco}]
+routers:
+- protocol: http
+  servers: [{port: 4140}]
+  dtab: |
+    /svc => /#/io.l5d.fss ;
+    /svc/a => /#/io.l5d.fs | /host/a ;
+    /svc/b => /$/io.buoyant.http.domainToPathPfx/legacy | /$io.buoyant.rinet/80 ;
+    /legacy => /$/io.bouyant.rinet/80 ;
+    /http/1.1 => /#/io.l5d.fs ;
+  client:
+    kind: io.l5d.static
+    configs:
+    - {prefix: /svc/web}
+    - {prefix: /#/io.l5d.consul/dc1}
+    - {prefix: "/#/io.l5d.fs/{x}", tls: {commonName: "{y}"}}
+  service:
+    kind: io.l5d.static
+    configs: [{prefix: /#/io.l5d.fs}]
+`,
+    [
+      "l.yaml:6:13: warning: routers[0].dtab: no namer serves /#/io.l5d.fss (did you mean /#/io.l5d.fs?)",
+      "l.yaml:7:30: warning: routers[0].dtab: nothing serves /host/a: no rule begins so, and it does not begin with /# or /$",
+      "l.yaml:8:59: warning: routers[0].dtab: nothing serves /$io.buoyant.rinet/80 (did you mean /$/io.buoyant.rinet/80?)",
+      "l.yaml:9:16: warning: routers[0].dtab: nothing serves /$/io.bouyant.rinet (did you mean io.buoyant.rinet?)",
+      "l.yaml:10:5: warning: routers[0].dtab: no name leads to the rule for /http/1.1 (names begin with /svc, and no rule makes one of these)",
+      "l.yaml:14:16: warning: routers[0].client.configs[0].prefix: this prefix never matches: ids of clients begin with /#/, /$/ or /%/ (prefixes of services belong under service)",
+      "l.yaml:15:16: warning: routers[0].client.configs[1].prefix: this prefix never matches: no namer has it",
+      "l.yaml:16:54: warning: routers[0].client.configs[2].tls.commonName: {y} is captured by no prefix and stays as it is (did you mean {x}?)",
+      "l.yaml:19:24: warning: routers[0].service.configs[0].prefix: this prefix never matches: names of services begin with /svc (prefixes of clients belong under client)",
+    ],
+  ],
+  [
+    "words of plug-ins that have words of their own for a mistake",
+    `namers: [{kind: io.l5d.fs, rootDir: missing}, {kind: io.l5d.rewrite, pattern: "/{a}", name: "/x/{b}"}]
+telemetry: [{kind: io.l5d.recentRequests}, {kind: io.l5d.tracelog, level: LOUD, host: x}]
+routers: [{protocol: thrift, servers: [{ip: localhost}], thriftProtocol: json}]
+`,
+    [
+      "l.yaml:1:37: error: namers[0].rootDir: missing is not a directory",
+      "l.yaml:1:47: error: namers[1].prefix: The 'prefix' property is required for the io.l5d.rewrite namer.",
+      "l.yaml:1:93: error: namers[1].name: {b} is not captured by pattern (did you mean {a}?)",
+      "l.yaml:2:13: error: telemetry[0].sampleRate: sampleRate must be between 0.0 and 1.0",
+      "l.yaml:2:75: error: telemetry[1].level: Illegal log level: LOUD (allowed: one of ALL, …",
+      "l.yaml:2:81: warning: telemetry[1].host: ignored: the documentation of io.l5d.tracelog has it, it means nothing (remove it)",
+      "l.yaml:3:45: error: routers[0].servers[0].ip: localhost is not allowed here: must be a numeric IP address, such as 127.0.0.1 or 0.0.0.0",
+      "l.yaml:3:74: error: routers[0].thriftProtocol: unsupported thrift protocol json (allowed: binary or compact)",
+    ],
+  ],
+  [
+    "a key of another kind",
+    routed(
+      "  client: {failureAccrual: {kind: io.l5d.successRate, failures: 5, successRate: 0.5, requests: 1}}\n",
+    ),
+    [
+      'l.yaml:4:55: error: routers[0].client.failureAccrual.failures: Unrecognized field "failures" (only with kind io.l5d.consecutiveFailures)',
+    ],
+  ],
+  ["broken YAML", "routers: [\n", ["l.yaml:2:1: error: not valid YAML: …"]],
+];
+
+for (const [name, source, expected] of damaged) {
+  test(`damaged: ${name}`, () => {
+    const { said, config } = read(source);
+    const shown = said.map((line, i) => {
+      const end = expected[i]?.indexOf("…") ?? -1;
+      return end < 0 ? line : `${line.slice(0, end)}…`;
+    });
+    assert.deepEqual(
+      shown,
+      expected.map((line) => line.replace(/….*$/, "…")),
+    );
+    assert.equal(
+      config === undefined,
+      said.some((line) => line.includes(": error: ")),
+    );
+  });
+}
+
+test("plug-ins add kinds, with their settings checked like all others", () => {
+  const kinds = {
+    namer: {
+      "acme.etcd": {
+        doc: "names in etcd",
+        fields: { host: required(text, "etcd's host"), port: preset(port, 2379, "its port") },
+      },
+    },
+  };
+  const source =
+    "namers: [{kind: acme.etcd, host: h, prefix: /etcd}]\n" + routed("  dtab: /svc => /#/etcd\n");
+  const { config, diagnostics } = readRouterConfig(source, "l.yaml", { kinds });
+  assert.deepEqual(diagnostics, []);
+  assert.deepEqual({ ...config!.namers[0]! } as object, {
+    kind: "acme.etcd",
+    prefix: ["etcd"],
+    experimental: false,
+    transformers: [],
+    host: "h",
+    port: 2379,
+  });
+  const wrong = readRouterConfig("namers: [{kind: acme.etdc}]\n" + routed(""), "l.yaml", { kinds });
+  assert.match(wrong.diagnostics[0]!.hint!, /did you mean acme.etcd\?/);
+});
+
+test("the reference names every setting once, with its sentence", () => {
+  const reference = settingsReference();
+  const paths = reference.map((setting) => `${setting.path} ${setting.kind ?? ""}`);
+  assert.equal(new Set(paths).size, paths.length);
+  const tls = reference.find((setting) => setting.path === "routers[].client.tls.commonName");
+  assert.match(tls!.doc, /SNI/);
+  assert.ok(reference.every((setting) => setting.doc !== "" && setting.allowed !== ""));
+});
+
+test("no text makes the reader throw", () => {
+  const words = fc.constantFrom(
+    "routers",
+    "servers",
+    "client",
+    "kind",
+    "io.l5d.fs",
+    "dtab",
+    "/svc => ",
+    "tls",
+    ": ",
+    "- ",
+    "\n",
+    "\n  ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "#",
+    "|",
+    '"',
+    "*a",
+    "&a",
+    "4140",
+    "?",
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(words, { maxLength: 25 }).map((all) => all.join("")),
+      ),
+      (source) => {
+        const { config, diagnostics } = readRouterConfig(source, "l.yaml", { entryKind });
+        assert.equal(
+          config === undefined,
+          diagnostics.some((d) => d.severity === "error"),
+        );
+        assert.ok(diagnostics.every((d) => d.line >= 1 && d.column >= 1));
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,416 @@
+// The settings of routers, of their servers, services and clients, protocol by protocol, and of the whole file.
+
+import type { Dtab } from "../name/dtab.ts";
+import type { Path } from "../name/path.ts";
+import {
+  announcer,
+  authorizer,
+  type FailureAccrual,
+  failureAccrual,
+  h2Classifier,
+  type H2Classifier,
+  h2Identifier,
+  type H2Identifier,
+  httpClassifier,
+  type HttpClassifier,
+  httpIdentifier,
+  type HttpIdentifier,
+  interpreter,
+  type InterpreterConfig,
+  labeler,
+  type Labeler,
+  type LoadBalancer,
+  loadBalancer,
+  namer,
+  type Propagator,
+  propagator,
+  telemeter,
+} from "./yamlkinds.ts";
+import {
+  admin,
+  backoff,
+  type Backoff,
+  budget,
+  clientTls,
+  serverTls,
+  session,
+  socketOptions,
+} from "./yamlparts.ts";
+import { policy, policyKinds } from "./yamlpolicy.ts";
+import { kinds, type KindValue } from "./yamlchoice.ts";
+import type { Kinds, Reading } from "./yamlreading.ts";
+import { bool, dtab, int, ip, path, port, scalar, text } from "./yamlscalars.ts";
+import type { At } from "./yamlsource.ts";
+import {
+  type Field,
+  type Fields,
+  list,
+  nested,
+  optional,
+  preset,
+  table,
+  type Values,
+} from "./yamltypes.ts";
+
+const noBackoff: Backoff = { kind: "constant", ms: 0 };
+const retries = table({
+  budget: nested(budget, "how many retries are allowed"),
+  backoff: preset(backoff, noBackoff, "pauses between retries"),
+});
+
+const service = {
+  totalTimeoutMs: optional(int(1), "the time that a request may take, all its retries included"),
+  retries: nested(retries, "when and how often a request is sent again"),
+};
+const defaultHttpClassifier: HttpClassifier = { kind: "io.l5d.http.nonRetryable5XX" };
+const defaultH2Classifier: H2Classifier = { kind: "io.l5d.h2.nonRetryable5XX" };
+
+/** Settings of services by protocol. */
+export const services = {
+  http: {
+    ...service,
+    responseClassifier: preset(
+      httpClassifier,
+      defaultHttpClassifier,
+      "what counts as failure and may be retried",
+    ),
+  },
+  h2: {
+    ...service,
+    responseClassifier: preset(
+      h2Classifier,
+      defaultH2Classifier,
+      "what counts as failure and may be retried",
+    ),
+    classificationTimeoutMs: preset(
+      int(),
+      100,
+      "how long to wait for a stream's end before deciding",
+    ),
+    retryBufferSize: nested(
+      table({
+        requestBytes: preset(int(), 16_383, "longest request that can be retried"),
+        responseBytes: preset(int(), 16_383, "longest response that can be discarded for a retry"),
+      }),
+      "how much is kept for retries",
+    ),
+  },
+  thrift: {
+    ...service,
+    responseClassifier: optional(httpClassifier, "what counts as failure and may be retried"),
+  },
+} as const;
+
+const p2c: LoadBalancer = { kind: "p2c", maxEffort: 5, enableProbation: false };
+const fiveInARow: FailureAccrual = {
+  kind: "io.l5d.consecutiveFailures",
+  failures: 5,
+  backoff: undefined,
+};
+const client = {
+  tls: optional(clientTls, "TLS to the endpoints"),
+  loadBalancer: preset(loadBalancer, p2c, "how an endpoint is chosen"),
+  hostConnectionPool: nested(
+    table({
+      minSize: preset(int(), 0, "connections to keep, even if idle"),
+      maxSize: preset(int(1), 2 ** 31 - 1, "connections to have at most"),
+      idleTimeMs: optional(int(), "close a connection that is idle for so long; never otherwise"),
+      maxWaiters: preset(int(), 2 ** 31 - 1, "requests that may wait for a connection"),
+    }),
+    "connections to one endpoint",
+  ),
+  failFast: preset(bool, false, "pass over an endpoint whose connections fail"),
+  failureAccrual: preset(failureAccrual, fiveInARow, "when an endpoint is passed over"),
+  requestAttemptTimeoutMs: optional(int(1), "the time that one attempt may take"),
+  requeueBudget: nested(budget, "how many requests that were never sent may be sent again"),
+  clientSession: nested(session, "how long connections live"),
+  socketOptions: nested(socketOptions, "options of the sockets"),
+};
+const forwarding = {
+  forwardClientCert: preset(bool, false, "send x-forwarded-client-cert; it is removed otherwise"),
+  requestAuthorizers: preset(list(authorizer), [], "who may pass"),
+};
+const h2Streams = {
+  windowUpdateRatio: preset(
+    scalar("a number between 0 and 1", (written) => {
+      const value = Number(written);
+      return value > 0 && value < 1 ? value : undefined;
+    }),
+    0.99,
+    "share of the window below which it is opened again",
+  ),
+  headerTableBytes: optional(int(), "size of the header table"),
+  initialStreamWindowBytes: preset(int(), 65_535, "window of a new stream"),
+  maxFrameBytes: preset(int(16_384, 16_777_215), 16_384, "longest frame"),
+  maxHeaderListBytes: optional(int(), "longest header list"),
+};
+
+/** Settings of clients by protocol. */
+export const clients = {
+  http: { ...client, ...forwarding },
+  h2: { ...client, ...forwarding, ...h2Streams },
+  thrift: {
+    ...client,
+    thriftFramed: preset(bool, true, "frames or a bare stream"),
+    attemptTTwitterUpgrade: preset(bool, false, "try to upgrade the protocol"),
+  },
+  mux: client,
+} as const;
+
+const byRequest: Labeler = { kind: "requestRandom" };
+const forwardedHeader = optional(
+  table({
+    by: preset(labeler, byRequest, "the label of this proxy"),
+    for: preset(labeler, byRequest, "the label of the client"),
+  }),
+  "send a Forwarded header",
+);
+const maxCallDepth = preset(
+  int(1),
+  1000,
+  "proxies that a request may have passed, by its Via header",
+);
+const server = (defaultPort: number) => ({
+  port: preset(port, defaultPort, "port to listen on, 0 for any"),
+  ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
+  label: optional(text, "name in metrics; the router's otherwise"),
+  tls: optional(serverTls, "accept TLS"),
+  socketOptions: nested(socketOptions, "options of the sockets"),
+  maxConcurrentRequests: optional(int(1), "requests at a time; more are refused"),
+  timeoutMs: optional(int(1), "the time that a request may take here"),
+  announce: preset(list(path), [], "names under which the server is announced"),
+  clearContext: preset(bool, false, "drop l5d-* headers of clients: for servers at the edge"),
+  serverSession: nested(session, "how long connections live"),
+});
+
+/** Settings of servers by protocol. */
+export const servers = {
+  http: {
+    ...server(4140),
+    addForwardedHeader: forwardedHeader,
+    timestampHeader: optional(text, "send the time of arrival in this header"),
+    maxCallDepth,
+  },
+  h2: {
+    ...server(4142),
+    ...h2Streams,
+    addForwardedHeader: forwardedHeader,
+    maxCallDepth,
+    maxConcurrentStreamsPerConnection: preset(int(1), 1000, "streams at a time; more are refused"),
+  },
+  thrift: { ...server(4114), thriftFramed: preset(bool, true, "frames or a bare stream") },
+  mux: server(4141),
+  thriftmux: { ...server(4144), thriftFramed: preset(bool, true, "frames or a bare stream") },
+} as const;
+
+const defaultInterpreter: InterpreterConfig = {
+  kind: "default",
+  experimental: false,
+  transformers: [],
+};
+const common = {
+  label: preset(text, "", "name in metrics and pages; the protocol otherwise") as Field<string>,
+  dtab: preset(dtab, [] as Dtab, "the rules that names are looked up by"),
+  dstPrefix: preset(path, ["svc"] as Path, "stands before the names that the identifier finds"),
+  originator: preset(bool, false, "say in the metrics that requests begin here"),
+  interpreter: preset(interpreter, defaultInterpreter, "who looks names up"),
+  announcers: preset(list(announcer), [], "where servers are announced"),
+  bindingTimeoutMs: preset(int(1), 10_000, "the time that looking up and connecting may take"),
+  bindingCache: nested(
+    table({
+      paths: preset(int(1), 1000, "names that are kept"),
+      trees: preset(int(1), 1000, "name trees that are kept"),
+      bounds: preset(int(1), 1000, "bound names that are kept"),
+      clients: preset(int(1), 1000, "clients that are kept"),
+      idleTtlSecs: preset(int(1), 600, "time after which what is idle is dropped"),
+    }),
+    "what is kept of lookups",
+  ),
+  experimental: preset(bool, false, "must be true for an experimental protocol"),
+};
+
+const rollPolicy = scalar(
+  "never, hourly, daily, weekly(n) or a size such as 3.megabytes",
+  (written) =>
+    /^(never|hourly|daily|weekly\([1-7]\)|\d+\.(bytes?|(kilo|mega|giga|tera)bytes?))$/.test(written)
+      ? written
+      : undefined,
+);
+const logFile = optional(text, "file of the access log; /dev/stdout works");
+const logRoll = preset(rollPolicy, "never", "when a new file is begun");
+const logAppend = preset(bool, true, "go on with the file that is there");
+const logRotate = preset(int(-1), -1, "old files to keep, -1 for all");
+
+const byHost: readonly HttpIdentifier[] = [{ kind: "io.l5d.header.token", header: "Host" }];
+const byAuthority: readonly H2Identifier[] = [
+  { kind: "io.l5d.header.token", header: ":authority" },
+];
+const l5dTrace: Propagator = { kind: "io.l5d.default" };
+const tracePropagator = preset(propagator, l5dTrace, "the headers that carry traces");
+const thriftFields = {
+  thriftMethodInDst: preset(bool, false, "names end in the method"),
+  thriftProtocol: preset(
+    scalar(
+      "binary or compact",
+      (written) => oneWord(written, ["binary", "compact"] as const),
+      (written) => `unsupported thrift protocol ${written}`,
+    ),
+    "binary",
+    "the encoding of calls",
+  ),
+};
+
+const routers = {
+  http: {
+    ...common,
+    servers: preset(list(table(servers.http)), [], "where it listens"),
+    service: policy("httpService", services.http, "policies by service name"),
+    client: policy("httpClient", clients.http, "policies by client id"),
+    identifier: preset(
+      list(httpIdentifier, { single: true }),
+      byHost,
+      "how a request is named; the first that can does",
+    ),
+    httpAccessLog: logFile,
+    httpAccessLogRollPolicy: logRoll,
+    httpAccessLogAppend: logAppend,
+    httpAccessLogRotateCount: logRotate,
+    maxHeadersKB: preset(int(1), 8, "longest head"),
+    maxInitialLineKB: preset(int(1), 4, "longest request line"),
+    maxErrResponseKB: preset(int(1), 5120, "longest error body of our own"),
+    streamingEnabled: preset(bool, true, "false keeps every body until it is complete"),
+    streamAfterContentLengthKB: optional(
+      int(),
+      "longest body that is kept for retries (default 5)",
+    ),
+    compressionLevel: preset(
+      int(-1, 9),
+      -1,
+      "-1 compresses text when the client accepts it, 0 nothing",
+    ),
+    tracePropagator,
+  },
+  h2: {
+    ...common,
+    servers: preset(list(table(servers.h2)), [], "where it listens"),
+    service: policy("h2Service", services.h2, "policies by service name"),
+    client: policy("h2Client", clients.h2, "policies by client id"),
+    identifier: preset(
+      list(h2Identifier, { single: true }),
+      byAuthority,
+      "how a request is named; the first that can does",
+    ),
+    h2AccessLog: logFile,
+    h2AccessLogRollPolicy: logRoll,
+    h2AccessLogAppend: logAppend,
+    h2AccessLogRotateCount: logRotate,
+    tracePropagator,
+  },
+  thrift: {
+    ...common,
+    servers: preset(list(table(servers.thrift)), [], "where it listens"),
+    service: policy("thriftService", services.thrift, "policies by service name"),
+    client: policy("thriftClient", clients.thrift, "policies by client id"),
+    ...thriftFields,
+  },
+  thriftmux: {
+    ...common,
+    servers: preset(list(table(servers.thriftmux)), [], "where it listens"),
+    service: policy("thriftService", services.thrift, "policies by service name"),
+    client: policy("thriftClient", clients.thrift, "policies by client id"),
+    ...thriftFields,
+  },
+  mux: {
+    ...common,
+    servers: preset(list(table(servers.mux)), [], "where it listens"),
+    service: policy("thriftService", services.thrift, "policies by service name"),
+    client: policy("muxClient", clients.mux, "policies by client id"),
+  },
+} as const;
+
+const labelled = (value: { protocol: string; label: string }): void => {
+  if (value.label === "") value.label = value.protocol;
+};
+
+/** The protocols of routers. */
+export const protocols = {
+  http: { doc: "HTTP/1.1 and HTTP/1.0", fields: routers.http, check: checkHttp },
+  h2: { doc: "HTTP/2 and gRPC", fields: routers.h2, check: labelled },
+  thrift: { doc: "Thrift", fields: routers.thrift, check: labelled },
+  thriftmux: {
+    doc: "Thrift over mux",
+    experimental: true,
+    fields: routers.thriftmux,
+    check: labelled,
+  },
+  mux: { doc: "mux", fields: routers.mux, check: labelled },
+} as const;
+export type Router = KindValue<typeof protocols, {}, "protocol">;
+
+/** The kinds of policies, which are chosen like plug-ins. */
+export const policies: Kinds = {
+  httpService: policyKinds(services.http, "service names"),
+  h2Service: policyKinds(services.h2, "service names"),
+  thriftService: policyKinds(services.thrift, "service names"),
+  httpClient: policyKinds(clients.http, "client ids"),
+  h2Client: policyKinds(clients.h2, "client ids"),
+  thriftClient: policyKinds(clients.thrift, "client ids"),
+  muxClient: policyKinds(clients.mux, "client ids"),
+};
+
+/** The whole file. */
+export const file = {
+  admin: nested(admin, "the admin server"),
+  namers: preset(list(namer), [], "service discovery; later ones are asked first"),
+  routers: preset(
+    list(
+      kinds<Router>(
+        "protocol",
+        {},
+        {
+          key: "protocol",
+          experimental: (protocol) =>
+            `The ${protocol} protocol is experimental and must be explicitly enabled by setting the ` +
+            "`experimental' parameter to `true' on each router.",
+        },
+      ),
+    ),
+    [],
+    "the routers",
+  ),
+  telemetry: preset(list(telemeter), [], "where metrics and traces go"),
+  usage: optional(
+    table({
+      orgId: optional(text, "accepted and without effect: nothing is reported to anybody"),
+      enabled: preset(bool, true, "accepted and without effect: nothing is reported to anybody"),
+    }),
+    "accepted and without effect: nothing is reported to anybody",
+  ),
+} as const satisfies Fields;
+
+/** A linkerd.yaml, all defaults filled in. */
+export type RouterConfig = Values<typeof file>;
+
+function checkHttp(
+  value: {
+    protocol: string;
+    label: string;
+    streamingEnabled?: boolean;
+    streamAfterContentLengthKB?: number | undefined;
+  },
+  at: At,
+  reading: Reading,
+): void {
+  labelled(value);
+  if (value.streamingEnabled !== false || value.streamAfterContentLengthKB === undefined) return;
+  reading.source.error(
+    reading.placeOf(value, "streamAfterContentLengthKB"),
+    "Conflicting streaming options set. Can't disable streaming and set streamAfterContentLengthKB " +
+      `in ${value.label}`,
+    "remove one of the two",
+  );
+}
+
+function oneWord<const W extends string>(written: string, words: readonly W[]): W | undefined {
+  return words.find((word) => word === written);
+}
