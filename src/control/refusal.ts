@@ -1,20 +1,12 @@
-// Refusals: faults with the gRPC status that proxies act on. A proxy gives up on the first three and tries
+// Refusals: faults with the gRPC status that proxies act on. A proxy gives up after one of these and tries
 // again after anything else (linkerd2-proxy's rules).
 
-import { Fault } from "../base/fault.ts";
+import { GrpcFault } from "../stack/grpc.ts";
 
-export const GRPC = {
-  invalidArgument: 3,
-  notFound: 5,
-  failedPrecondition: 9,
-  unavailable: 14,
-} as const;
+export const invalidArgument = (message: string): GrpcFault =>
+  new GrpcFault("INVALID_ARGUMENT", message);
 
-export const invalidArgument = (message: string): Fault =>
-  new Fault("bad-request", message, { detail: GRPC.invalidArgument });
+export const notFound = (message: string): GrpcFault => new GrpcFault("NOT_FOUND", message);
 
-export const notFound = (message: string): Fault =>
-  new Fault("not-found", message, { detail: GRPC.notFound });
-
-export const failedPrecondition = (message: string): Fault =>
-  new Fault("bad-request", message, { detail: GRPC.failedPrecondition });
+export const failedPrecondition = (message: string): GrpcFault =>
+  new GrpcFault("FAILED_PRECONDITION", message);

@@ -1,0 +1,158 @@
+// The issuer: an intermediate certificate authority whose key signs the certificates of workloads. A local
+// mesh makes its own, with a trust anchor above it, at its first start, and renews it before it ends; on
+// Kubernetes both come with the installation. Keys are ECDSA P-256, the only ones that proxies take.
+
+import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import * as x509 from "./x509.ts";
+
+const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const DAY_MS = 86_400_000;
+const ANCHOR_LIFETIME_MS = 3650 * DAY_MS;
+const ISSUER_LIFETIME_MS = 365 * DAY_MS;
+const RENEW_BEFORE_MS = 30 * DAY_MS;
+const SKEW_MS = 60_000;
+
+/** What signs certificates, and what those who check them must trust. */
+export type Issuer = {
+  readonly certificate: x509.X509Certificate;
+  readonly key: webcrypto.CryptoKey;
+  readonly anchorsPem: string;
+};
+
+/** Certificates and keys as PEM. */
+export type IssuerPem = {
+  readonly anchorsPem: string;
+  readonly certPem: string;
+  readonly keyPem: string;
+};
+
+/** The issuer of a folder, made or renewed when need be; `notice` says so when workloads must know. */
+export async function openIssuer(
+  dir: string,
+  trustDomain: string,
+  clock: Clock,
+): Promise<{ issuer: Issuer; notice: string | undefined }> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const read = (name: string): string | undefined => {
+    try {
+      return readFileSync(join(dir, name), "utf8");
+    } catch {
+      return undefined;
+    }
+  };
+  const write = (name: string, content: string): void =>
+    writeFileSync(join(dir, name), content, { mode: 0o600 });
+  const fresh = (pem: string | undefined): pem is string =>
+    pem !== undefined && endOf(pem) - clock.wall() > RENEW_BEFORE_MS;
+
+  let anchorPem = read("anchors.pem");
+  let anchorKeyPem = read("anchor.key");
+  let notice: string | undefined;
+  const anchorIsNew = !fresh(anchorPem) || anchorKeyPem === undefined;
+  if (anchorIsNew) {
+    if (anchorPem !== undefined) {
+      notice =
+        "the trust anchor was about to expire and was made anew: clients outside this mesh must be given the new one";
+    }
+    const anchor = await newAuthority(`root.linkerd.${trustDomain}`, ANCHOR_LIFETIME_MS, clock);
+    [anchorPem, anchorKeyPem] = [anchor.certPem, anchor.keyPem];
+    write("anchor.key", anchorKeyPem);
+    write("anchors.pem", anchorPem);
+  }
+  let certPem = read("issuer.pem");
+  let keyPem = read("issuer.key");
+  if (anchorIsNew || !fresh(certPem) || keyPem === undefined) {
+    const above = await parseIssuer({
+      anchorsPem: anchorPem!,
+      certPem: anchorPem!,
+      keyPem: anchorKeyPem!,
+    });
+    const made = await newAuthority(
+      `identity.linkerd.${trustDomain}`,
+      ISSUER_LIFETIME_MS,
+      clock,
+      above,
+    );
+    [certPem, keyPem] = [made.certPem, made.keyPem];
+    write("issuer.key", keyPem);
+    write("issuer.pem", certPem);
+  }
+  return { issuer: await parseIssuer({ anchorsPem: anchorPem!, certPem, keyPem }), notice };
+}
+
+/** Reads an issuer; throws `bad-input` when key and certificate do not belong together or are of the wrong sort. */
+export async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): Promise<Issuer> {
+  const certificate = new x509.X509Certificate(certPem);
+  const key = createPrivateKey(keyPem);
+  if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
+    throw new Fault("bad-input", "the issuer's key must be an ECDSA key on the curve P-256");
+  }
+  if (!new X509Certificate(certPem).checkPrivateKey(key)) {
+    throw new Fault("bad-input", "the issuer's key does not belong to its certificate");
+  }
+  const pkcs8 = key.export({ type: "pkcs8", format: "der" });
+  const imported = await webcrypto.subtle.importKey("pkcs8", pkcs8, ALGORITHM, false, ["sign"]);
+  return { certificate, key: imported, anchorsPem };
+}
+
+/** A leaf for `name` and `publicKey`, valid for `lifetimeMs` and not longer than its issuer. */
+export async function signLeaf(
+  issuer: Issuer,
+  name: string,
+  publicKey: x509.PublicKeyType,
+  times: { readonly lifetimeMs: number; readonly skewMs: number; readonly nowMs: number },
+): Promise<x509.X509Certificate> {
+  const { lifetimeMs, skewMs, nowMs } = times;
+  const notAfter = Math.min(nowMs + lifetimeMs + skewMs, issuer.certificate.notAfter.getTime());
+  return x509.X509CertificateGenerator.create({
+    subject: `CN=${name}`,
+    issuer: issuer.certificate.subject,
+    notBefore: new Date(nowMs - skewMs),
+    notAfter: new Date(notAfter),
+    signingAlgorithm: ALGORITHM,
+    publicKey,
+    signingKey: issuer.key,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
+        true,
+      ),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
+    ],
+  });
+}
+
+async function newAuthority(name: string, lifetimeMs: number, clock: Clock, above?: Issuer) {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const subject = `CN=${name}`;
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject,
+    issuer: above?.certificate.subject ?? subject,
+    notBefore: new Date(clock.wall() - SKEW_MS),
+    notAfter: new Date(clock.wall() + lifetimeMs),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey: above?.key ?? keys.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, above ? 0 : 1, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
+    ],
+  });
+  const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
+  const keyPem = x509.PemConverter.encode(pkcs8, "PRIVATE KEY");
+  return { certPem: `${certificate.toString("pem")}\n`, keyPem: `${keyPem}\n` };
+}
+
+const endOf = (pem: string): number => Date.parse(new X509Certificate(pem).validTo);
