@@ -3,10 +3,9 @@
 
 import { statSync } from "node:fs";
 import { checkRouterConfig } from "./yamlchecks.ts";
-import { backoffs } from "./yamlparts.ts";
-import { partKinds } from "./yamlkinds.ts";
+import { builtinKinds, joinKinds } from "./yamlkinds.ts";
 import { type EntryKind, type Kinds, Reading } from "./yamlreading.ts";
-import { file as settings, policies, protocols, type RouterConfig } from "./yamlrouter.ts";
+import { file as settings, type RouterConfig } from "./yamlrouter.ts";
 import { type Diagnostic, isAbsent, Source } from "./yamlsource.ts";
 import { table } from "./yamltypes.ts";
 
@@ -24,14 +23,6 @@ export type ReadOptions = {
   readonly kinds?: Kinds;
   /** What the file system has under a path; the machine's otherwise. */
   readonly entryKind?: EntryKind;
-};
-
-/** The kinds that are built in, by category. */
-export const builtinKinds: Kinds = {
-  ...partKinds,
-  ...policies,
-  backoff: backoffs,
-  protocol: protocols,
 };
 
 /** Reads a configuration, YAML or JSON, of which `file` is the name in remarks. */
@@ -70,15 +61,6 @@ export function settingsReference(kinds: Kinds = {}): SettingDoc[] {
     doc: field.doc,
     required: field.missing !== undefined,
   }));
-}
-
-/** All kinds of both; the second's stand for the first's of the same name. */
-export function joinKinds(a: Kinds, b: Kinds): Kinds {
-  const joined: Record<string, Kinds[string]> = { ...a };
-  for (const [category, table_] of Object.entries(b)) {
-    joined[category] = { ...joined[category], ...table_ };
-  }
-  return joined;
 }
 
 function entryOnDisk(path: string): "file" | "folder" | "none" {

@@ -8,7 +8,7 @@ import { captureNames } from "../name/matcher.ts";
 import { leaves } from "../name/nametree.ts";
 import { type Path, printPath } from "../name/path.ts";
 import { nearest } from "./yamlhints.ts";
-import { namerPrefix } from "./yamlkinds.ts";
+import { namerPrefix } from "./yamlnamer.ts";
 import type { PolicyEntry } from "./yamlpolicy.ts";
 import type { Reading } from "./yamlreading.ts";
 import type { Router, RouterConfig } from "./yamlrouter.ts";
@@ -73,7 +73,7 @@ function checkPorts({ admin, routers }: RouterConfig, reading: Reading): void {
     }
   }
   for (const router of present(routers)) {
-    for (const server of present<{ ip: string; port: number }>(router.servers)) {
+    for (const server of present(router.servers as readonly Router["servers"][number][])) {
       listeners.push({ ip: server.ip, port: server.port, at: reading.placeOf(server, "port") });
     }
   }

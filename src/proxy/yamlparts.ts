@@ -145,3 +145,24 @@ export const zkAddrs = list(
     port: preset(port, 2181, "its port"),
   }),
 );
+
+/** The settings of a kind that has none. */
+export const nothing = { fields: {} } as const;
+
+/** Beside the settings of whatever may be experimental. */
+export const experimental = preset(bool, false, "must be true for what is experimental");
+
+/** The end of a complaint about what is experimental and was not asked for. */
+export const byFlag =
+  "is experimental and must be explicitly enabled by setting the `experimental' parameter to `true'";
+
+/** What is left of Istio 0.x: its settings. */
+export const istio = {
+  doc: "Istio 0.x, which is no more",
+  fields: {
+    discoveryHost: preset(text, "istio-pilot", "host of Istio's discovery"),
+    discoveryPort: preset(port, 8080, "its port"),
+    apiserverHost: preset(text, "istio-pilot", "host of Istio's API server"),
+    apiserverPort: preset(port, 8081, "its port"),
+  },
+};

@@ -1,207 +1,36 @@
-// The settings of routers, of their servers, services and clients, protocol by protocol, and of the whole file.
+// The settings of routers, protocol by protocol, and of the whole file.
 
-import type { Dtab } from "../name/dtab.ts";
-import type { Path } from "../name/path.ts";
-import {
-  announcer,
-  authorizer,
-  type FailureAccrual,
-  failureAccrual,
-  h2Classifier,
-  type H2Classifier,
-  h2Identifier,
-  type H2Identifier,
-  httpClassifier,
-  type HttpClassifier,
-  httpIdentifier,
-  type HttpIdentifier,
-  interpreter,
-  type InterpreterConfig,
-  labeler,
-  type Labeler,
-  type LoadBalancer,
-  loadBalancer,
-  namer,
-  type Propagator,
-  propagator,
-  telemeter,
-} from "./yamlkinds.ts";
-import {
-  admin,
-  backoff,
-  type Backoff,
-  budget,
-  clientTls,
-  serverTls,
-  session,
-  socketOptions,
-} from "./yamlparts.ts";
+import { type Dtab } from "../name/dtab.ts";
+import { type Path } from "../name/path.ts";
+import { type KindValue, kinds } from "./yamlchoice.ts";
+import { clients, services } from "./yamlclient.ts";
+import { announcer, interpreter, type InterpreterConfig } from "./yamlinterpreter.ts";
+import { namer } from "./yamlnamer.ts";
+import { admin } from "./yamlparts.ts";
 import { policy, policyKinds } from "./yamlpolicy.ts";
-import { kinds, type KindValue } from "./yamlchoice.ts";
 import type { Kinds, Reading } from "./yamlreading.ts";
-import { bool, dtab, int, ip, path, port, scalar, text } from "./yamlscalars.ts";
-import type { At } from "./yamlsource.ts";
+import { bool, dtab, int, path, scalar, text } from "./yamlscalars.ts";
+import { servers } from "./yamlserver.ts";
+import { type At } from "./yamlsource.ts";
+import { telemeter } from "./yamltelemetry.ts";
+import {
+  type H2Identifier,
+  type HttpIdentifier,
+  type Propagator,
+  h2Identifier,
+  httpIdentifier,
+  propagator,
+} from "./yamltraffic.ts";
 import {
   type Field,
   type Fields,
+  type Values,
   list,
   nested,
   optional,
   preset,
   table,
-  type Values,
 } from "./yamltypes.ts";
-
-const noBackoff: Backoff = { kind: "constant", ms: 0 };
-const retries = table({
-  budget: nested(budget, "how many retries are allowed"),
-  backoff: preset(backoff, noBackoff, "pauses between retries"),
-});
-
-const service = {
-  totalTimeoutMs: optional(int(1), "the time that a request may take, all its retries included"),
-  retries: nested(retries, "when and how often a request is sent again"),
-};
-const defaultHttpClassifier: HttpClassifier = { kind: "io.l5d.http.nonRetryable5XX" };
-const defaultH2Classifier: H2Classifier = { kind: "io.l5d.h2.nonRetryable5XX" };
-
-/** Settings of services by protocol. */
-export const services = {
-  http: {
-    ...service,
-    responseClassifier: preset(
-      httpClassifier,
-      defaultHttpClassifier,
-      "what counts as failure and may be retried",
-    ),
-  },
-  h2: {
-    ...service,
-    responseClassifier: preset(
-      h2Classifier,
-      defaultH2Classifier,
-      "what counts as failure and may be retried",
-    ),
-    classificationTimeoutMs: preset(
-      int(),
-      100,
-      "how long to wait for a stream's end before deciding",
-    ),
-    retryBufferSize: nested(
-      table({
-        requestBytes: preset(int(), 16_383, "longest request that can be retried"),
-        responseBytes: preset(int(), 16_383, "longest response that can be discarded for a retry"),
-      }),
-      "how much is kept for retries",
-    ),
-  },
-  thrift: {
-    ...service,
-    responseClassifier: optional(httpClassifier, "what counts as failure and may be retried"),
-  },
-} as const;
-
-const p2c: LoadBalancer = { kind: "p2c", maxEffort: 5, enableProbation: false };
-const fiveInARow: FailureAccrual = {
-  kind: "io.l5d.consecutiveFailures",
-  failures: 5,
-  backoff: undefined,
-};
-const client = {
-  tls: optional(clientTls, "TLS to the endpoints"),
-  loadBalancer: preset(loadBalancer, p2c, "how an endpoint is chosen"),
-  hostConnectionPool: nested(
-    table({
-      minSize: preset(int(), 0, "connections to keep, even if idle"),
-      maxSize: preset(int(1), 2 ** 31 - 1, "connections to have at most"),
-      idleTimeMs: optional(int(), "close a connection that is idle for so long; never otherwise"),
-      maxWaiters: preset(int(), 2 ** 31 - 1, "requests that may wait for a connection"),
-    }),
-    "connections to one endpoint",
-  ),
-  failFast: preset(bool, false, "pass over an endpoint whose connections fail"),
-  failureAccrual: preset(failureAccrual, fiveInARow, "when an endpoint is passed over"),
-  requestAttemptTimeoutMs: optional(int(1), "the time that one attempt may take"),
-  requeueBudget: nested(budget, "how many requests that were never sent may be sent again"),
-  clientSession: nested(session, "how long connections live"),
-  socketOptions: nested(socketOptions, "options of the sockets"),
-};
-const forwarding = {
-  forwardClientCert: preset(bool, false, "send x-forwarded-client-cert; it is removed otherwise"),
-  requestAuthorizers: preset(list(authorizer), [], "who may pass"),
-};
-const h2Streams = {
-  windowUpdateRatio: preset(
-    scalar("a number between 0 and 1", (written) => {
-      const value = Number(written);
-      return value > 0 && value < 1 ? value : undefined;
-    }),
-    0.99,
-    "share of the window below which it is opened again",
-  ),
-  headerTableBytes: optional(int(), "size of the header table"),
-  initialStreamWindowBytes: preset(int(), 65_535, "window of a new stream"),
-  maxFrameBytes: preset(int(16_384, 16_777_215), 16_384, "longest frame"),
-  maxHeaderListBytes: optional(int(), "longest header list"),
-};
-
-/** Settings of clients by protocol. */
-export const clients = {
-  http: { ...client, ...forwarding },
-  h2: { ...client, ...forwarding, ...h2Streams },
-  thrift: {
-    ...client,
-    thriftFramed: preset(bool, true, "frames or a bare stream"),
-    attemptTTwitterUpgrade: preset(bool, false, "try to upgrade the protocol"),
-  },
-  mux: client,
-} as const;
-
-const byRequest: Labeler = { kind: "requestRandom" };
-const forwardedHeader = optional(
-  table({
-    by: preset(labeler, byRequest, "the label of this proxy"),
-    for: preset(labeler, byRequest, "the label of the client"),
-  }),
-  "send a Forwarded header",
-);
-const maxCallDepth = preset(
-  int(1),
-  1000,
-  "proxies that a request may have passed, by its Via header",
-);
-const server = (defaultPort: number) => ({
-  port: preset(port, defaultPort, "port to listen on, 0 for any"),
-  ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
-  label: optional(text, "name in metrics; the router's otherwise"),
-  tls: optional(serverTls, "accept TLS"),
-  socketOptions: nested(socketOptions, "options of the sockets"),
-  maxConcurrentRequests: optional(int(1), "requests at a time; more are refused"),
-  timeoutMs: optional(int(1), "the time that a request may take here"),
-  announce: preset(list(path), [], "names under which the server is announced"),
-  clearContext: preset(bool, false, "drop l5d-* headers of clients: for servers at the edge"),
-  serverSession: nested(session, "how long connections live"),
-});
-
-/** Settings of servers by protocol. */
-export const servers = {
-  http: {
-    ...server(4140),
-    addForwardedHeader: forwardedHeader,
-    timestampHeader: optional(text, "send the time of arrival in this header"),
-    maxCallDepth,
-  },
-  h2: {
-    ...server(4142),
-    ...h2Streams,
-    addForwardedHeader: forwardedHeader,
-    maxCallDepth,
-    maxConcurrentStreamsPerConnection: preset(int(1), 1000, "streams at a time; more are refused"),
-  },
-  thrift: { ...server(4114), thriftFramed: preset(bool, true, "frames or a bare stream") },
-  mux: server(4141),
-  thriftmux: { ...server(4144), thriftFramed: preset(bool, true, "frames or a bare stream") },
-} as const;
 
 const defaultInterpreter: InterpreterConfig = {
   kind: "default",
