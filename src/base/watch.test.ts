@@ -71,6 +71,26 @@ test("a source that fails keeps what it last knew", () => {
   assert.equal(s.value, 7);
 });
 
+test("a source that is closed while it starts is stopped", () => {
+  let running = 0;
+  const s = source<number>((set) => {
+    running++;
+    set({ kind: "ok", value: 1 });
+    return () => running--;
+  });
+  return s.next().then(() => assert.equal(running, 0));
+});
+
+test("a failure of the outer watch shows, with the inner value kept", () => {
+  const outer = new Var("a");
+  const inner = new Var(1);
+  const states: State<number>[] = [];
+  outer.flatMap(() => inner).observe((s) => states.push(s));
+  outer.fail(new Fault("unavailable", "gone"));
+  inner.set(2);
+  assert.deepEqual(seen(states), [1, ["unavailable", 1], 2]);
+});
+
 test("flatMap follows the inner watch and closes the previous one", () => {
   const inner = { a: new Var(1), b: new Var(10) };
   const pick = new Var<"a" | "b">("a");

@@ -62,7 +62,8 @@ export abstract class Watch<T> {
           const previous = inner;
           inner = fn(state.value).observe(set);
           previous();
-        } else if (state.kind === "failed" && !("last" in state)) {
+        } else if (state.kind === "failed") {
+          // Without a last value this is all there is to say; with one, the inner watch's goes on to count.
           set({ kind: "failed", fault: state.fault });
         }
       });
@@ -197,16 +198,19 @@ class Source<T> extends Watch<T> {
 
   #run(): void {
     let running = true;
-    const stop = this.#start((state) => {
+    let stop: Close | undefined;
+    this.#stop = () => {
+      running = false;
+      stop?.();
+    };
+    stop = this.#start((state) => {
       // A source that fails keeps what it last knew, even if whoever feeds it does not.
       if (!running) return;
       if (state.kind === "failed" && !("last" in state)) this.#var.fail(state.fault);
       else this.#var.become(state);
     });
-    this.#stop = () => {
-      running = false;
-      stop();
-    };
+    // An observer may have closed the watch while it started.
+    if (!running) stop();
   }
 
   #halt(): void {
