@@ -46,7 +46,7 @@ export class LocalMesh implements Mesh {
   #settled!: () => void;
   #due = false;
   #version = 0;
-  #fromFiles = new Map<string, { kind: Kind; key: string }>();
+  #fromFiles: ReadonlyMap<string, Resource> = new Map();
 
   constructor(
     options: PodOptions,
@@ -192,15 +192,21 @@ export class LocalMesh implements Mesh {
     });
   }
 
-  // What was in the files before and is not any more goes.
+  // What changed in the files is applied, and what is not in them any more goes. What did not change is left
+  // alone, so that a workload scaled by hand stays so while others are edited.
   #replaceFiles({ resources, skipped }: Manifests): void {
+    const before = this.#fromFiles;
     const now = new Map(resources.map((each) => [idOf(each), each]));
-    const gone = [...this.#fromFiles].filter(([id]) => !now.has(id));
-    this.#fromFiles = new Map(
-      resources.map((each) => [idOf(each), { kind: kindOfResource(each), key: keyOf(each) }]),
+    this.#fromFiles = now;
+    this.#apply(
+      resources.filter((each) => {
+        const old = before.get(idOf(each));
+        return old === undefined || contentOf(old) !== contentOf(each);
+      }),
     );
-    this.#apply(resources);
-    for (const [, { kind, key }] of gone) void this.remove(kind, key).catch(() => {});
+    for (const [id, old] of before) {
+      if (!now.has(id)) void this.remove(kindOfResource(old), keyOf(old)).catch(() => {});
+    }
     if (skipped.length > 0) {
       this.notice(`left aside, since the local mesh has no use for them: ${skipped.join(", ")}`);
     }

@@ -161,7 +161,8 @@ function similar(apiVersion: string, kindName: string): string | undefined {
   if (same.length > 0)
     return same.map((kind) => `${KINDS[kind].kind} of ${apiVersionOf(kind)}`).join(" or ");
   if (!group.endsWith("linkerd.io") || group.startsWith("multicluster")) return undefined;
-  return `one of ${kinds.filter((kind) => KINDS[kind].group === group).join(", ")}`;
+  const own = kinds.filter((kind) => KINDS[kind].group === group);
+  return `one of ${own.map((kind) => KINDS[kind].kind).join(", ")}`;
 }
 
 function describe(kindName: string, value: unknown): string {
