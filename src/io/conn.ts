@@ -159,6 +159,11 @@ export class Conn {
     return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
   }
 
+  /** Whether what was written has not all reached the kernel: `drained` will tell. */
+  get full(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
   /** Holds writes back until `uncork`, so that they leave in one system call. */
   cork(): void {
     this.socket.cork();

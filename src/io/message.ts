@@ -122,3 +122,6 @@ export class HttpRsp {
     this.fault = undefined;
   }
 }
+
+/** A service of HTTP requests; the HttpService of `stack`. */
+export type HttpService = (req: HttpReq) => Promise<HttpRsp>;

@@ -10,13 +10,17 @@ export const ANY_LENGTH = -2;
 
 // The lengths of the names that the printer looks at; Connection and Transfer-Encoding are for the writer to add.
 const IS_OURS = new Uint8Array(256);
-for (const name of ["host", "connection", "content-length", "transfer-encoding"])
+for (const name of ["te", "host", "connection", "content-length", "transfer-encoding"])
   IS_OURS[name.length] = 1;
 
 // As many strings as are compared before it is quicker to print.
 const MEMO_STRINGS = 64;
 
 export class Http1Printer {
+  /** What was printed last holds a Content-Length. */
+  hasLength = false;
+  /** What was printed last holds TE, which Connection must name (RFC 9110 §10.1.4). */
+  hasTe = false;
   private headers: Headers = [];
   private length = NO_LENGTH;
   private host: string | undefined = undefined;
@@ -28,8 +32,9 @@ export class Http1Printer {
   print(headers: Headers, length: number, host: string | undefined): string {
     if (this.isSame(headers, length, host)) return this.text;
     let text = host === undefined || hasHost(headers) ? "" : `Host: ${host}\r\n`;
-    let lengthDone = length < 0;
     let hostDone = false;
+    this.hasLength = false;
+    this.hasTe = false;
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i]!;
       let value = headers[i + 1]!;
@@ -37,9 +42,11 @@ export class Http1Printer {
         const lower = name.toLowerCase();
         if (lower === "connection" || lower === "transfer-encoding") continue;
         if (lower === "content-length") {
-          if (length === NO_LENGTH || (lengthDone && length >= 0)) continue;
+          if (length === NO_LENGTH || (this.hasLength && length >= 0)) continue;
           if (length >= 0) value = String(length);
-          lengthDone = true;
+          this.hasLength = true;
+        } else if (lower === "te") {
+          this.hasTe = true;
         } else if (lower === "host" && host !== undefined) {
           if (hostDone) continue;
           value = host;
@@ -48,7 +55,10 @@ export class Http1Printer {
       }
       text += `${name}: ${value}\r\n`;
     }
-    if (!lengthDone && length > 0) text += `content-length: ${length}\r\n`;
+    if (!this.hasLength && length > 0) {
+      text += `content-length: ${length}\r\n`;
+      this.hasLength = true;
+    }
     this.remember(headers, length, host, text);
     return text;
   }

@@ -1,0 +1,344 @@
+// HTTP/1 for clients: one connection that carries one request at a time, and is good for the next one when both messages
+// have ended and neither side wants to close (RFC 9112 §9). How long to wait is the caller's business: who gives up
+// cancels the request, which closes the connection.
+
+import { Fault } from "../base/fault.ts";
+import { hasHeader } from "../wire/headers.ts";
+import { CHUNKED, ResponseParser, UNTIL_CLOSE } from "../wire/http1.ts";
+import { Http1Printer, NO_LENGTH } from "../wire/http1print.ts";
+import { HTTP1_LIMITS, type Http1Limits } from "../wire/limits.ts";
+import { Body } from "./body.ts";
+import { type Conn, keep, type Reader } from "./conn.ts";
+import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
+import { H1Outgoing, type OutgoingOwner } from "./h1outgoing.ts";
+import { type HttpReq, HttpRsp, type Tunnel } from "./message.ts";
+
+type Resolve = (rsp: HttpRsp) => void;
+type Reject = (fault: Fault) => void;
+
+const CODED = "transfer-encoding: chunked\r\n";
+// WebSocket over HTTP/2 has no key (RFC 8441 §5), over HTTP/1 it must have one; nobody checks the answer to this.
+const WEBSOCKET_KEY = "sec-websocket-key: bm90aGluZyBzZWNyZXQgYg==\r\n";
+const MAX_INFORMATIONAL = 100;
+
+export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
+  readonly transient = true;
+  /** Resolves when the connection is gone, however that came. */
+  readonly done: Promise<void>;
+  readonly conn: Conn;
+  /** Told each time that it is good for another request. */
+  onReady: ((client: H1Client) => void) | undefined;
+  /** Told once, when it takes no more requests. */
+  onClosed: ((client: H1Client) => void) | undefined;
+  /** Clock.now() at which it became idle; kept by its pool. */
+  idleAt: number;
+  private readonly parser: ResponseParser;
+  private readonly printer: Http1Printer;
+  private readonly incoming: H1Incoming;
+  private readonly outgoing: H1Outgoing;
+  /** The request under way. */
+  private req: HttpReq | undefined;
+  private answered: boolean;
+  private persistent: boolean;
+  private sending: boolean;
+  private tunnelling: boolean;
+  private leaving: boolean;
+  /** Requests that were answered before this one. */
+  private served: number;
+  private informed: number;
+  /** The start of a head. */
+  private held: Buffer | undefined;
+  private resolve: Resolve;
+  private reject: Reject;
+  private readonly executor: (resolve: Resolve, reject: Reject) => void;
+  private readonly onCancel: (fault: Fault) => void;
+  private resolveDone!: () => void;
+
+  constructor(conn: Conn, limits: Http1Limits = HTTP1_LIMITS) {
+    this.done = new Promise((resolve) => (this.resolveDone = resolve));
+    this.conn = conn;
+    this.onReady = undefined;
+    this.onClosed = undefined;
+    this.idleAt = 0;
+    this.parser = new ResponseParser(limits);
+    this.printer = new Http1Printer();
+    this.incoming = new H1Incoming(conn, this, "response", limits);
+    this.outgoing = new H1Outgoing(conn, this);
+    this.req = undefined;
+    this.answered = false;
+    this.persistent = true;
+    this.sending = false;
+    this.tunnelling = false;
+    this.leaving = false;
+    this.served = 0;
+    this.informed = 0;
+    this.held = undefined;
+    this.resolve = nobody;
+    this.reject = nobody;
+    this.executor = (resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    };
+    this.onCancel = (fault) => this.fail(fault);
+    conn.start(this);
+  }
+
+  /** Whether it takes a request now. */
+  get ready(): boolean {
+    return this.req === undefined && !this.leaving;
+  }
+
+  /** Sends `req`; resolves at the head of its response. One at a time: a fault unless `ready`. */
+  request(req: HttpReq): Promise<HttpRsp> {
+    if (!this.ready) {
+      const message = "the connection takes no more requests";
+      return Promise.reject(new Fault("closed", message, { side: "upstream" }));
+    }
+    this.req = req;
+    this.answered = false;
+    this.sending = true;
+    this.informed = 0;
+    req.onCancel = this.onCancel;
+    const promise = new Promise<HttpRsp>(this.executor);
+    const { body } = req;
+    const framing = framingOf(body);
+    this.outgoing.send(this.printHead(req, framing), body, framing, true);
+    return promise;
+  }
+
+  /** Closes the connection: at once when it is idle, else after the response under way. */
+  close(): void {
+    this.persistent = false;
+    if (this.req === undefined) this.leave(undefined);
+  }
+
+  // --- Reader.
+
+  read(chunk: Buffer): void {
+    let rest = chunk;
+    const { incoming } = this;
+    if (incoming.body !== undefined) {
+      try {
+        incoming.feed(chunk);
+      } catch (thrown) {
+        return this.fail(Fault.from(thrown));
+      }
+      if (incoming.used === chunk.length) return;
+      rest = chunk.subarray(incoming.used);
+    }
+    if (this.req === undefined || this.answered) this.unsolicited();
+    else this.parse(rest);
+  }
+
+  end(): void {
+    const { incoming } = this;
+    if (incoming.body !== undefined) {
+      if (!incoming.end()) this.leave(cutShort("upstream", undefined));
+      else if (!this.tunnelling) this.received();
+    } else {
+      this.leave(undefined);
+    }
+  }
+
+  drained(): void {
+    this.outgoing.drained();
+  }
+
+  closed(fault: Fault | undefined): void {
+    const { req } = this;
+    this.leaving = true;
+    this.req = undefined;
+    const gone = cutShort("upstream", fault);
+    if (req !== undefined && !this.answered) {
+      req.onCancel = undefined;
+      this.reject(req.cancelled ?? this.lost(req, fault));
+    }
+    this.incoming.fail(gone);
+    this.outgoing.cancel(gone);
+    const { onClosed } = this;
+    this.onClosed = undefined;
+    onClosed?.(this);
+    this.resolveDone();
+  }
+
+  // --- The response.
+
+  private parse(chunk: Buffer): void {
+    const { parser } = this;
+    let bytes = this.held === undefined ? chunk : Buffer.concat([this.held, chunk]);
+    try {
+      for (;;) {
+        const size = parser.parse(bytes);
+        if (size === 0) {
+          this.held = bytes.length > 0 ? keep(bytes) : undefined;
+          return;
+        }
+        if (parser.status >= 200 || parser.status === 101) return this.onHead(bytes, size);
+        this.inform();
+        bytes = bytes.subarray(size);
+      }
+    } catch (thrown) {
+      this.fail(Fault.from(thrown));
+    }
+  }
+
+  private inform(): void {
+    const { fields, status } = this.parser;
+    if (++this.informed > MAX_INFORMATIONAL) throw fields.bad("too many informational responses");
+    this.req!.inform?.(status, fields.headers);
+  }
+
+  private onHead(bytes: Buffer, size: number): void {
+    const { parser, incoming, conn } = this;
+    const req = this.req!;
+    const { status } = parser;
+    this.held = undefined;
+    const switched = status === 101;
+    if (switched && (req.upgrade === undefined || req.upgrade === "")) {
+      throw parser.fields.bad("101 to a request that asked for no upgrade");
+    }
+    this.tunnelling = switched || (req.method === "CONNECT" && status < 300);
+    const framing = this.tunnelling ? UNTIL_CLOSE : parser.framing(req.method);
+    const body = incoming.start(framing, bytes, size);
+    if (!parser.persistent || framing === UNTIL_CLOSE || incoming.used < bytes.length) {
+      this.persistent = false;
+    }
+    this.answered = true;
+    this.served++;
+    req.onCancel = undefined;
+    const rsp = new HttpRsp(status, parser.fields.headers, body, parser.version);
+    if (this.tunnelling) {
+      rsp.body = Body.empty;
+      rsp.tunnel = new ClientTunnel(body, this.outgoing);
+      conn.resume();
+    }
+    this.resolve(rsp);
+    if (incoming.body === undefined && !this.tunnelling) this.received();
+  }
+
+  // Bytes that nobody asked for: whatever they are, they must not become the answer to the next request.
+  private unsolicited(): void {
+    this.persistent = false;
+    if (this.req === undefined || !this.sending) {
+      const message = "the server sent bytes that belong to no response";
+      this.leave(new Fault("bad-response", message, { side: "upstream" }));
+    }
+  }
+
+  // --- IncomingOwner and OutgoingOwner: when both messages are over, so is the exchange.
+
+  received(): void {
+    if (this.tunnelling) return;
+    // A server that will close does not read the rest of the request either.
+    if (this.sending && !this.persistent) return this.leave(undefined);
+    if (!this.sending) this.turnOver();
+  }
+
+  sent(): void {
+    this.sending = false;
+    if (this.answered && this.incoming.body === undefined && !this.tunnelling) this.turnOver();
+  }
+
+  wanted(): void {}
+
+  unwanted(fault: Fault): void {
+    this.conn.reset(fault);
+  }
+
+  broken(fault: Fault): void {
+    this.fail(fault);
+  }
+
+  private turnOver(): void {
+    this.req = undefined;
+    if (this.persistent) this.onReady?.(this);
+    else this.leave(undefined);
+  }
+
+  // --- The end.
+
+  // The exchange cannot go on; the connection is of no more use.
+  private fail(fault: Fault): void {
+    const { req } = this;
+    if (req !== undefined && !this.answered) {
+      this.answered = true;
+      req.onCancel = undefined;
+      this.reject(fault);
+    }
+    this.incoming.fail(fault);
+    this.conn.reset(fault);
+    this.leaving = true;
+  }
+
+  private leave(fault: Fault | undefined): void {
+    this.leaving = true;
+    this.conn.destroy(fault);
+  }
+
+  // The connection went away before the response came. A server may close an idle connection just when the next request
+  // is on its way; that request may go again if it does no harm twice (RFC 9110 §9.2.2).
+  private lost(req: HttpReq, cause: Fault | undefined): Fault {
+    const stale = this.served > 0 && this.held === undefined && this.informed === 0;
+    const why = cause === undefined ? "" : `: ${cause.message}`;
+    const message = `the server closed the connection before it answered${why}`;
+    const retryable = stale && IDEMPOTENT.has(req.method);
+    return new Fault("io", message, { side: "upstream", cause, retryable });
+  }
+
+  // --- The request.
+
+  private printHead(req: HttpReq, framing: number): string {
+    const { method, authority, upgrade } = req;
+    const tunnel = upgrade !== undefined;
+    const length = framing > 0 || (framing === 0 && EXPECTS_BODY.has(method)) ? framing : NO_LENGTH;
+    let head = `${method} ${targetOf(req)} HTTP/1.1\r\n`;
+    head += this.printer.print(req.headers, length, authority);
+    if (length === 0 && !this.printer.hasLength && !tunnel) head += "content-length: 0\r\n";
+    if (framing === CHUNKED) head += CODED;
+    if (tunnel && upgrade !== "") head += upgradeFields(req);
+    else if (this.printer.hasTe) head += "connection: te\r\n";
+    return `${head}\r\n`;
+  }
+}
+
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+// Methods whose requests some servers refuse without a length (411).
+const EXPECTS_BODY = new Set(["POST", "PUT", "PATCH"]);
+
+class ClientTunnel implements Tunnel {
+  readonly incoming: Body;
+  private readonly outgoing: H1Outgoing;
+
+  constructor(incoming: Body, outgoing: H1Outgoing) {
+    this.incoming = incoming;
+    this.outgoing = outgoing;
+  }
+
+  send(outgoing: Body): void {
+    this.outgoing.send("", outgoing, UNTIL_CLOSE, false);
+  }
+}
+
+function framingOf(body: Body): number {
+  if (body.whole === undefined) return body.length ?? CHUNKED;
+  return body.ended!.trailers === undefined ? body.whole.length : CHUNKED;
+}
+
+// RFC 9112 §3.2; the absolute form goes on to servers for which the client meant it.
+function targetOf(req: HttpReq): string {
+  if (req.method === "CONNECT") return req.authority;
+  if (!req.absolute) return req.path;
+  const path = req.path === "*" ? "" : req.path;
+  return `${req.scheme === "" ? "http" : req.scheme}://${req.authority}${path}`;
+}
+
+function upgradeFields(req: HttpReq): string {
+  let fields = "connection: upgrade\r\n";
+  if (!hasHeader(req.headers, "upgrade")) fields += `upgrade: ${req.upgrade}\r\n`;
+  if (req.upgrade === "websocket" && !hasHeader(req.headers, "sec-websocket-key")) {
+    fields += WEBSOCKET_KEY;
+  }
+  return fields;
+}
+
+function nobody(): void {}
