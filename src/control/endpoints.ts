@@ -6,7 +6,6 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Update, WeightedAddr } from "../../proto/gen/destination_pb.js";
 import { UpdateSchema, WeightedAddrSchema } from "../../proto/gen/destination_pb.js";
 import type { Pod, Service } from "../platform/kinds.ts";
-import { addressKey } from "../proxy/address.ts";
 import { printTcpAddress } from "../proxy/fromproto.ts";
 import type { ExternalWorkload, Slice } from "./lookup.ts";
 import {
@@ -56,7 +55,7 @@ export function endpointsFor(
     if (target === undefined) continue;
     for (const ip of endpoint.addresses) {
       const init = addressOf(world, service, slice, endpoint, { ip, port: target }, client);
-      addrs.set(addressKey({ ip, port: target }), create(WeightedAddrSchema, init));
+      addrs.set(`${ip}:${target}`, create(WeightedAddrSchema, init));
     }
   }
   return {

@@ -1,0 +1,146 @@
+// The control plane as a program: destination, policy and identity on gRPC, one port each, and an admin port.
+// It keeps nothing but its issuer, so that any number of them may run.
+
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Identity } from "../../proto/gen/identity_pb.js";
+import type { Clock } from "../base/clock.ts";
+import { log as processLog } from "../base/log.ts";
+import { Registry } from "../base/metrics.ts";
+import { Scope } from "../base/scope.ts";
+import type { Conn, SocketAddr } from "../io/conn.ts";
+import { serveH1 } from "../io/h1server.ts";
+import { serveH2 } from "../io/h2server.ts";
+import { listen } from "../io/listen.ts";
+import type { Resources } from "../platform/resources.ts";
+import { admin } from "../proxy/admin.ts";
+import type { Server } from "../proxy/serving.ts";
+import { Serving } from "../proxy/serving.ts";
+import type { Implementation } from "../stack/grpcserver.ts";
+import { grpcService, implement } from "../stack/grpcserver.ts";
+import type { HttpService } from "../stack/types.ts";
+import type { Source } from "./answers.ts";
+import { destination } from "./destination.ts";
+import { certify } from "./identity.ts";
+import type { Issuer } from "./issuer.ts";
+import { policy } from "./policy.ts";
+import type { MeshSettings, World } from "./world.ts";
+import { watchWorld } from "./world.ts";
+
+export type ControllerOptions = {
+  readonly resources: Resources;
+  readonly settings: MeshSettings;
+  /** Where each service listens; those without an address are not served. */
+  readonly listen: {
+    readonly destination?: SocketAddr;
+    readonly policy?: SocketAddr;
+    readonly identity?: SocketAddr;
+    readonly admin?: SocketAddr;
+  };
+  /** Needed for identity. */
+  readonly issuer?: Issuer;
+  readonly clock: Clock;
+};
+
+export interface Controller {
+  readonly registry: Registry;
+  /** Tells all clients to go elsewhere, and closes after `graceMs` at the latest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const GRACE_MS = 3000;
+const KEEP_ALIVE_MS = 10_000;
+
+/** Starts what `options.listen` names. Rejects when an address cannot be had. */
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  const { resources, settings, clock, issuer } = options;
+  const scope = new Scope();
+  const serving = new Serving();
+  const registry = new Registry(clock);
+  const world = watchWorld(resources, settings, clock);
+  let latest: World | undefined;
+  // Observed for as long as the process lives: streams come and go, what is known stays.
+  scope.defer(world.each((next) => (latest = next)));
+
+  const grpc = (implementations: readonly Implementation[]) => {
+    const service = grpcService(implementations, { clock });
+    return (conn: Conn): Server =>
+      serveH2(conn, service, { clock, keepAliveIntervalMs: KEEP_ALIVE_MS });
+  };
+  const open = async (
+    addr: SocketAddr | undefined,
+    serve: (conn: Conn) => Server,
+  ): Promise<void> => {
+    if (!addr) return;
+    const listening = await listen(addr, {}, (conn) => {
+      void serving.track(conn, serving.serve(conn, serve(conn)));
+    });
+    scope.defer(() => listening.close());
+  };
+  const pages: HttpService = admin({
+    env: {},
+    registry,
+    log: processLog,
+    ready: () => latest !== undefined,
+    shutdown: undefined,
+    state: () => Object.fromEntries(Object.entries(latest ?? {}).map(([k, v]) => [k, sizeOf(v)])),
+  });
+  const sources = sourcesOf(world, registry);
+  try {
+    await open(options.listen.destination, grpc([destination(sources)]));
+    await open(options.listen.policy, grpc(policy(sources)));
+    if (issuer) await open(options.listen.identity, grpc([identity(options, issuer)]));
+    await open(options.listen.admin, (conn) => serveH1(conn, pages, { clock }));
+  } catch (error) {
+    await scope.close();
+    throw error;
+  }
+  return {
+    registry,
+    close: async (graceMs = GRACE_MS) => {
+      await scope.close();
+      await serving.drain(graceMs, clock);
+    },
+  };
+}
+
+function identity(
+  { resources, settings, clock }: ControllerOptions,
+  issuer: Issuer,
+): Implementation {
+  return implement(Identity, {
+    certify: async (request) => {
+      const token = Buffer.from(request.token).toString();
+      const signed = await certify(request.identity, token, request.certificateSigningRequest, {
+        issuer,
+        trustDomain: settings.trustDomain,
+        review: (text, audience) => resources.reviewToken(text, audience),
+        clock,
+      });
+      return {
+        leafCertificate: new Uint8Array(signed.leaf),
+        intermediateCertificates: signed.intermediates.map((der) => new Uint8Array(der)),
+        validUntil: timestampFromMs(signed.validUntilMs),
+      };
+    },
+  });
+}
+
+function sourcesOf(world: Source["world"], registry: Registry) {
+  const open = registry.gauge("control_streams", "Streams that are open, by method");
+  const sent = registry.counter(
+    "control_stream_messages_total",
+    "Messages sent on streams, by method",
+  );
+  const source = (method: string): Source => ({
+    world,
+    metrics: { open: open.with({ method }), sent: sent.with({ method }) },
+  });
+  return {
+    get: source("Get"),
+    getProfile: source("GetProfile"),
+    inbound: source("WatchPort"),
+    outbound: source("Watch"),
+  };
+}
+
+const sizeOf = (value: unknown): unknown => (value instanceof Map ? value.size : undefined);
