@@ -426,6 +426,28 @@ test("heads larger than a frame pass in CONTINUATION frames; larger than the lim
   assert.deepEqual((await client.request(request("GET", "/", Body.empty, large))).headers, large);
 });
 
+test("responses to HEAD, 204 and 304 have no content, whatever the service says", async () => {
+  const source = new HandFed();
+  await using server = await listenH2(async (req) => {
+    if (req.method === "HEAD") return ok(source.body, ["content-length", "5"]);
+    return new HttpRsp(Number(req.path.slice(1)), [], Body.of("content"), 20);
+  });
+  await using client = await dialH2(server.port);
+  const head = await client.request(request("HEAD", "/"));
+  assert.deepEqual([head.headers, head.body.isEmpty], [["content-length", "5"], true]);
+  for (const path of ["/204", "/304"]) {
+    assert.ok((await client.request(request("GET", path))).body.isEmpty);
+  }
+  assert.equal(source.resumes, 1, "its origin may go on");
+});
+
+test("a response that cannot be written ends its connection, not the program", async () => {
+  await using server = await listenH2(async () => ok("", ["x", undefined as unknown as string]));
+  await using client = await dialH2(server.port);
+  assert.equal((await faultOf(client.request(request("GET", "/")))).code, "io");
+  await client.done;
+});
+
 // --- Node's http2 as an independent peer.
 
 async function nodeServer(

@@ -87,7 +87,12 @@ export class H2Client extends H2Conn {
     this.lastStreamId += 2;
     stream.id = this.lastStreamId;
     this.streams.add(stream);
-    stream.start();
+    try {
+      stream.start();
+    } catch (error) {
+      // A bug, and the compression tables may be out of step: nothing more can be said on this connection.
+      this.fail(H2.INTERNAL_ERROR, Fault.from(error).message);
+    }
     if (this.lastStreamId >= LAST_STREAM_ID) this.retire();
     if (!this.ready) this.hasRoom();
   }
@@ -211,7 +216,7 @@ class ClientStream extends H2Stream {
       return;
     }
     this.headSeen = true;
-    const bodyless = req.method === "HEAD" || status === 304;
+    const bodyless = req.method === "HEAD" || status === 304 || req.upgrade !== undefined;
     this.expected = bodyless ? -1 : head.length;
     const rsp = (this.rsp = new HttpRsp(status, head.headers, Body.empty, 20));
     rsp.neverIndexed = decoder.neverIndexed ?? undefined;

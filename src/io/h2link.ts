@@ -45,7 +45,7 @@ export type H2Options = {
 // A peer that does not close after GOAWAY is closed after this long.
 const LINGER_MS = 1000;
 // What the peer may make us write without reading it.
-const MAX_BACKLOG_BYTES = 1 << 20;
+const MAX_BACKLOG_BYTES = 8 << 20;
 // How much a stream that waited for the connection sends before the next one has its turn.
 const TURN_BYTES = 16_384;
 // How many streams that we reset are remembered, so that late frames for them are known to be late.

@@ -146,7 +146,7 @@ class ServerStream extends H2Stream {
     req.neverIndexed = conn.decoder.neverIndexed ?? undefined;
     req.inform = (status, headers) => this.inform(status, headers);
     this.req = req;
-    this.expected = head.length;
+    if (method !== "CONNECT") this.expected = head.length;
     if (method === "CONNECT") {
       req.upgrade = protocol ?? "";
       // An extended CONNECT asks for what Upgrade does (RFC 8441 §5).
@@ -181,28 +181,42 @@ class ServerStream extends H2Stream {
   }
 
   private respond(rsp: HttpRsp): void {
-    const req = this.req!;
     if (this.state >= STATE.closed) {
-      const gone =
-        req.cancelled ?? new Fault("cancelled", "the client is gone", { side: "client" });
-      rsp.body.cancel(gone);
-      rsp.tunnel?.incoming.cancel(gone);
+      const gone = new Fault("cancelled", "the client is gone", { side: "client" });
+      rsp.body.cancel(this.req!.cancelled ?? gone);
+      rsp.tunnel?.incoming.cancel(this.req!.cancelled ?? gone);
       return;
     }
     this.answered = true;
-    req.onCancel = undefined;
+    this.req!.onCancel = undefined;
     this.clean = rsp.version === 20;
-    const headers = this.clean ? rsp.headers : toH2Fields(rsp.headers);
     if (rsp.close) this.conn.drain();
-    const { tunnel } = rsp;
-    if (tunnel === undefined) {
-      if (req.tunnel !== undefined) this.incoming.cancel(new Fault("cancelled", "no tunnel"));
-      this.writeHead(rsp.status, headers, rsp.neverIndexed, false);
-      this.send(rsp.body);
-    } else {
-      this.writeHead(rsp.status === 101 ? 200 : rsp.status, headers, undefined, false);
+    try {
+      this.write(rsp, this.clean ? rsp.headers : toH2Fields(rsp.headers));
+    } catch (error) {
+      // A bug, and the compression tables may be out of step: nothing more can be said on this connection.
+      this.conn.fail(H2.INTERNAL_ERROR, Fault.from(error).message);
+    }
+  }
+
+  private write(rsp: HttpRsp, headers: Headers): void {
+    const { status, body, tunnel } = rsp;
+    const req = this.req!;
+    if (tunnel !== undefined) {
+      this.writeHead(status === 101 ? 200 : status, headers, undefined, false);
       tunnel.send(this.incoming);
       this.send(tunnel.incoming);
+      return;
+    }
+    if (req.tunnel !== undefined) this.incoming.cancel(new Fault("cancelled", "no tunnel"));
+    const bodyless = req.method === "HEAD" || status === 204 || status === 304;
+    if (bodyless && !body.isEmpty) {
+      this.writeHead(status, headers, rsp.neverIndexed, true);
+      this.sentEnd();
+      body.discard();
+    } else {
+      this.writeHead(status, headers, rsp.neverIndexed, false);
+      this.send(body);
     }
   }
 
