@@ -11,6 +11,13 @@ type Program = {
 };
 
 const PROGRAMS: Readonly<Record<string, Program>> = {
+  controller: {
+    refused: 64,
+    run: async () => {
+      const { runLocalController } = await import("./control/localcontroller.ts");
+      return runLocalController();
+    },
+  },
   cli: {
     refused: 1,
     run: async (words) => {

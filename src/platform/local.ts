@@ -9,6 +9,7 @@ import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { systemRandom } from "../base/random.ts";
 import { Scope } from "../base/scope.ts";
+import { constant } from "../base/watch.ts";
 import { claimMesh, controlIp, LOCAL_NETWORKS } from "./addresses.ts";
 import { Control } from "./controlprocess.ts";
 import { Edge } from "./edge.ts";
@@ -26,8 +27,10 @@ import { Workloads } from "./workloads.ts";
 export const CONTROL_PORTS = { destination: 28086, policy: 28090, identity: 28080, admin: 28099 };
 
 export type LocalOptions = {
-  /** Files and folders with manifests; they are watched. */
+  /** Files and folders with manifests. */
   readonly manifests: readonly string[];
+  /** Whether changes of them are followed; default true. */
+  readonly watch?: boolean;
   /** Command lines of the proxy and of the controller; without them, pods run without sidecars. */
   readonly programs?: { readonly proxy: readonly string[]; readonly controller: readonly string[] };
   /** Default: $XDG_STATE_HOME/linkerd/local. */
@@ -110,7 +113,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
       scope.defer(() => control.close());
       local.follow(control);
     }
-    await local.start(first, watchManifests(manifests, clock));
+    const follows = options.watch ?? true;
+    await local.start(follows ? watchManifests(manifests, clock) : constant(first));
     return local;
   } catch (error) {
     await scope.close();

@@ -85,8 +85,8 @@ export class LocalMesh implements Mesh {
     this.#scope.defer(control.ready.each((ready) => this.#controllerReady.set(ready)));
   }
 
-  /** Applies the first manifests and follows their changes. */
-  async start(first: Manifests, changes: Watch<Manifests>): Promise<void> {
+  /** Applies manifests, and again when they change; resolves when the first have been applied. */
+  async start(manifests: Watch<Manifests>): Promise<void> {
     const { store, clock } = this.#options;
     await this.#control?.ready.next((ready) => ready);
     for (const kind of DRIVING) this.#scope.defer(store.watch(kind).each(() => this.#schedule()));
@@ -94,13 +94,13 @@ export class LocalMesh implements Mesh {
       for (const pod of this.#pods()) if (pod.identity.meshed) pod.refreshToken();
     });
     this.#scope.defer(() => refresh.cancel());
-    this.#replaceFiles(first);
     this.#scope.defer(
-      changes.observe((state) => {
+      manifests.observe((state) => {
         if (state.kind === "ok") this.#replaceFiles(state.value);
         else if (state.kind === "failed") this.notice(state.fault.message);
       }),
     );
+    await manifests.next();
   }
 
   /** Says something to the user: kept for `status`. */
@@ -146,6 +146,10 @@ export class LocalMesh implements Mesh {
     const log = this.#log(key, container);
     for (const each of log.recent(tail)) line(each);
     return log.follow(line);
+  }
+
+  async recent({ pod, container, tail }: LogQuery): Promise<readonly LogLine[]> {
+    return this.#log(pod, container).recent(tail);
   }
 
   async stop(): Promise<void> {

@@ -62,6 +62,8 @@ export interface Mesh {
   scale(kind: Kind, key: string, replicas: number): Promise<void>;
   /** Calls `line` with the last lines and then with each new one until closed. */
   logs(query: LogQuery, line: (line: LogLine) => void): Promise<Close>;
+  /** The last lines of a container. */
+  recent(query: LogQuery): Promise<readonly LogLine[]>;
   /** Ends the mesh with all its processes. */
   stop(): Promise<void>;
 }

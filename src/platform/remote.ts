@@ -42,6 +42,7 @@ export function connectMesh(path: string, clock: Clock = systemClock): Mesh {
         (each) => line(each as LogLine),
         () => {},
       ),
+    recent: (query) => call("recent", query),
     stop: () => call("stop"),
   };
 }

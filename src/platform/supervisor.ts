@@ -26,6 +26,7 @@ export function serveMesh(path: string, mesh: Mesh, store: Store, clock: Clock):
       restart: ({ kind, key }: Named) => mesh.restart(kind, key),
       scale: ({ kind, key, replicas }: Named & { replicas: number }) =>
         mesh.scale(kind, key, replicas),
+      recent: (query: LogQuery) => mesh.recent(query),
       stop: () => mesh.stop(),
       reviewToken: ({ token, audience }: { token: string; audience: string }) =>
         mesh.resources.reviewToken(token, audience),
