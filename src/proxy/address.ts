@@ -2,6 +2,8 @@
 // The first message of a stream is the whole truth, so whatever an earlier stream left behind is gone then.
 
 import type { Update, WeightedAddr } from "../../proto/gen/destination_pb.js";
+import type { SocketAddr } from "../io/conn.ts";
+import { printAddr } from "../stack/normalize.ts";
 import { parseTcpAddress } from "./fromproto.ts";
 import type { Address, AddressSet } from "./policy.ts";
 
@@ -28,9 +30,10 @@ export function parseAddress(
   };
 }
 
-/** The key of an address in a set. */
-export function addressKey({ ip, port }: { ip: string; port: number }): string {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+/** The address that `printAddr` printed; undefined for anything else. */
+export function parseAddr(key: string): SocketAddr | undefined {
+  const [, six, four, port] = /^(?:\[([\da-f:.]+)\]|(\d+\.\d+\.\d+\.\d+)):(\d+)$/.exec(key) ?? [];
+  return port === undefined ? undefined : { ip: (six ?? four)!, port: Number(port) };
 }
 
 /** Adds up the updates of one stream; `apply` returns the set after the update, a new one each time. */
@@ -42,14 +45,14 @@ export class AddressBook {
     if (update.case === "add") {
       for (const wire of update.value.addrs) {
         const address = parseAddress(wire, update.value.metricLabels);
-        const key = addressKey(address);
+        const key = printAddr(address);
         const known = next.get(key);
         // An address that did not change keeps its value, and with it its connections.
         if (known === undefined || !sameAddress(known, address)) next.set(key, address);
       }
     } else if (update.case === "remove") {
       for (const addr of update.value.addrs) {
-        next.delete(addressKey(parseTcpAddress(addr, "remove")));
+        next.delete(printAddr(parseTcpAddress(addr, "remove")));
       }
     } else if (update.case === "noEndpoints") {
       next.clear();

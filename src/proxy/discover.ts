@@ -13,7 +13,8 @@ import type { Registry } from "../base/metrics.ts";
 import type { Random } from "../base/random.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SocketAddr } from "../io/conn.ts";
-import { AddressBook, addressKey } from "./address.ts";
+import { printAddr } from "../stack/normalize.ts";
+import { AddressBook, parseAddr } from "./address.ts";
 import { printTcpAddress } from "./fromproto.ts";
 import { parseInboundPolicy } from "./inboundpolicy.ts";
 import { parseOutboundPolicy } from "./outboundpolicy.ts";
@@ -74,7 +75,7 @@ export class Discover {
     const contextToken = settings.destination.context;
     const lingerMs = settings.outbound.discoveryIdleMs;
     this.#outbound = this.#topic("policy", lingerMs, (key) => {
-      const addr = parseKey(key);
+      const addr = parseAddr(key);
       const target = addr
         ? ({ case: "addr", value: printTcpAddress(addr) } as const)
         : ({ case: "authority", value: key } as const);
@@ -101,12 +102,12 @@ export class Discover {
 
   /** The client policy of an address or authority. */
   outboundPolicy(target: SocketAddr | string): Subscription<OutboundPolicy> {
-    return this.#outbound.at(typeof target === "string" ? target : addressKey(target)).watch;
+    return this.#outbound.at(typeof target === "string" ? target : printAddr(target)).watch;
   }
 
   /** The profile of an address or authority. */
   profile(target: SocketAddr | string): Subscription<Profile> {
-    return this.#profiles.at(typeof target === "string" ? target : addressKey(target)).watch;
+    return this.#profiles.at(typeof target === "string" ? target : printAddr(target)).watch;
   }
 
   /** The endpoints of a destination path (`name.namespace.svc.domain:port`). */
@@ -186,10 +187,4 @@ export class Discover {
     });
     scope.defer(stop);
   }
-}
-
-// `ip:port` as addressKey prints it; undefined for names.
-function parseKey(key: string): SocketAddr | undefined {
-  const [, six, four, port] = /^(?:\[([\da-f:.]+)\]|(\d+\.\d+\.\d+\.\d+)):(\d+)$/.exec(key) ?? [];
-  return port === undefined ? undefined : { ip: (six ?? four)!, port: Number(port) };
 }

@@ -66,6 +66,16 @@ export function defaultInboundPolicy(
   };
 }
 
+/** What admits clients of this machine, whatever the policy: kubelet and the workload itself. */
+export const LOOPBACK: Authz = {
+  meta: builtIn("loopback"),
+  clients: { kind: "anybody" },
+  networks: [
+    { net: { ip: "127.0.0.0", prefix: 8 }, except: [] },
+    { net: { ip: "::1", prefix: 128 }, except: [] },
+  ],
+};
+
 const DEFAULT_ROUTE: InboundRoute = {
   meta: builtIn("default"),
   hosts: [],

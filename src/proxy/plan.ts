@@ -1,8 +1,10 @@
 // One outbound policy from the two things that the control plane says of a destination: its client policy
 // and its profile. The order of precedence is linkerd2-proxy's; all of it is pure, so every case is a test.
 
+import { exponential } from "../base/backoff.ts";
+import { isGrpcFailure } from "../stack/classify.ts";
+import type { RetryPolicy } from "../stack/retry.ts";
 import { DEFAULT_LOAD } from "../stack/latency.ts";
-import { addressKey } from "./address.ts";
 import {
   builtIn,
   type Address,
@@ -18,6 +20,7 @@ import {
   type TcpRoute,
 } from "./policy.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import { printAddr } from "../stack/normalize.ts";
 
 /** What a plan takes where the control plane gives no value of its own. */
 export type PlanDefaults = {
@@ -83,11 +86,13 @@ function profilePlan(
         })),
       }
     : first(backendOf(original, profile, defaults));
+  const dst = `${profile.name}:${original.port}`;
   const rule = (own: ProfileRule | undefined, requestMs?: number): HttpRule => ({
     ...PLAIN_RULE,
     to,
     timeouts: { requestMs },
-    profile: own,
+    retry: own?.retryable ? profileRetry(own) : undefined,
+    profile: own && { ...own, dst },
   });
   const rules = profile.routes.map((route) => rule(route.rule, route.timeoutMs));
   // The accrual of the policy is kept: it belongs to the service and not to its routes.
@@ -143,6 +148,23 @@ const PLAIN_RULE = {
   profile: undefined,
 };
 
+// A retryable route is tried again for as long as its budget pays, within reason.
+const PROFILE_RETRIES = 25;
+
+function profileRetry({ classes }: ProfileRule): RetryPolicy {
+  return {
+    limit: PROFILE_RETRIES,
+    maxBodyBytes: 65_536,
+    statuses: [],
+    grpcStatuses: [],
+    attemptMs: undefined,
+    backoff: exponential(5, 250, 1),
+    decides: (_, { status }, grpcStatus) =>
+      classes.find(({ match }) => match(status))?.failure ??
+      (status >= 500 || isGrpcFailure(grpcStatus ?? 0)),
+  };
+}
+
 function tcpRoute(backend: Backend): TcpRoute {
   return { meta: builtIn("opaq"), snis: [], filters: [], to: first(backend) };
 }
@@ -158,7 +180,7 @@ function balanced(path: string, meta: Meta, { queue }: PlanDefaults): Backend {
 function metaOf(profile: Profile): Meta {
   if (profile.parent) return profile.parent;
   return profile.endpoint
-    ? builtIn(addressKey(profile.endpoint))
+    ? builtIn(printAddr(profile.endpoint))
     : namedMeta(profile.name || "profile");
 }
 

@@ -78,6 +78,8 @@ export type HttpRule = {
 };
 
 export type ProfileRule = {
+  /** The destination that the profile is for, `name.namespace.svc.domain:port`. */
+  readonly dst: string;
   /** Which requests it is for: profiles match in ways that routes cannot. */
   readonly wants: RequestMatch;
   readonly labels: Readonly<Record<string, string>>;

@@ -37,6 +37,7 @@ export function parseProfile(wire: DestinationProfile): Profile {
 
 function parseRoute(wire: Route, budget: BudgetOptions, place: string): ProfileRule {
   return {
+    dst: "",
     wants: parseRequestMatch(wire.condition, place),
     labels: wire.metricsLabels,
     retryable: wire.isRetryable,

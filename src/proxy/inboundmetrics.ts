@@ -1,0 +1,133 @@
+// The metric families of the inbound side and the labels of servers, routes, authorizations and clients. What
+// differs between clients is looked up once for each identity, and kept at hand for the connection.
+
+import type { Counter, Family, Labels, Registry } from "../base/metrics.ts";
+import type { Peer, SocketAddr } from "../io/conn.ts";
+import { identityOf } from "../stack/authorize.ts";
+import type { Exchange, Watcher } from "../stack/exchange.ts";
+import { printAddr } from "../stack/normalize.ts";
+import { HttpFamilies, Stats } from "../stack/stats.ts";
+import { ConnFamilies } from "../stack/tcp.ts";
+import type { InboundPolicy, Meta } from "./policy.ts";
+
+export class InboundMetrics {
+  readonly http: HttpFamilies;
+  readonly conns: ConnFamilies;
+  readonly httpErrors: Family<Counter>;
+  readonly tcpErrors: Family<Counter>;
+  readonly httpAllowed: Family<Counter>;
+  readonly httpDenied: Family<Counter>;
+  readonly httpNoRoute: Family<Counter>;
+  readonly rateLimited: Family<Counter>;
+  readonly tcpAllowed: Family<Counter>;
+  readonly tcpDenied: Family<Counter>;
+  readonly tcpTerminated: Family<Counter>;
+  readonly detections: Family<Counter>;
+  readonly transportHeaders: Family<Counter>;
+
+  constructor(registry: Registry) {
+    const counter = (name: string, help: string): Family<Counter> => registry.counter(name, help);
+    this.http = new HttpFamilies(registry);
+    this.conns = new ConnFamilies(registry);
+    this.httpErrors = counter(
+      "inbound_http_errors_total",
+      "Requests that the proxy answered itself",
+    );
+    this.tcpErrors = counter("inbound_tcp_errors_total", "Connections that could not be forwarded");
+    this.httpAllowed = counter("inbound_http_authz_allow_total", "Requests that were authorized");
+    this.httpDenied = counter("inbound_http_authz_deny_total", "Requests that were denied");
+    this.httpNoRoute = counter("inbound_http_route_not_found_total", "Requests without a route");
+    this.rateLimited = counter(
+      "inbound_http_local_ratelimit_total",
+      "Requests that exceeded a rate limit",
+    );
+    this.tcpAllowed = counter("inbound_tcp_authz_allow_total", "Connections that were authorized");
+    this.tcpDenied = counter("inbound_tcp_authz_deny_total", "Connections that were denied");
+    this.tcpTerminated = counter(
+      "inbound_tcp_authz_terminate_total",
+      "Connections that a change of policy ended",
+    );
+    this.detections = counter("inbound_tcp_detect_http_results_total", "What detection found");
+    this.transportHeaders = counter(
+      "inbound_tcp_transport_header_connections_total",
+      "Connections that came with a transport header",
+    );
+  }
+}
+
+/** The labels of a port of the workload and the policy that is in force there. */
+export function serverLabels(addr: SocketAddr, { meta }: InboundPolicy): Labels {
+  return {
+    target_addr: printAddr(addr),
+    target_ip: addr.ip,
+    target_port: String(addr.port),
+    srv_group: meta.group,
+    srv_kind: meta.kind,
+    srv_name: meta.name,
+    srv_port: String(addr.port),
+  };
+}
+
+/** `route_*` or `authz_*`. */
+export function metaLabels(prefix: "route" | "authz", meta: Meta): Labels {
+  return {
+    [`${prefix}_group`]: meta.group,
+    [`${prefix}_kind`]: meta.kind,
+    [`${prefix}_name`]: meta.name,
+  };
+}
+
+/** What is known of a client: `tls`, and its identity or why there is none. */
+export function clientLabels({ tls }: Peer): Labels {
+  if (tls.kind === "true") return { tls: "true", client_id: tls.identity };
+  if (tls.kind === "opaque") return { tls: "opaque" };
+  return { tls: "no_identity", no_tls_reason: tls.reason };
+}
+
+// Clients beyond this many identities share the last label.
+const MAX_CLIENTS = 500;
+
+/** Counts requests apart for each client identity. */
+export class StatsByClient implements Watcher {
+  readonly #families: HttpFamilies;
+  readonly #labels: Labels;
+  readonly #allowed: Family<Counter>;
+  readonly #clients = new Map<string, { stats: Stats; allowed: Counter }>();
+  #peer: Peer | undefined;
+  #last: { stats: Stats; allowed: Counter } | undefined;
+
+  constructor(metrics: InboundMetrics, labels: Labels) {
+    this.#families = metrics.http;
+    this.#allowed = metrics.httpAllowed;
+    this.#labels = labels;
+  }
+
+  begin(x: Exchange): void {
+    const client = this.#at(x.req.peer);
+    client.allowed.value += 1;
+    client.stats.begin();
+  }
+
+  head(x: Exchange): void {
+    this.#at(x.req.peer).stats.head(x);
+  }
+
+  end(x: Exchange): void {
+    this.#at(x.req.peer).stats.end(x);
+  }
+
+  #at(peer: Peer): { stats: Stats; allowed: Counter } {
+    if (peer === this.#peer) return this.#last!;
+    const key = identityOf(peer) ?? peer.tls.kind;
+    let client = this.#clients.get(key);
+    if (client === undefined) {
+      const own = this.#clients.size < MAX_CLIENTS ? clientLabels(peer) : { tls: peer.tls.kind };
+      const stats = new Stats(this.#families, { direction: "inbound", ...this.#labels, ...own });
+      client = { stats, allowed: this.#allowed.with({ ...this.#labels, ...own }) };
+      if (this.#clients.size < MAX_CLIENTS) this.#clients.set(key, client);
+    }
+    this.#peer = peer;
+    this.#last = client;
+    return client;
+  }
+}

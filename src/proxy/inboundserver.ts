@@ -1,0 +1,247 @@
+// Where connections to the workload come in: by the port that they were meant for, or directly from another
+// proxy, which names the port in a transport header. TLS for our identity is terminated, all other TLS passes.
+
+import { AccessLog } from "../stack/accesslog.ts";
+import { Cache } from "../base/cache.ts";
+import { Fault } from "../base/fault.ts";
+import type { Conn, Peer, SocketAddr } from "../io/conn.ts";
+import { Detection, type Detected } from "../io/detect.ts";
+import { serveH1 } from "../io/h1server.ts";
+import { serveH2 } from "../io/h2server.ts";
+import { acceptTls } from "../io/tls.ts";
+import { identityOf } from "../stack/authorize.ts";
+import { printAddr } from "../stack/normalize.ts";
+import { ERROR_LABELS } from "../stack/rescue.ts";
+import { parseClientHello, type Hello } from "../wire/clienthello.ts";
+import type { Verdict } from "../wire/preface.ts";
+import { TRANSPORT_ALPN } from "../wire/transportheader.ts";
+import { bindApplication } from "./application.ts";
+import { bindInbound } from "./inbound.ts";
+import { InboundMetrics, serverLabels } from "./inboundmetrics.ts";
+import { Memory } from "./memory.ts";
+import { open, unread } from "./opening.ts";
+import { Port, type Application } from "./port.ts";
+import { h2Options, type Sidecar } from "./sidecar.ts";
+import { readTransportHeader } from "./transport.ts";
+
+type Habit = "http" | "greets";
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class InboundServer {
+  readonly #sidecar: Sidecar;
+  readonly #metrics: InboundMetrics;
+  readonly #ports: Cache<string, Port>;
+  readonly #habits = new Memory<Habit>(4096);
+
+  /** `builtIn` are applications of the proxy itself, by port. */
+  constructor(
+    sidecar: Sidecar,
+    builtIn: (port: number) => Application | undefined = () => undefined,
+  ) {
+    const { clock, scope, settings, registry } = sidecar;
+    const metrics = new InboundMetrics(registry);
+    const parts = {
+      sidecar,
+      metrics,
+      bind: bindInbound(sidecar, metrics, accessLogOf(sidecar)),
+      app: (addr: SocketAddr) => builtIn(addr.port) ?? bindApplication(sidecar, metrics, addr),
+    };
+    this.#sidecar = sidecar;
+    this.#metrics = metrics;
+    this.#ports = new Cache((key) => new Port(key, parts), {
+      clock,
+      scope,
+      idleMs: settings.inbound.discoveryIdleMs,
+    });
+  }
+
+  /** Serves a connection that was meant for `conn.peer.original`. */
+  readonly accept = (conn: Conn): Promise<void> =>
+    this.#guard(conn, async ({ original }) => {
+      const { listen, ips } = this.#sidecar.settings.inbound;
+      if (ips.length > 0 && !ips.includes(original.ip)) {
+        throw new Fault("forbidden", `${original.ip} is no address of this workload`);
+      }
+      await (original.port === listen.port ? this.#direct(conn) : this.#toPort(conn, original));
+    });
+
+  /** Serves a connection to a port of the proxy itself, at whichever address. */
+  readonly acceptOwn = (conn: Conn): Promise<void> =>
+    this.#guard(conn, ({ original }) => this.#toPort(conn, original));
+
+  async #guard(conn: Conn, serve: (peer: Peer) => Promise<void>): Promise<void> {
+    const { original } = conn.peer;
+    try {
+      await serve(conn.peer);
+    } catch (thrown) {
+      this.#failed(conn, original, Fault.from(thrown));
+    }
+  }
+
+  /** What the admin page shows. */
+  report(): unknown {
+    return this.#ports.values().map(({ addr, policy, users }) => ({
+      addr: printAddr(addr),
+      policy: policy.meta,
+      protocol: policy.protocol.kind,
+      connections: users,
+    }));
+  }
+
+  // Another proxy, which says for which port the connection is. Nobody else may come this way.
+  async #direct(conn: Conn): Promise<void> {
+    const { settings, clock } = this.#sidecar;
+    const hello = await this.#hello(conn);
+    if (hello.ours === false)
+      throw new Fault("identity-required", "direct connections have to use our TLS");
+    const secure = await this.#terminate(conn, hello.first, [TRANSPORT_ALPN]);
+    if (identityOf(secure.peer) === undefined || secure.peer.tls.kind !== "true") {
+      throw new Fault("identity-required", "direct connections need a client identity");
+    }
+    if (secure.peer.tls.alpn !== TRANSPORT_ALPN) {
+      throw new Fault("protocol", "direct connections need a transport header");
+    }
+    const { header, rest } = await readTransportHeader(
+      secure,
+      settings.inbound.detectTimeoutMs,
+      clock,
+    );
+    this.#metrics.transportHeaders
+      .with({
+        session_protocol: header.protocol ?? "",
+        target_port: String(header.port),
+        target_name: header.name,
+        client_id: secure.peer.tls.identity,
+      })
+      .inc();
+    if (header.name !== "") throw new Fault("gateway-domain", "this proxy is no gateway");
+    const original = { ip: settings.own.inboundIp ?? conn.peer.original.ip, port: header.port };
+    if (original.port === settings.inbound.listen.port) {
+      throw new Fault("gateway-loop", "a connection through this proxy to itself");
+    }
+    secure.peer = { ...secure.peer, original };
+    const port = this.#ports.at(printAddr(original));
+    await port.use(() =>
+      header.protocol === undefined
+        ? this.#bytes(secure, port, rest)
+        : this.#http(secure, port, header.protocol, rest),
+    );
+  }
+
+  async #toPort(conn: Conn, original: SocketAddr): Promise<void> {
+    const port = this.#ports.at(printAddr(original));
+    await port.use(async () => {
+      const { kind } = port.policy.protocol;
+      if (kind === "opaque") return this.#bytes(conn, port, NO_BYTES);
+      const detected = await this.#open(conn, port, kind === "detect");
+      if (detected === undefined) return;
+      if (detected.protocol !== "tls") return this.#byProtocol(conn, port, detected);
+      const hello = await this.#hello(conn, detected.first);
+      if (!hello.ours) {
+        conn.peer = { ...conn.peer, tls: { kind: "opaque", sni: hello.sni } };
+        return this.#bytes(conn, port, hello.first);
+      }
+      const secure = await this.#terminate(conn, hello.first);
+      // A meshed client may carry HTTP/1 in HTTP/2 whatever the port declares, so its bytes tell.
+      const inner = await this.#open(secure, port, kind === "detect");
+      if (inner !== undefined) return this.#byProtocol(secure, port, inner);
+    });
+  }
+
+  // What a connection begins with; undefined when it was over before, or forwarded since its server greeted.
+  async #open(conn: Conn, port: Port, undeclared: boolean): Promise<Detected | undefined> {
+    const { clock, settings } = this.#sidecar;
+    const key = printAddr(port.addr);
+    const habit = undeclared ? this.#habits.recall(key) : "http";
+    if (habit === "greets" && conn.secure) {
+      await this.#bytes(conn, port, NO_BYTES);
+      return undefined;
+    }
+    const timeoutMs = port.policy.protocol.detectMs || settings.inbound.detectTimeoutMs;
+    const ahead = habit === "http" ? undefined : port.bytes;
+    const opening = await open(conn, timeoutMs, clock, ahead);
+    const { protocol, timedOut, greeted, forwarded } = opening;
+    const result = timedOut ? "read_timeout" : protocol === "opaque" ? "not_http" : protocol;
+    const { target_addr: _, ...labels } = serverLabels(port.addr, port.policy);
+    this.#metrics.detections.with({ ...labels, result }).inc();
+    if (greeted) this.#habits.remember(key, "greets");
+    if (protocol === "http/1" || protocol === "http/2") this.#habits.remember(key, "http");
+    // TLS for us must not be mistaken for bytes of the application.
+    if (forwarded && protocol !== "tls") {
+      await forwarded;
+      return undefined;
+    }
+    return protocol === "closed" ? undefined : opening;
+  }
+
+  #byProtocol(conn: Conn, port: Port, { protocol, first }: Detected): Promise<void> {
+    const { kind } = port.policy.protocol;
+    if (protocol === "http/1" || protocol === "http/2") {
+      if (kind === "tls") return this.#bytes(conn, port, first);
+      return this.#http(conn, port, protocol, first);
+    }
+    if (kind === "detect" || kind === "tls") return this.#bytes(conn, port, first);
+    // Declared to be HTTP, and is not: the server of that protocol says what is wrong.
+    return this.#http(conn, port, kind === "http1" ? "http/1" : "http/2", first);
+  }
+
+  #bytes(conn: Conn, port: Port, first: Buffer): Promise<void> {
+    unread(conn, first);
+    return port.bytes(conn);
+  }
+
+  #http(conn: Conn, port: Port, protocol: "http/1" | "http/2", first: Buffer): Promise<void> {
+    const { clock, serving } = this.#sidecar;
+    const service = (req: Parameters<Port["http"]>[0]) => port.http(req);
+    const server =
+      protocol === "http/1"
+        ? serveH1(conn, service, { clock }, first)
+        : serveH2(conn, service, h2Options(this.#sidecar, "inbound"), first);
+    return serving.serve(server);
+  }
+
+  async #hello(
+    conn: Conn,
+    read?: Buffer,
+  ): Promise<{ ours: boolean; sni: string | undefined; first: Buffer }> {
+    const { clock, settings, serverName } = this.#sidecar;
+    const detection = new Detection(conn, settings.inbound.detectTimeoutMs, clock, read, askHello);
+    const { first, protocol } = await detection.result;
+    if (protocol === "closed") throw new Fault("io", "the client went away", { side: "client" });
+    const hello: Hello = parseClientHello(first);
+    const sni = hello.kind === "hello" ? hello.sni : undefined;
+    return { ours: sni === serverName.toLowerCase(), sni, first };
+  }
+
+  #terminate(conn: Conn, first: Buffer, alpn?: readonly string[]): Promise<Conn> {
+    const { credentials, clock, settings } = this.#sidecar;
+    const own = credentials.value;
+    if (own === undefined) throw new Fault("unavailable", "this proxy has no identity yet");
+    const timeoutMs = settings.inbound.detectTimeoutMs;
+    return acceptTls(conn, own, { clock, timeoutMs, ...(alpn ? { alpn } : {}) }, first);
+  }
+
+  #failed(conn: Conn, original: SocketAddr, fault: Fault): void {
+    const error = ERROR_LABELS[fault.code] || fault.code;
+    this.#metrics.tcpErrors.with({ error, target_addr: printAddr(original) }).inc();
+    const client = printAddr(conn.peer.remote);
+    this.#sidecar.logger.info("Connection refused", {
+      error: fault,
+      client,
+      target: printAddr(original),
+    });
+    conn.reset(fault);
+  }
+}
+
+function askHello(bytes: Buffer): Verdict {
+  const { kind } = parseClientHello(bytes);
+  return kind === "incomplete" ? "undecided" : kind === "hello" ? "tls" : "opaque";
+}
+
+function accessLogOf({ settings, clock }: Sidecar): AccessLog | undefined {
+  const format = settings.log.access;
+  if (format !== "apache" && format !== "json") return undefined;
+  return new AccessLog({ format, clock, write: (line) => process.stderr.write(`${line}\n`) });
+}

@@ -1,0 +1,122 @@
+// The metric families of the outbound side and the labels that its parts put on them, made once and handed to
+// whatever is bound: looking a family up by its name is for start-up, not for endpoints that come and go.
+
+import type { Counter, Family, Labels, Registry } from "../base/metrics.ts";
+import type { Watcher } from "../stack/exchange.ts";
+import { backendStats, routeStats, type Prefix } from "../stack/routestats.ts";
+import { HttpFamilies, Stats } from "../stack/stats.ts";
+import { ConnFamilies } from "../stack/tcp.ts";
+import { printAddr } from "../stack/normalize.ts";
+import type { Address, Meta, ProfileRule } from "./policy.ts";
+import { noTlsReason } from "./upstream.ts";
+
+export class OutboundMetrics {
+  readonly http: HttpFamilies;
+  readonly route: HttpFamilies;
+  readonly actualRoute: HttpFamilies;
+  readonly conns: ConnFamilies;
+  readonly httpErrors: Family<Counter>;
+  readonly tcpErrors: Family<Counter>;
+  readonly protocols: Family<Counter>;
+  readonly detections: Family<Counter>;
+  readonly tcpRouteOpened: Family<Counter>;
+  readonly tcpRouteClosed: Family<Counter>;
+  readonly #registry: Registry;
+
+  constructor(registry: Registry) {
+    this.http = new HttpFamilies(registry);
+    this.route = new HttpFamilies(registry, "route_");
+    this.actualRoute = new HttpFamilies(registry, "route_actual_");
+    this.conns = new ConnFamilies(registry);
+    const counter = (name: string, help: string): Family<Counter> => registry.counter(name, help);
+    this.httpErrors = counter(
+      "outbound_http_errors_total",
+      "Requests that the proxy answered itself",
+    );
+    this.tcpErrors = counter(
+      "outbound_tcp_errors_total",
+      "Connections that could not be forwarded",
+    );
+    this.protocols = counter(
+      "outbound_tcp_protocol_connections_total",
+      "Connections by the protocol that was found",
+    );
+    this.detections = counter(
+      "outbound_tcp_detect_http_results_total",
+      "What protocol detection found",
+    );
+    this.tcpRouteOpened = counter("outbound_tcp_route_open_total", "Connections that were routed");
+    this.tcpRouteClosed = counter("outbound_tcp_route_close_total", "Connections that have ended");
+    this.#registry = registry;
+  }
+
+  /** What watches the requests of a route as the application sees them, retries included. */
+  ofRoute(prefix: Prefix, labels: Labels, profile: ProfileRule | undefined): Watcher[] {
+    const stats = routeStats(this.#registry, prefix, labels);
+    return profile ? [stats, new Stats(this.route, profileLabels(labels, profile))] : [stats];
+  }
+
+  /** What watches each attempt to reach a backend of a route. */
+  ofBackend(prefix: Prefix, labels: Labels, profile: ProfileRule | undefined): Watcher[] {
+    const stats = backendStats(this.#registry, prefix, labels);
+    return profile ? [stats, new Stats(this.actualRoute, profileLabels(labels, profile))] : [stats];
+  }
+}
+
+/** The labels of metrics about an address. */
+export function addressLabels(address: Address): Labels {
+  const reason = noTlsReason(address);
+  return {
+    direction: "outbound",
+    target_addr: printAddr(address),
+    target_ip: address.ip,
+    target_port: String(address.port),
+    tls: reason === undefined ? "true" : "no_identity",
+    ...(reason === undefined ? { server_id: address.tls!.id } : { no_tls_reason: reason }),
+    ...Object.fromEntries(
+      Object.entries(address.labels).map(([name, value]) => [`dst_${name}`, value]),
+    ),
+  };
+}
+
+/** `parent_group`, `parent_kind`, … of a policy. */
+export function parentLabels(meta: Meta): Labels {
+  return {
+    parent_group: meta.group,
+    parent_kind: meta.kind,
+    parent_namespace: meta.namespace,
+    parent_name: meta.name,
+    parent_port: meta.port ? String(meta.port) : "",
+    parent_section_name: meta.section,
+  };
+}
+
+/** `route_group`, `route_kind`, … of a route. */
+export function routeLabels(meta: Meta): Labels {
+  return {
+    route_group: meta.group,
+    route_kind: meta.kind,
+    route_namespace: meta.namespace,
+    route_name: meta.name,
+  };
+}
+
+/** `backend_group`, `backend_kind`, … of a backend. */
+export function backendLabels(meta: Meta): Labels {
+  return {
+    backend_group: meta.group,
+    backend_kind: meta.kind,
+    backend_namespace: meta.namespace,
+    backend_name: meta.name,
+    backend_port: meta.port ? String(meta.port) : "",
+    backend_section_name: meta.section,
+  };
+}
+
+// `dst` is the name and port of the service; `rt_*` are what the ServiceProfile calls the route.
+function profileLabels(labels: Labels, profile: ProfileRule): Labels {
+  const { parent_name, parent_namespace, parent_port } = labels;
+  const own = Object.entries(profile.labels).map(([name, value]) => [`rt_${name}`, value]);
+  const dst = profile.dst || `${parent_name}.${parent_namespace}:${parent_port}`;
+  return { direction: "outbound", dst, ...Object.fromEntries(own) };
+}

@@ -1,0 +1,191 @@
+// Where connections of the workload come in: each finds its destination, waits for what is known of it the first
+// time, and is served by the protocol that the policy declares, or that its first bytes show.
+
+import { Cache } from "../base/cache.ts";
+import { Fault } from "../base/fault.ts";
+import type { Conn, SocketAddr } from "../io/conn.ts";
+import { Detection } from "../io/detect.ts";
+import { serveH1 } from "../io/h1server.ts";
+import { serveH2 } from "../io/h2server.ts";
+import { ERROR_LABELS } from "../stack/rescue.ts";
+import type { HttpService } from "../stack/types.ts";
+import { printAddr } from "../stack/normalize.ts";
+import { parseClientHello } from "../wire/clienthello.ts";
+import type { Verdict } from "../wire/preface.ts";
+import { Memory } from "./memory.ts";
+import { open, unread } from "./opening.ts";
+import { bindOutbound } from "./outbound.ts";
+import { OutboundMetrics, parentLabels } from "./outboundmetrics.ts";
+import { h2Options, type Sidecar } from "./sidecar.ts";
+import { Target } from "./target.ts";
+
+/** What a destination was found to speak: `greets` when its servers speak first. */
+type Habit = "http" | "greets";
+
+const DEFAULT_PORT = 80;
+
+export class OutboundServer {
+  readonly #sidecar: Sidecar;
+  readonly #metrics: OutboundMetrics;
+  readonly #targets: Cache<string, Target>;
+  readonly #habits = new Memory<Habit>(4096);
+
+  constructor(sidecar: Sidecar) {
+    const { clock, scope, settings, registry } = sidecar;
+    const metrics = new OutboundMetrics(registry);
+    const bind = bindOutbound(sidecar, metrics);
+    this.#sidecar = sidecar;
+    this.#metrics = metrics;
+    this.#targets = new Cache((key) => new Target(key, sidecar, metrics, bind), {
+      clock,
+      scope,
+      idleMs: settings.outbound.discoveryIdleMs,
+    });
+  }
+
+  /** Serves a connection whose destination is `conn.peer.original`. */
+  readonly accept = async (conn: Conn): Promise<void> => {
+    const { original } = conn.peer;
+    const target = this.#targets.at(printAddr(original));
+    try {
+      await target.use(() => this.#serve(conn, target));
+    } catch (thrown) {
+      this.#failed(conn, original, Fault.from(thrown));
+    }
+  };
+
+  /** Serves requests by their authority, for HTTP_PROXY and ingresses. */
+  readonly byAuthority: HttpService = (req) => {
+    const { authority } = req;
+    const name = /:\d+$/.test(authority) ? authority : `${authority}:${DEFAULT_PORT}`;
+    const target = this.#targets.at(name.toLowerCase());
+    const service = (): HttpService => (req.version === 20 ? http2(target) : http1(target));
+    return target.settled ? service()(req) : target.known.then(() => service()(req));
+  };
+
+  /** What the admin page shows. */
+  report(): unknown {
+    return this.#targets.values().map((target) => ({
+      target: target.name,
+      policy: target.bound.policy.meta,
+      protocol: target.bound.policy.protocol.kind,
+      habit: this.#habits.recall(target.name),
+      connections: target.users,
+      backends: target.backends.report(),
+    }));
+  }
+
+  async #serve(conn: Conn, target: Target): Promise<void> {
+    const { protocol, meta } = target.bound.policy;
+    this.#metrics.protocols.with({ ...parentLabels(meta), protocol: LABELS[protocol.kind] }).inc();
+    switch (protocol.kind) {
+      case "opaque":
+        return bytes(conn, target);
+      case "tls":
+        return this.#passTls(conn, target);
+      case "http1":
+        return this.#http(conn, target, "http/1");
+      case "http2":
+      case "grpc":
+        return this.#http(conn, target, "http/2");
+      case "detect":
+        return this.#detect(conn, target, protocol.timeoutMs);
+    }
+  }
+
+  async #detect(conn: Conn, target: Target, timeoutMs: number): Promise<void> {
+    const habit = this.#habits.recall(target.name);
+    if (habit === "greets") return bytes(conn, target);
+    const ahead = habit === "http" ? undefined : () => bytes(conn, target);
+    const opening = await open(conn, timeoutMs, this.#sidecar.clock, ahead);
+    const { protocol, first, forwarded } = opening;
+    const result = opening.timedOut ? "read_timeout" : RESULTS[protocol];
+    this.#metrics.detections.with({ ...parentLabels(target.bound.policy.meta), result }).inc();
+    if (opening.greeted) this.#habits.remember(target.name, "greets");
+    if (forwarded) return forwarded;
+    switch (protocol) {
+      case "http/1":
+      case "http/2":
+        this.#habits.remember(target.name, "http");
+        return this.#http(conn, target, protocol, first);
+      case "tls":
+      case "opaque":
+        unread(conn, first);
+        return bytes(conn, target);
+      case "closed":
+        return;
+    }
+  }
+
+  async #passTls(conn: Conn, target: Target): Promise<void> {
+    const { clock, settings } = this.#sidecar;
+    const hello = new Detection(
+      conn,
+      settings.outbound.detectTimeoutMs,
+      clock,
+      undefined,
+      askHello,
+    );
+    const { first } = await hello.result;
+    const parsed = parseClientHello(first);
+    unread(conn, first);
+    return bytes(conn, target, parsed.kind === "hello" ? parsed.sni : undefined);
+  }
+
+  #http(conn: Conn, target: Target, protocol: "http/1" | "http/2", first?: Buffer): Promise<void> {
+    const { clock, serving } = this.#sidecar;
+    const server =
+      protocol === "http/1"
+        ? serveH1(conn, http1(target), { clock }, first)
+        : serveH2(conn, http2(target), h2Options(this.#sidecar, "outbound"), first);
+    return serving.serve(server);
+  }
+
+  #failed(conn: Conn, original: SocketAddr, fault: Fault): void {
+    const { logger } = this.#sidecar;
+    const error = ERROR_LABELS[fault.code] || fault.code;
+    this.#metrics.tcpErrors.with({ error, target_addr: printAddr(original) }).inc();
+    logger.info("Connection failed", { error: fault, target: printAddr(original) });
+    conn.reset(fault);
+  }
+}
+
+const LABELS = {
+  detect: "detect",
+  opaque: "opaq",
+  tls: "tls",
+  http1: "http/1",
+  http2: "http/2",
+  grpc: "http/2",
+} as const;
+
+const RESULTS = {
+  "http/1": "http/1",
+  "http/2": "http/2",
+  tls: "not_http",
+  opaque: "not_http",
+  closed: "error",
+} as const;
+
+function askHello(bytes: Buffer): Verdict {
+  const { kind } = parseClientHello(bytes);
+  return kind === "incomplete" ? "undecided" : kind === "hello" ? "tls" : "opaque";
+}
+
+// The services are asked for with each request, since the policy may change under an open connection.
+function http1(target: Target): HttpService {
+  return (req) => (target.bound.http1 ?? noLonger)(req);
+}
+
+function http2(target: Target): HttpService {
+  return (req) => (target.bound.http2 ?? noLonger)(req);
+}
+
+const noLonger: HttpService = () =>
+  Promise.reject(new Fault("unavailable", "the destination is no longer declared to speak HTTP"));
+
+function bytes(conn: Conn, target: Target, sni?: string): Promise<void> {
+  const service = target.bound.bytes?.(sni);
+  if (service) return service(conn);
+  return Promise.reject(new Fault("no-route", `${target.name} has no route for byte streams`));
+}
