@@ -72,7 +72,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   ): Promise<void> => {
     if (!addr) return;
     const listening = await listen(addr, {}, (conn) => {
-      void serving.track(conn, serving.serve(conn, serve(conn)));
+      void serving.track(conn, serving.serve(serve(conn)));
     });
     scope.defer(() => listening.close());
   };
