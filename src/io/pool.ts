@@ -12,7 +12,7 @@ export type H1PoolOptions = {
   readonly clock: Clock;
   /** Connections that wait unused; more are closed. Default 10,000, as linkerd2-proxy. */
   readonly maxIdle?: number;
-  /** How long one waits unused before it is closed (up to twice that). Default 3 s, as linkerd2-proxy. */
+  /** How long one waits unused before it is closed. Default 3 s, as linkerd2-proxy. */
   readonly idleTimeoutMs?: number;
   readonly limits?: Http1Limits;
 };
