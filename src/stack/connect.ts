@@ -128,11 +128,16 @@ export class Multiplexed {
     this.dialling?.then((client) => client.close()).catch(() => {});
   }
 
-  private async later(req: HttpReq): Promise<HttpRsp> {
-    this.dialling ??= this.dial().finally(() => (this.dialling = undefined));
-    const client = await this.dialling;
-    this.client = client;
-    if (req.cancelled !== undefined) throw req.cancelled;
-    return client.request(req);
+  private later(req: HttpReq): Promise<HttpRsp> {
+    this.dialling ??= this.dial()
+      .then((client) => (this.client = client))
+      .finally(() => (this.dialling = undefined));
+    const { dialling } = this;
+    return new Promise((resolve, reject) => {
+      req.onCancel = reject;
+      dialling.then((client) => {
+        if (req.cancelled === undefined) resolve(client.request(req));
+      }, reject);
+    });
   }
 }

@@ -32,6 +32,8 @@ export class TcpEndpoint<T extends Target = Target> extends Endpoint<Conn, void,
 
   /** Resolves when the connection is over; rejects when none could be made. */
   async send(conn: Conn, at: number, again: Again<Conn, void>): Promise<void> {
+    // It may have gone while it waited for an endpoint.
+    if (conn.closed) return;
     this.pending += 1;
     let server: Conn;
     try {

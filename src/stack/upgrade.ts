@@ -15,15 +15,11 @@ export function upgrade(h2: HttpService, h1: HttpService): HttpService {
   return function upgrade(req) {
     if (req.version === 20) return h2(req);
     if (req.upgrade !== undefined) return h1(req);
-    const { version } = req;
-    req.headers.push(FIELD, `${nameOf(version)}${req.absolute ? ABSOLUTE : ""}`);
+    req.headers.push(FIELD, `${nameOf(req.version)}${req.absolute ? ABSOLUTE : ""}`);
     if (req.scheme === "") req.scheme = "http";
-    return h2(req).then(
-      (rsp) => restore(rsp, version),
-      (thrown) => {
-        throw downgraded(thrown);
-      },
-    );
+    return h2(req).then(restore, (thrown) => {
+      throw downgraded(thrown);
+    });
   };
 }
 
@@ -49,11 +45,11 @@ function unpack(req: HttpReq, original: string): void {
   if (header(req.headers, "host") === undefined) req.headers.unshift("host", req.authority);
 }
 
-function restore(rsp: HttpRsp, version: HttpVersion): HttpRsp {
+function restore(rsp: HttpRsp): HttpRsp {
   const original = header(rsp.headers, FIELD);
   if (original === undefined) return rsp;
   removeHeader(rsp.headers, FIELD);
-  rsp.version = original.startsWith("HTTP/1.0") ? 10 : version;
+  rsp.version = original.startsWith("HTTP/1.0") ? 10 : 11;
   return rsp;
 }
 

@@ -1,7 +1,7 @@
 // Requests and responses for tests of filters: plain values around lambdas, with everything that a test does not
 // care about filled in.
 
-import { VirtualClock } from "../../src/base/clock.ts";
+import type { VirtualClock } from "../../src/base/clock.ts";
 import type { Fault } from "../../src/base/fault.ts";
 import { Body, type Origin } from "../../src/io/body.ts";
 import type { Peer, TlsStatus } from "../../src/io/conn.ts";
