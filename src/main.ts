@@ -11,36 +11,52 @@ type Program = {
 };
 
 const PROGRAMS: Readonly<Record<string, Program>> = {
-  controller: {
+  /** A sidecar, configured by its environment as linkerd2-proxy is. */
+  proxy: {
     refused: 64,
+    run: async () => {
+      const { startProxy } = await import("./proxy/start.ts");
+      const proxy = await startProxy(process.env);
+      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        process.once(signal, () => void proxy.drain());
+      }
+      await proxy.stopped;
+      return 0;
+    },
+  },
+  /** The control plane of a local mesh; the mesh starts it. */
+  controller: {
+    refused: 1,
     run: async () => {
       const { runLocalController } = await import("./control/localcontroller.ts");
       return runLocalController();
     },
   },
-  cli: {
-    refused: 1,
-    run: async (words) => {
-      const [{ cli }, { processTerminal }] = await Promise.all([
-        import("./cli/cli.ts"),
-        import("./cli/terminal.ts"),
-      ]);
-      return cli(words, processTerminal());
-    },
+};
+
+/** Everything else is a command. */
+const COMMANDS: Program = {
+  refused: 1,
+  run: async (words) => {
+    const [{ cli }, { processTerminal }] = await Promise.all([
+      import("./cli/cli.ts"),
+      import("./cli/terminal.ts"),
+    ]);
+    return cli(words, processTerminal());
   },
 };
 
-async function main([first = "", ...rest]: readonly string[]): Promise<void> {
-  const name = Object.hasOwn(PROGRAMS, first) && first !== "cli" ? first : "cli";
-  const program = PROGRAMS[name]!;
+async function main(words: readonly string[]): Promise<void> {
+  const [first = "", ...rest] = words;
+  const named = Object.hasOwn(PROGRAMS, first) ? PROGRAMS[first] : undefined;
+  const program = named ?? COMMANDS;
   try {
-    process.exitCode = await program.run(name === "cli" ? process.argv.slice(2) : rest);
+    process.exitCode = await program.run(named ? rest : words);
   } catch (error) {
     const isExpected = error instanceof Fault;
     // A stack is for whoever mends the program, a sentence for whoever runs it.
-    process.stderr.write(
-      `${isExpected ? error.message : ((error as Error)?.stack ?? String(error))}\n`,
-    );
+    const words = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`${words}\n`);
     process.exitCode = isExpected ? program.refused : 70;
   }
 }
