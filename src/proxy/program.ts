@@ -1,0 +1,28 @@
+// The program `proxy`: a sidecar as a process. It reads its environment, runs until it is told to stop, and
+// drains then; its exit codes are those of linkerd2-proxy.
+
+import { Socket } from "node:net";
+import { log } from "../base/log.ts";
+import type { Env } from "./env.ts";
+import { startProxy } from "./start.ts";
+
+/** Runs a sidecar; resolves to the exit code. Throws `bad-input` for a wrong environment. */
+export async function proxyProgram(env: Env): Promise<number> {
+  const logger = log.logger("proxy");
+  const proxy = await startProxy(env);
+  // One connection's bug must not cost all others theirs: it is told, and the process goes on.
+  process.on("uncaughtException", (error) => {
+    logger.error("Uncaught error", { error: error.stack ?? error.message });
+  });
+  const stop = (): void => void proxy.drain();
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+  const parentFd = env["LINKERD_PROXY_PARENT_FD"];
+  if (parentFd) new Socket({ fd: Number(parentFd) }).once("close", stop).resume();
+  proxy.ready.then(
+    () => logger.info("Ready", { inbound: proxy.addrs.inbound.port }),
+    () => {},
+  );
+  await proxy.stopped;
+  return 0;
+}

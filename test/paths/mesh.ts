@@ -1,0 +1,178 @@
+// A mesh for tests of whole paths: a real control plane, two sidecars in this process, real sockets between.
+// Each mesh has loopback addresses of its own, so that tests may run side by side.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, request, type IncomingHttpHeaders, type RequestListener } from "node:http";
+import { connect, createServer as createTcpServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { startProxy, type RunningProxy } from "../../src/proxy/start.ts";
+import { startControlPlane, type ControlPlane } from "../support/controlplane.ts";
+import { podYaml } from "../support/world.ts";
+
+export type TestMesh = {
+  /** The workload behind the service, the one that calls it, and the control plane. */
+  readonly server: string;
+  readonly client: string;
+  readonly plane: ControlPlane;
+  /** Starts the sidecars of both workloads. */
+  start(env?: Record<string, string>): Promise<{ inbound: RunningProxy; outbound: RunningProxy }>;
+};
+
+/** Where the outbound sidecar stands for the service's ports. */
+export const PORTS = { http: 14_080, db: 14_306 };
+
+let meshes = 0;
+
+/** A control plane for the service `web` (80 to 8080, 3306 to 3306) with one pod; `more` joins its manifests. */
+export async function mesh(t: TestContext, more = ""): Promise<TestMesh> {
+  const folder = mkdtempSync(join(tmpdir(), "paths-"));
+  const net = `127.${78 + (process.pid % 100)}.${meshes++ % 250}`;
+  const [control, server, client] = [`${net}.1`, `${net}.2`, `${net}.3`];
+  const yaml = [
+    SERVICE,
+    podYaml("web-1", server),
+    podYaml("client", client, { labels: "app: client" }),
+    more,
+  ];
+  const plane = await startControlPlane(yaml.filter(Boolean).join("\n---\n"), {
+    ip: control,
+    port: 28_086,
+    folder,
+  });
+  const closers: (() => unknown)[] = [];
+  t.after(async () => {
+    for (const close of closers.reverse()) await close();
+    await plane.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const own = (pod: string, ip: string): Record<string, string> => ({
+    ...plane.env({ pod, serviceAccount: "web" }),
+    LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:4143`,
+    LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:4190`,
+    LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
+    LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD: "1s",
+    LINKERD2_PROXY_LOG: process.env["TEST_LOG"] ?? "off",
+    LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
+  });
+  return {
+    server,
+    client,
+    plane,
+    start: async (env = {}) => {
+      const inbound = await startProxy({ ...own("web-1", server), ...env });
+      closers.push(() => inbound.drain());
+      const listens = [`${client}:${PORTS.http}`, `${client}:${PORTS.db}`];
+      const outbound = await startProxy({
+        ...own("client", client),
+        LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: listens.join(","),
+        LINKERD_PROXY_OUTBOUND_ORIGINALS: `${listens[0]}=10.96.0.1:80,${listens[1]}=10.96.0.1:3306`,
+        ...env,
+      });
+      closers.push(() => outbound.drain());
+      await Promise.all([inbound.ready, outbound.ready]);
+      return { inbound, outbound };
+    },
+  };
+}
+
+/** An HTTP/1 application at `ip:port`. */
+export async function application(
+  t: TestContext,
+  ip: string,
+  listener: RequestListener,
+  port = 8080,
+): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(port, ip, resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+}
+
+/** An application of bytes at `ip:port`. */
+export async function tcpApplication(
+  t: TestContext,
+  ip: string,
+  serve: (socket: Socket) => void,
+  port = 3306,
+): Promise<void> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    serve(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(port, ip, resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+}
+
+export type Reply = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+};
+
+/** One HTTP/1 request on a connection of its own. */
+export function get(
+  host: string,
+  port: number,
+  path = "/",
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const req = request(
+      { host, port, path, headers: { host: "web.ns", ...headers }, agent: false },
+      (rsp) => {
+        let body = "";
+        rsp.setEncoding("utf8");
+        rsp.on("data", (chunk: string) => (body += chunk));
+        rsp.on("end", () => resolve({ status: rsp.statusCode!, headers: rsp.headers, body }));
+        rsp.on("error", reject);
+      },
+    );
+    req.on("error", reject);
+    req.end();
+  });
+}
+
+/** Connects to `host:port`; reads come as strings. */
+export async function tcp(t: TestContext, host: string, port: number): Promise<Socket> {
+  const socket = connect({ host, port, allowHalfOpen: true });
+  socket.setEncoding("latin1");
+  socket.on("error", () => {});
+  t.after(() => socket.destroy());
+  await new Promise((resolve) => socket.once("connect", resolve));
+  return socket;
+}
+
+/** The next chunk that `socket` brings; "" when it ends. */
+export function read(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    const done = (text: string): void => {
+      socket.off("data", done);
+      socket.off("end", ended);
+      socket.off("close", ended);
+      resolve(text);
+    };
+    const ended = (): void => done("");
+    socket.on("data", done);
+    socket.on("end", ended);
+    socket.on("close", ended);
+  });
+}
+
+const SERVICE = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: ns}
+spec:
+  clusterIP: 10.96.0.1
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}, {name: db, port: 3306, targetPort: db}]
+`;
