@@ -9,8 +9,8 @@ import type { Service } from "./kinds.ts";
 import { keyOf } from "./kinds.ts";
 import type { Published } from "./mesh.ts";
 import type { PodOptions } from "./pod.ts";
-import { meshLabels, Pod } from "./pod.ts";
-import { CONTROL_NAMESPACE } from "./sidecar.ts";
+import { Pod } from "./pod.ts";
+import { CONTROL_NAMESPACE, meshLabels } from "./sidecar.ts";
 
 export const PUBLISH = "local.linkerd.io/publish";
 const HOST = "127.0.0.1";

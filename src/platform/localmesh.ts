@@ -1,16 +1,16 @@
 // The running local mesh: keeps the store, the pods, the edge and the slices in line with each other, and
 // does what commands ask.
 
-import { randomUUID } from "node:crypto";
 import { Fault } from "../base/fault.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Close, Watch } from "../base/watch.ts";
 import { combine, Var } from "../base/watch.ts";
+import { Admission, contentOf, resourcesToRun } from "./admission.ts";
 import type { Control } from "./controlprocess.ts";
 import { CONTROLLER } from "./controlprocess.ts";
 import type { Edge } from "./edge.ts";
-import type { Kind, Metadata, Resource, Service } from "./kinds.ts";
-import { apiVersionOf, keyOf, kindOfResource, KINDS } from "./kinds.ts";
+import type { Kind, Resource } from "./kinds.ts";
+import { keyOf, kindOfResource, KINDS } from "./kinds.ts";
 import type { LogLine } from "./logs.ts";
 import type { Manifests } from "./manifests.ts";
 import { resourceOf } from "./manifests.ts";
@@ -21,7 +21,7 @@ import { SIDECAR } from "./sidecar.ts";
 import { sliceChanges } from "./slices.ts";
 import { put } from "./store.ts";
 import type { Workloads } from "./workloads.ts";
-import { WORKLOADS } from "./workloads.ts";
+import { WORKLOADS } from "./wanted.ts";
 
 type Facts = Omit<MeshStatus, "published" | "notices" | "controllerReady">;
 
@@ -37,6 +37,7 @@ export class LocalMesh implements Mesh {
   /** Settles when the mesh has stopped and nothing of it is left. */
   readonly stopped: Promise<void>;
   readonly #options: PodOptions;
+  readonly #admission: Admission;
   readonly #workloads: Workloads;
   readonly #edge: Edge;
   readonly #scope: Scope;
@@ -45,7 +46,6 @@ export class LocalMesh implements Mesh {
   #control: Control | undefined;
   #settled!: () => void;
   #due = false;
-  #version = 0;
   #fromFiles: ReadonlyMap<string, Resource> = new Map();
 
   constructor(
@@ -55,8 +55,9 @@ export class LocalMesh implements Mesh {
     scope: Scope,
     facts: Facts,
   ) {
-    const { store, tokens } = options;
+    const { store, tokens, network, clock } = options;
     this.#options = options;
+    this.#admission = new Admission(store, network, clock);
     this.#workloads = workloads(() => this.#schedule());
     this.#edge = edge;
     this.#scope = scope;
@@ -217,66 +218,16 @@ export class LocalMesh implements Mesh {
   }
 
   #apply(resources: readonly Resource[]): readonly string[] {
-    const { store } = this.#options;
-    const lines: string[] = [];
-    const accepted: Resource[] = [];
-    for (const resource of [...this.#namespaces(resources), ...resources]) {
-      const kind = kindOfResource(resource);
-      const before = store.get(kind, keyOf(resource));
-      const [group, name] = [KINDS[kind].group, KINDS[kind].kind.toLowerCase()];
-      const title = `${name}${group === "" ? "" : `.${group}`}/${resource.metadata.name}`;
-      const next = this.#complete(resource, before);
-      const same = before !== undefined && contentOf(before) === contentOf(next);
-      lines.push(
-        `${title} ${before === undefined ? "created" : same ? "unchanged" : "configured"}`,
-      );
-      if (same) continue;
-      if (kind === "Pod") this.#workloads.setBare(keyOf(next), next as Resource<"Pod">);
-      else accepted.push(next);
+    const { lines, changed } = this.#admission.admit(resources);
+    // A pod that a manifest names is a wish; the store has pods as they are.
+    for (const each of changed) {
+      if (kindOfResource(each) === "Pod")
+        this.#workloads.setBare(keyOf(each), each as Resource<"Pod">);
     }
-    store.apply(accepted.map(put));
+    const stored = changed.filter((each) => kindOfResource(each) !== "Pod");
+    this.#options.store.apply(stored.map(put));
     this.#schedule();
     return lines;
-  }
-
-  #namespaces(resources: readonly Resource[]): Resource[] {
-    const named = new Set(
-      resources.map((each) => each.metadata.namespace).filter((ns) => ns !== ""),
-    );
-    for (const each of resources) if (each.kind === "Namespace") named.delete(each.metadata.name);
-    for (const name of this.#options.store.all("Namespace").keys()) named.delete(name);
-    return [...named].map((name) =>
-      resourceOf("Namespace", {
-        metadata: { name, labels: { "kubernetes.io/metadata.name": name } },
-      }),
-    );
-  }
-
-  // What an API server adds to what it is given.
-  #complete(resource: Resource, before: Resource | undefined): Resource {
-    const metadata: Metadata = {
-      ...resource.metadata,
-      uid: before?.metadata.uid ?? randomUUID(),
-      creationTimestamp:
-        before?.metadata.creationTimestamp ??
-        new Date(this.#options.clock.wall()).toISOString().replace(/\.\d+Z$/, "Z"),
-      resourceVersion: String(++this.#version),
-    };
-    const status = (before as { status?: unknown } | undefined)?.status;
-    const complete = {
-      ...resource,
-      metadata,
-      ...(status !== undefined && { status }),
-    } as Resource;
-    if (kindOfResource(resource) !== "Service") return complete;
-    return this.#withClusterIp(complete as Service, before as Service | undefined);
-  }
-
-  #withClusterIp(service: Service, before: Service | undefined): Service {
-    const { spec } = service;
-    if (spec.type === "ExternalName" || spec.clusterIP === "None") return service;
-    const clusterIP = before?.spec.clusterIP ?? this.#options.network.serviceIp();
-    return { ...service, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } };
   }
 }
 
@@ -285,38 +236,3 @@ function missing(kind: Kind, key: string): Fault {
 }
 
 const idOf = (resource: Resource): string => `${kindOfResource(resource)} ${keyOf(resource)}`;
-
-// What somebody wrote of a resource, without what we or a controller add.
-function contentOf(resource: Resource): string {
-  const { metadata, status: _, ...rest } = resource as Resource & { status?: unknown };
-  return JSON.stringify([metadata.labels, metadata.annotations, rest]);
-}
-
-function resourcesToRun(request: RunRequest): Resource[] {
-  const { name, namespace, port, argv, cwd, env = {}, replicas = 1 } = request;
-  const labels = { app: name };
-  const metadata = { name, namespace, labels };
-  const container = {
-    name,
-    command: argv,
-    env: Object.entries({ PORT: String(port), ...env }).map(([key, value]) => ({
-      name: key,
-      value,
-    })),
-    ports: [{ containerPort: port }],
-    readinessProbe: { tcpSocket: { port } },
-    ...(cwd !== undefined && { workingDir: cwd }),
-  };
-  return [
-    resourceOf("Service", { metadata, spec: { selector: labels, ports: [{ port }] } }),
-    resourceOf("Deployment", {
-      apiVersion: apiVersionOf("Deployment"),
-      metadata,
-      spec: {
-        replicas,
-        selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: { containers: [container] } },
-      },
-    }),
-  ];
-}

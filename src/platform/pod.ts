@@ -6,19 +6,14 @@ import { rmSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Container } from "./container.ts";
-import type {
-  Condition,
-  Container as Spec,
-  Metadata,
-  Pod as PodResource,
-  PodSpec,
-} from "./kinds.ts";
+import type { Container as Spec, Metadata, Pod as PodResource, PodSpec } from "./kinds.ts";
 import { Log } from "./logs.ts";
 import type { Attachment, Network } from "./network.ts";
 import type { PodFacts } from "./podplan.ts";
 import { commandOf, textsOf } from "./podplan.ts";
 import type { SidecarOptions } from "./sidecar.ts";
-import { CONTROL_NAMESPACE, PORTS, SIDECAR, sidecarEnv } from "./sidecar.ts";
+import { NODE, podResource } from "./podresource.ts";
+import { SIDECAR, sidecarEnv, sidecarSpec } from "./sidecar.ts";
 import type { State } from "./state.ts";
 import type { Store } from "./store.ts";
 import type { Tokens } from "./tokens.ts";
@@ -48,7 +43,6 @@ export type PodIdentity = {
   readonly extraOriginals?: readonly (readonly [string, string])[];
 };
 
-export const NODE = "local";
 /** How long endpoints may be sent requests after their removal was announced. */
 const LAME_DUCK_MS = 300;
 const CONFIG_RETRY_MS = 5000;
@@ -236,45 +230,20 @@ export class Pod {
 
   /** The pod as Kubernetes would show it. */
   get resource(): PodResource {
-    const { namespace, name, labels, annotations, owners, spec } = this.identity;
-    const sidecar = this.#sidecar?.plan.spec;
-    const statuses = [...this.#apps, ...(this.#sidecar ? [this.#sidecar] : [])];
-    const ip = this.#network?.ip;
-    return {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: {
-        name,
-        namespace,
-        uid: this.uid,
-        labels,
-        annotations,
-        creationTimestamp: new Date(this.#createdMs).toISOString(),
-        resourceVersion: "",
-        ownerReferences: owners,
-        ...(this.#deletedMs !== undefined && {
-          deletionTimestamp: new Date(this.#deletedMs).toISOString(),
-        }),
-      },
-      spec: {
-        ...spec,
-        nodeName: NODE,
-        containers: sidecar
-          ? [...spec.containers.filter((each) => each.name !== SIDECAR), sidecar]
-          : spec.containers,
-      },
-      status: {
-        phase: this.phase,
-        hostIP: "127.0.0.1",
-        startTime: new Date(this.#createdMs).toISOString(),
-        ...(ip !== undefined && { podIP: ip }),
-        podIPs: ip === undefined ? [] : [{ ip }],
-        ...this.#problem,
-        conditions: [condition("Initialized", this.#opened), condition("Ready", this.ready)],
-        initContainerStatuses: this.#init.map((each) => each.status),
-        containerStatuses: statuses.map((each) => each.status),
-      },
-    };
+    return podResource({
+      facts: this.facts,
+      owners: this.identity.owners,
+      createdMs: this.#createdMs,
+      deletedMs: this.#deletedMs,
+      ip: this.#network?.ip,
+      phase: this.phase,
+      opened: this.#opened,
+      ready: this.ready,
+      problem: this.#problem,
+      init: this.#init,
+      apps: this.#apps,
+      sidecar: this.#sidecar,
+    });
   }
 
   #isReady(): boolean {
@@ -306,40 +275,4 @@ export class Pod {
       }
     });
   }
-}
-
-function condition(type: string, value: boolean): Condition {
-  return { type, status: value ? "True" : "False" };
-}
-
-function sidecarSpec(): Spec {
-  const http = (path: string) => ({
-    httpGet: { path, port: PORTS.admin, scheme: "HTTP" as const, httpHeaders: [] },
-    initialDelaySeconds: 0,
-    periodSeconds: 2,
-    timeoutSeconds: 1,
-    successThreshold: 1,
-    failureThreshold: 3,
-  });
-  return {
-    name: SIDECAR,
-    image: "linkerd-proxy:local",
-    env: [],
-    envFrom: [],
-    ports: [
-      { name: "linkerd-proxy", containerPort: PORTS.inbound, protocol: "TCP" },
-      { name: "linkerd-admin", containerPort: PORTS.admin, protocol: "TCP" },
-    ],
-    readinessProbe: http("/ready"),
-    livenessProbe: { ...http("/live"), initialDelaySeconds: 10, failureThreshold: 6 },
-  };
-}
-
-/** What the mesh adds to the labels of a pod that has a sidecar, so that others know it as meshed. */
-export function meshLabels(namespace: string, owner: { kind: string; name: string } | undefined) {
-  return {
-    "linkerd.io/control-plane-ns": CONTROL_NAMESPACE,
-    "linkerd.io/workload-ns": namespace,
-    ...(owner && { [`linkerd.io/proxy-${owner.kind.toLowerCase()}`]: owner.name }),
-  };
 }

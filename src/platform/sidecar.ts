@@ -2,6 +2,7 @@
 // network and its annotations. What the injector writes into a manifest on Kubernetes, this says directly.
 
 import { resolve } from "node:path";
+import type { Container } from "./kinds.ts";
 import type { Attachment } from "./network.ts";
 import type { PodFacts } from "./podplan.ts";
 
@@ -95,5 +96,38 @@ export function sidecarEnv(
     LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
     LINKERD_PROXY_HTTP_PROXY_ADDR: `${ip}:${PORTS.outbound}`,
     LINKERD_PROXY_TRUST_ANCHORS_FILE: options.anchorsFile,
+  };
+}
+
+/** The sidecar as a container: its ports and probes. */
+export function sidecarSpec(): Container {
+  const http = (path: string) => ({
+    httpGet: { path, port: PORTS.admin, scheme: "HTTP" as const, httpHeaders: [] },
+    initialDelaySeconds: 0,
+    periodSeconds: 2,
+    timeoutSeconds: 1,
+    successThreshold: 1,
+    failureThreshold: 3,
+  });
+  return {
+    name: SIDECAR,
+    image: "linkerd-proxy:local",
+    env: [],
+    envFrom: [],
+    ports: [
+      { name: "linkerd-proxy", containerPort: PORTS.inbound, protocol: "TCP" },
+      { name: "linkerd-admin", containerPort: PORTS.admin, protocol: "TCP" },
+    ],
+    readinessProbe: http("/ready"),
+    livenessProbe: { ...http("/live"), initialDelaySeconds: 10, failureThreshold: 6 },
+  };
+}
+
+/** What the mesh adds to the labels of a pod that has a sidecar, so that others know it as meshed. */
+export function meshLabels(namespace: string, owner: { kind: string; name: string } | undefined) {
+  return {
+    "linkerd.io/control-plane-ns": CONTROL_NAMESPACE,
+    "linkerd.io/workload-ns": namespace,
+    ...(owner && { [`linkerd.io/proxy-${owner.kind.toLowerCase()}`]: owner.name }),
   };
 }

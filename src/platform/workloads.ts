@@ -1,37 +1,14 @@
 // Deployments and their kin made into pods: as many as wanted, of the newest template, replaced one at a time
 // by pods that are ready. Level-triggered: whatever happened, `reconcile` looks at what is and what should be.
 
-import { createHash } from "node:crypto";
 import type { Random } from "../base/random.ts";
-import type { Kind, Metadata, PodSpec, PodTemplate, Resource } from "./kinds.ts";
-import { apiVersionOf, keyOf } from "./kinds.ts";
-import { mentions } from "./mentions.ts";
+import type { Kind, Resource } from "./kinds.ts";
 import type { PodOptions } from "./pod.ts";
-import { meshLabels, Pod } from "./pod.ts";
-import { textsOf } from "./podplan.ts";
-import { servicePorts } from "./slices.ts";
+import { Pod } from "./pod.ts";
+import type { Inject, Wanted } from "./wanted.ts";
+import { podIdentityOf, replicaSetOf, statusOf, wantedOf } from "./wanted.ts";
 
-/** Kinds that make pods. */
-export const WORKLOADS = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"] as const;
-
-export type WorkloadKind = (typeof WORKLOADS)[number];
-
-/** What a workload wants; `id` is "Kind namespace/name". */
-type Wanted = {
-  readonly id: string;
-  readonly kind: WorkloadKind | "Pod";
-  readonly metadata: Metadata;
-  readonly template: PodTemplate;
-  readonly replicas: number;
-  readonly recreate: boolean;
-  readonly hash: string;
-};
-
-export type WorkloadOptions = PodOptions & {
-  readonly random: Random;
-  /** Which pods get a sidecar: none, those that ask for one, or those that do not refuse it. */
-  readonly inject: "never" | "opt-in" | "opt-out";
-};
+export type WorkloadOptions = PodOptions & { readonly random: Random; readonly inject: Inject };
 
 export class Workloads {
   readonly #options: WorkloadOptions;
@@ -74,7 +51,7 @@ export class Workloads {
   /** Starts and stops what is needed, and writes the status of each workload. */
   reconcile(): void {
     if (this.#closing) return;
-    const wanted = this.#wanted();
+    const wanted = wantedOf(this.#options.store, this.#bare.values(), this.#restarts);
     for (const each of wanted) this.#reconcile(each);
     const ids = new Set(wanted.map(({ id }) => id));
     for (const [id, pods] of this.#pods) {
@@ -137,74 +114,26 @@ export class Workloads {
   }
 
   #start(wanted: Wanted, index: number): void {
-    const pod = new Pod(this.#identity(wanted, index), this.#options, (changed) => {
-      const { store } = this.#options;
+    const { store, random, inject } = this.#options;
+    const identity = podIdentityOf(store, wanted, index, random, inject);
+    if (wanted.kind === "Deployment") store.put(replicaSetOf(wanted));
+    const pod = new Pod(identity, this.#options, (changed) => {
       // A pod that went away may have left its place to another of the same name already.
       if (this.#pods.get(wanted.id)?.includes(changed)) store.put(changed.resource);
       this.#changed();
     });
     this.#hashes.set(pod, wanted.hash);
     this.#pods.set(wanted.id, [...(this.#pods.get(wanted.id) ?? []), pod]);
-    this.#options.store.put(pod.resource);
+    store.put(pod.resource);
     void pod.gone.then(() => {
       const left = (this.#pods.get(wanted.id) ?? []).filter((each) => each !== pod);
       if (left.length > 0) this.#pods.set(wanted.id, left);
       else this.#pods.delete(wanted.id);
       this.#hashes.delete(pod);
-      this.#options.store.remove("Pod", pod.key);
+      store.remove("Pod", pod.key);
       this.#changed();
     });
     void pod.start();
-  }
-
-  #identity(wanted: Wanted, index: number) {
-    const { kind, metadata, template, hash } = wanted;
-    const { namespace } = metadata;
-    const annotations = {
-      ...this.#inheritedAnnotations(namespace),
-      ...template.metadata.annotations,
-    };
-    const meshed = this.#isMeshed(annotations);
-    const owner = kind === "Pod" ? undefined : { kind, name: metadata.name };
-    const name = this.#podName(wanted, index);
-    return {
-      namespace,
-      name,
-      labels: {
-        ...template.metadata.labels,
-        ...(kind === "Deployment" && { "pod-template-hash": hash }),
-        ...(kind === "StatefulSet" && { "statefulset.kubernetes.io/pod-name": name }),
-        ...(meshed && meshLabels(namespace, owner)),
-      },
-      annotations,
-      owners: owner ? [this.#owner(wanted)] : [],
-      spec: kind === "StatefulSet" ? { ...template.spec, hostname: name } : podSpecOf(wanted),
-      meshed,
-    };
-  }
-
-  // A Deployment's pods belong to its ReplicaSet, as tools that walk from pods to owners expect.
-  #owner({
-    kind,
-    metadata,
-    hash,
-    template,
-    replicas,
-  }: Wanted): Metadata["ownerReferences"][number] {
-    if (kind !== "Deployment") return { kind, name: metadata.name, uid: metadata.uid };
-    const name = `${metadata.name}-${hash}`;
-    this.#options.store.put({
-      apiVersion: apiVersionOf("ReplicaSet"),
-      kind: "ReplicaSet",
-      metadata: {
-        ...metadata,
-        name,
-        uid: `${metadata.uid}-${hash}`,
-        ownerReferences: [{ kind, name: metadata.name, uid: metadata.uid }],
-      },
-      spec: { replicas, selector: { matchLabels: {}, matchExpressions: [] }, template },
-    });
-    return { kind: "ReplicaSet", name, uid: `${metadata.uid}-${hash}` };
   }
 
   // Those that were made for pods which are gone.
@@ -220,101 +149,15 @@ export class Workloads {
     }
   }
 
-  #podName({ kind, metadata, hash }: Wanted, index: number): string {
-    if (kind === "Pod") return metadata.name;
-    if (kind === "StatefulSet") return `${metadata.name}-${index}`;
-    const letters = "bcdfghjklmnpqrstvwxz2456789";
-    const random = Array.from(
-      { length: 5 },
-      () => letters[this.#options.random.below(letters.length)],
-    );
-    const middle = kind === "Deployment" ? `-${hash}` : "";
-    return `${metadata.name}${middle}-${random.join("")}`;
-  }
-
-  #isMeshed(annotations: Readonly<Record<string, string>>): boolean {
-    const { inject } = this.#options;
-    if (inject === "never") return false;
-    const asked = annotations["linkerd.io/inject"];
-    return asked === undefined ? inject === "opt-out" : asked !== "disabled";
-  }
-
-  // The injector copies a namespace's annotations to pods that do not say otherwise.
-  #inheritedAnnotations(namespace: string): Record<string, string> {
-    const found = this.#options.store.get("Namespace", namespace)?.metadata.annotations ?? {};
-    return Object.fromEntries(
-      Object.entries(found).filter(([key]) =>
-        /^(linkerd\.io\/inject|config\..*linkerd\.io\/)/.test(key),
-      ),
-    );
-  }
-
-  #wanted(): Wanted[] {
+  #writeStatus(wanted: Wanted, living: readonly Pod[]): void {
     const { store } = this.#options;
-    const owned = (each: { metadata: Metadata }): boolean =>
-      each.metadata.ownerReferences.length > 0;
-    const workloads = WORKLOADS.flatMap((kind) =>
-      [...store.all(kind).values()]
-        .filter((each) => !owned(each))
-        .map((each) => this.#want(kind, each)),
-    );
-    const bare = [...this.#bare.values()].map((pod) => this.#want("Pod", pod));
-    return [...workloads, ...bare];
-  }
-
-  #want(kind: WorkloadKind | "Pod", resource: Resource<WorkloadKind | "Pod">): Wanted {
-    const { metadata } = resource;
-    const spec = resource.spec as Resource<"Deployment">["spec"] & PodSpec;
-    const template =
-      kind === "Pod"
-        ? { metadata: { labels: metadata.labels, annotations: metadata.annotations }, spec }
-        : spec.template;
-    const id = `${kind} ${keyOf(resource)}`;
-    return {
-      id,
-      kind,
-      metadata,
-      template,
-      replicas: kind === "DaemonSet" ? 1 : (spec.replicas ?? 1),
-      recreate: spec.strategy?.type === "Recreate",
-      hash: this.#hash(id, template, metadata.namespace),
-    };
-  }
-
-  // Besides its template, what a pod is started with depends on the services that it names.
-  #hash(id: string, template: PodTemplate, namespace: string): string {
-    const { store } = this.#options;
-    const services = servicePorts(store.all("Service"));
-    const found = mentions(safeTexts(template.spec, store, namespace), namespace, services);
-    const annotations = this.#inheritedAnnotations(namespace);
-    const all = [template, found, annotations, this.#restarts.get(id) ?? 0];
-    return createHash("sha256").update(JSON.stringify(all)).digest("hex").slice(0, 9);
-  }
-
-  #writeStatus({ kind, metadata, hash, replicas }: Wanted, living: readonly Pod[]): void {
-    if (kind === "Pod") return;
-    const { store } = this.#options;
+    const { kind, metadata, hash } = wanted;
     const resource = store.get(kind as Kind, `${metadata.namespace}/${metadata.name}`);
-    if (!resource) return;
-    const ready = living.filter((pod) => pod.ready).length;
-    const status =
-      kind === "Job"
-        ? {
-            active: living.filter((pod) => pod.phase === "Running" || pod.phase === "Pending")
-              .length,
-            succeeded: living.filter((pod) => pod.phase === "Succeeded").length,
-            failed: living.filter((pod) => pod.phase === "Failed").length,
-            conditions: [],
-          }
-        : {
-            replicas: living.length,
-            readyReplicas: ready,
-            updatedReplicas: living.filter((pod) => this.#hashes.get(pod) === hash).length,
-            availableReplicas: ready,
-            conditions: [{ type: "Available", status: ready >= replicas ? "True" : "False" }],
-          };
-    if (JSON.stringify(status) === JSON.stringify((resource as { status?: unknown }).status))
-      return;
+    if (kind === "Pod" || !resource) return;
+    const updated = living.filter((pod) => this.#hashes.get(pod) === hash).length;
+    const status = statusOf(wanted, living, updated);
+    const before = (resource as { status?: unknown }).status;
+    if (JSON.stringify(status) === JSON.stringify(before)) return;
     store.put({ ...resource, status } as Resource);
   }
 }
@@ -329,18 +172,3 @@ function surplus(pods: readonly Pod[], count: number): Pod[] {
 
 const ordinal = (pod: Pod): number =>
   Number(pod.identity.name.slice(pod.identity.name.lastIndexOf("-") + 1));
-
-// A Job's pods end for good unless it says how to go on.
-function podSpecOf({ kind, template }: Wanted): PodSpec {
-  if (kind !== "Job") return template.spec;
-  return { ...template.spec, restartPolicy: template.spec.restartPolicy ?? "OnFailure" };
-}
-
-// A template that refers to what is missing still has a hash; its pods say what is wrong.
-function safeTexts(spec: PodSpec, store: PodOptions["store"], namespace: string): string[] {
-  try {
-    return textsOf(spec, store, namespace);
-  } catch {
-    return [];
-  }
-}
