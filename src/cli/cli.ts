@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Fault } from "../base/fault.ts";
-import type { Command } from "./command.ts";
+import type { Command, Globals } from "./command.ts";
 import { complete } from "./completion.ts";
 import { root } from "./root.ts";
 import { printHelp } from "./help.ts";
@@ -57,9 +57,22 @@ async function printCompletions(
 ): Promise<number> {
   const typed = words.slice(words[1] === "--" ? 2 : 1);
   // Whatever is wrong, a shell wants words and no complaint.
-  const found = await complete(tree, typed, namesOf(typed, terminal.env)).catch(() => []);
+  const found = await complete(
+    tree,
+    typed,
+    namesOf(typed, globalsOf(typed, tree, terminal.env), terminal.env),
+  ).catch(() => []);
   for (const word of found) terminal.print(`${word}\n`);
   return 0;
+}
+
+// The global flags of words that need not be complete.
+function globalsOf(typed: readonly string[], tree: Command, env: NodeJS.ProcessEnv): Globals {
+  try {
+    return parse(tree, [...typed.slice(0, -1), "--help"], env).globals;
+  } catch {
+    return parse(tree, [], env).globals;
+  }
 }
 
 /** The executable `linkerd-WORD` in PATH. */

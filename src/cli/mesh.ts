@@ -1,15 +1,21 @@
-// Finds the mesh that a command talks to: the one in the local state folder, or (with a kubeconfig) a cluster's.
+// Finds the mesh that a command talks to, and what it can be asked: the one in the local state folder, or (with a
+// kubeconfig) a cluster's. Verbs know only this interface.
 
 import type { DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { Fault } from "../base/fault.ts";
-import type { Scope } from "../base/scope.ts";
+import type { Destination } from "../../proto/gen/destination_pb.js";
+import type { InboundServerPolicies } from "../../proto/gen/inbound_pb.js";
+import type { OutboundPolicies } from "../../proto/gen/outbound_pb.js";
 import type { Api } from "../../proto/gen/viz/viz_pb.js";
 import type { TapByResourceRequestSchema, TapEvent } from "../../proto/gen/viz/viz_tap_pb.js";
-import type { MeshPod } from "../viz/world.ts";
+import type { Scope } from "../base/scope.ts";
+import { kindOf } from "../viz/kinds.ts";
+import type { World } from "../viz/world.ts";
+import { thingsOf } from "../viz/world.ts";
 import type { Globals } from "./command.ts";
 import type { Names } from "./completion.ts";
+import type { LocalFacts } from "./localmesh.ts";
 
-/** The unary methods of a gRPC service as functions. */
+/** The methods of a gRPC service as functions; of a stream of answers, the first one. */
 export type Client<S extends DescService> = {
   readonly [M in keyof S["method"]]: (
     request: MessageInitShape<S["method"][M]["input"]>,
@@ -17,9 +23,13 @@ export type Client<S extends DescService> = {
 };
 
 export interface Mesh {
-  readonly viz: Client<typeof Api>;
   /** The namespace when none is given. */
   readonly defaultNamespace: string;
+  readonly trustDomain: string;
+  readonly viz: Client<typeof Api>;
+  readonly destination: Client<typeof Destination>;
+  readonly inbound: Client<typeof InboundServerPolicies>;
+  readonly outbound: Client<typeof OutboundPolicies>;
   /** Streams tap events until the scope closes or the server ends it. */
   tap(
     request: MessageInitShape<typeof TapByResourceRequestSchema>,
@@ -28,19 +38,35 @@ export interface Mesh {
   ): Promise<void>;
   /** The version of the control plane. */
   version(): Promise<string>;
-  /** Pods of a namespace ("" for all). */
-  pods(namespace: string): Promise<readonly MeshPod[]>;
+  /** Where a browser finds the dashboard. */
+  dashboard(): Promise<string>;
+  /** Resources as they are now. */
+  world(): Promise<World>;
+  /** The metrics of each container of the control plane. */
+  controllerMetrics(): Promise<
+    readonly { pod: string; container: string; text: Promise<string> }[]
+  >;
+  /** PEM of the trust anchors, and of the issuer when it can be read. */
+  certificates(): Promise<{ anchors: string; issuer: string | undefined }>;
+  /** What only a local mesh has. */
+  readonly local: LocalFacts | undefined;
 }
 
 /** Rejects with a fault that says how to start one when there is no mesh. */
-export async function findMesh(_globals: Globals, _env: NodeJS.ProcessEnv): Promise<Mesh> {
-  throw new Fault(
-    "not-found",
-    'no mesh is running here: start one with "linkerd local up" or "linkerd demo"',
-  );
+export async function findMesh(globals: Globals, env: NodeJS.ProcessEnv): Promise<Mesh> {
+  const { localMesh } = await import("./localmesh.ts");
+  return localMesh(globals, env);
 }
 
-/** What the mesh of the words' flags can name, for completion. */
-export function namesOf(_words: readonly string[], _env: NodeJS.ProcessEnv): Names {
-  return { namespaces: async () => [], resources: async () => [] };
+/** What the mesh can name, for completion; `typed` are the words so far, whose --namespace counts. */
+export function namesOf(typed: readonly string[], globals: Globals, env: NodeJS.ProcessEnv): Names {
+  const at = typed.findIndex((word) => word === "-n" || word === "--namespace");
+  const namespace = at < 0 ? undefined : typed[at + 1];
+  const things = async (kind: string): Promise<string[]> => {
+    const mesh = await findMesh(globals, env);
+    const all = thingsOf(await mesh.world(), kindOf(kind)?.name ?? kind);
+    const own = all.filter((t) => kind === "namespace" || !namespace || t.namespace === namespace);
+    return own.map(({ name }) => name);
+  };
+  return { namespaces: () => things("namespace"), resources: things };
 }

@@ -4,7 +4,13 @@ import { authz } from "./authz.ts";
 import type { Command } from "./command.ts";
 import { command } from "./command.ts";
 import { completion } from "./completion.ts";
+import { dashboard } from "./dashboard.ts";
+import { demo } from "./demo.ts";
+import { diagnostics } from "./diagnostics.ts";
 import { edges } from "./edges.ts";
+import { identity } from "./identity.ts";
+import { vizList } from "./list.ts";
+import { local } from "./local.ts";
 import { routes } from "./routes.ts";
 import { stat } from "./stat.ts";
 import { tap } from "./tap.ts";
@@ -14,11 +20,11 @@ import { version } from "./version.ts";
 const viz = command({
   name: "viz",
   summary: "Metrics, live calls and the dashboard",
-  commands: [stat, top, tap, routes, edges, authz],
+  commands: [stat, top, tap, routes, edges, authz, dashboard, vizList],
 });
 
 /** Old habits: verbs that moved below `viz`. */
-const moved = [stat, top, tap, routes, edges].map((row): Command => ({
+const moved = [stat, top, tap, routes, edges, dashboard].map((row): Command => ({
   ...row,
   deprecated: `linkerd viz ${row.name}`,
 }));
@@ -27,5 +33,5 @@ export const root = command({
   name: "linkerd",
   summary:
     "A service mesh: encrypts, balances, retries and measures what your services say to each other",
-  commands: [authz, completion, version, viz, ...moved],
+  commands: [authz, completion, demo, diagnostics, identity, local, version, viz, ...moved],
 });

@@ -12,6 +12,8 @@ export type Terminal = {
   readonly print: (text: string) => void;
   /** Everything that is not the result: to standard error, one line. */
   readonly note: (text: string) => void;
+  /** To standard error as it is: for lines that are drawn over. */
+  readonly rewrite: (text: string) => void;
   /** Whether a person looks at standard output, so that it may be redrawn. */
   readonly live: boolean;
   /** The same for standard error. */
@@ -53,6 +55,7 @@ export function processTerminal(): Terminal {
   return {
     print: (text) => void stdout.write(text),
     note: (text) => void stderr.write(`${text}\n`),
+    rewrite: (text) => void stderr.write(text),
     live: stdout.isTTY === true && env["TERM"] !== "dumb",
     liveNotes: stderr.isTTY === true && env["TERM"] !== "dumb",
     colour: palette(stdout.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"),

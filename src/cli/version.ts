@@ -35,9 +35,9 @@ export const version = command({
     const server = await mesh?.version().catch(() => undefined);
     line("Server version", server ?? "unavailable");
     if (!flags.proxy || !mesh) return;
-    const pods = await mesh.pods(flags.namespace ?? "");
+    const { pods } = await mesh.world();
     const counts = Map.groupBy(
-      pods.filter((pod) => pod.meshed),
+      pods.filter((pod) => pod.meshed && (!flags.namespace || pod.namespace === flags.namespace)),
       (pod) => pod.proxyVersion || "unknown",
     );
     if (!flags.short)

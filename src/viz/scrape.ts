@@ -3,7 +3,9 @@
 
 import { Agent, get } from "node:http";
 import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
 import type { Close, Watch } from "../base/watch.ts";
+import type { SocketAddr } from "../io/conn.ts";
 import type { Store } from "./store.ts";
 import type { MeshPod, World } from "./world.ts";
 
@@ -44,28 +46,41 @@ export function scrape(
 // A dump of this size is no proxy's.
 const MOST_BYTES = 32 << 20;
 
-/** Reads `/metrics` of admin ports, over connections that are kept. */
+/** Reads `/metrics` of admin ports, over connections that are kept while one goes on asking. */
 export function httpReader(timeoutMs: number): ReadMetrics {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return ({ ip, adminPort }) =>
-    new Promise((resolve, reject) => {
-      const request = get(
-        { agent, host: ip, port: adminPort, path: "/metrics", timeout: Math.max(timeoutMs, 1000) },
-        (rsp) => {
-          const chunks: Buffer[] = [];
-          let size = 0;
-          rsp.on("data", (chunk: Buffer) => {
-            chunks.push(chunk);
-            if ((size += chunk.length) > MOST_BYTES) request.destroy();
-          });
-          rsp.on("error", reject);
-          rsp.on("end", () => {
-            if (rsp.statusCode === 200) resolve(Buffer.concat(chunks).toString("utf8"));
-            else reject(new Error(`status ${rsp.statusCode}`));
-          });
-        },
-      );
-      request.on("timeout", () => request.destroy());
-      request.on("error", reject);
-    });
+    readText({ ip, port: adminPort }, "/metrics", Math.max(timeoutMs, 1000), agent);
+}
+
+/** The text at a path of an HTTP server; rejects unless it is answered with 200 in time. */
+export function readText(
+  addr: SocketAddr,
+  path: string,
+  timeoutMs: number,
+  agent?: Agent,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(
+      { agent: agent ?? false, host: addr.ip, port: addr.port, path, timeout: timeoutMs },
+      (rsp) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        rsp.on("data", (chunk: Buffer) => {
+          chunks.push(chunk);
+          if ((size += chunk.length) > MOST_BYTES) request.destroy();
+        });
+        rsp.on("error", reject);
+        rsp.on("end", () => {
+          if (rsp.statusCode === 200) resolve(Buffer.concat(chunks).toString("utf8"));
+          else
+            reject(
+              new Fault("unavailable", `${addr.ip}:${addr.port}${path} answered ${rsp.statusCode}`),
+            );
+        });
+      },
+    );
+    request.on("timeout", () => request.destroy());
+    request.on("error", (error) => reject(Fault.from(error, "unavailable")));
+  });
 }

@@ -1,0 +1,128 @@
+// Certificates of proxies: fetched as any client would see them, and printed in the manner of openssl.
+
+import type { KeyObject } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import { connect } from "node:tls";
+import { Fault } from "../base/fault.ts";
+import type { MeshPod } from "../viz/world.ts";
+
+const TIMEOUT_MS = 5000;
+const CONTROL_NAMESPACE = "linkerd";
+const INBOUND_PORT = 4143;
+
+/** The TLS name of a pod's proxy. */
+export function identityOf(pod: MeshPod, trustDomain: string): string {
+  const ns = pod.controlPlaneNs || CONTROL_NAMESPACE;
+  return `${pod.serviceAccount}.${pod.namespace}.serviceaccount.identity.${ns}.${trustDomain}`;
+}
+
+/** The certificate of a pod's proxy and those that vouch for it, leaf first. Nothing is verified. */
+export function proxyCertificates(pod: MeshPod, trustDomain: string): Promise<X509Certificate[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: pod.ip,
+      port: INBOUND_PORT,
+      servername: identityOf(pod, trustDomain),
+      rejectUnauthorized: false,
+      timeout: TIMEOUT_MS,
+    });
+    const fail = (cause?: Error): void => {
+      socket.destroy();
+      const reason = cause?.message ?? `no answer in ${TIMEOUT_MS / 1000} s`;
+      const { namespace, name } = pod;
+      reject(
+        new Fault(
+          "unavailable",
+          `the proxy of ${namespace}/${name} shows no certificate: ${reason}`,
+          { cause },
+        ),
+      );
+    };
+    socket.on("error", fail);
+    socket.on("timeout", fail);
+    socket.on("secureConnect", () => {
+      const chain: X509Certificate[] = [];
+      for (
+        let at = socket.getPeerX509Certificate();
+        at && chain.length < 8;
+        at = at.issuerCertificate
+      ) {
+        chain.push(at);
+        if (at.issuerCertificate === at) break;
+      }
+      socket.destroy();
+      resolve(chain);
+    });
+  });
+}
+
+/** The certificates of a PEM file. */
+export function parseBundle(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+/** Whether a chain of certificates, leaf first, ends at one of the anchors. */
+export function isTrusted(
+  chain: readonly X509Certificate[],
+  anchors: readonly X509Certificate[],
+): boolean {
+  let at = chain[0];
+  for (let depth = 0; at && depth < 8; depth++) {
+    const leaf: X509Certificate = at;
+    if (
+      anchors.some(
+        (anchor) => isIssuedBy(leaf, anchor) || anchor.fingerprint256 === leaf.fingerprint256,
+      )
+    )
+      return true;
+    at = chain.find((next) => next !== leaf && isIssuedBy(leaf, next));
+  }
+  return false;
+}
+
+/** Whether `issuer` signed `certificate`. */
+export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+/** The fields of a certificate, as `openssl x509 -text` lays them out. */
+export function printCertificate(certificate: X509Certificate): string {
+  const { issuer, subject, validFrom, validTo, serialNumber, publicKey, subjectAltName } =
+    certificate;
+  const oneLine = (name: string): string => name.split("\n").join(", ");
+  return `Certificate:
+    Data:
+        Version: 3 (0x2)
+        Serial Number:
+            ${serialNumber.toLowerCase().replace(/(..)(?=.)/g, "$1:")}
+        Issuer: ${oneLine(issuer)}
+        Validity
+            Not Before: ${validFrom}
+            Not After : ${validTo}
+        Subject: ${oneLine(subject)}
+        Subject Public Key Info:
+            ${printKey(publicKey)}
+        X509v3 extensions:
+            X509v3 Basic Constraints: critical
+                CA:${certificate.ca ? "TRUE" : "FALSE"}
+            X509v3 Subject Alternative Name:
+                ${(subjectAltName ?? "").replace(/, /g, ", ")}
+    SHA256 Fingerprint: ${certificate.fingerprint256}
+`;
+}
+
+function printKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  const { namedCurve, modulusLength } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType === "ec") return `Public Key Algorithm: id-ecPublicKey (${namedCurve})`;
+  return `Public Key Algorithm: ${asymmetricKeyType}${modulusLength ? ` (${modulusLength} bit)` : ""}`;
+}
+
+/** Whether a key is of a kind that proxies accept: ECDSA P-256, or RSA of 2048 or 4096 bits. */
+export function isSupportedKey({
+  asymmetricKeyType,
+  asymmetricKeyDetails: details,
+}: KeyObject): boolean {
+  if (asymmetricKeyType === "ec") return details?.namedCurve === "prime256v1";
+  return asymmetricKeyType === "rsa" && [2048, 4096].includes(details?.modulusLength ?? 0);
+}

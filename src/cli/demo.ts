@@ -1,0 +1,119 @@
+// The verb `linkerd demo`: emojivoto in a mesh on this machine, and what there is to see.
+
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { systemClock } from "../base/clock.ts";
+import { create } from "@bufbuild/protobuf";
+import type { StatTable_PodGroup_Row as Row } from "../../proto/gen/viz/viz_pb.js";
+import { StatSummaryRequestSchema, StatSummaryResponseSchema } from "../../proto/gen/viz/viz_pb.js";
+import { vizApi } from "../viz/api.ts";
+import type { Viz } from "../viz/start.ts";
+import { command } from "./command.ts";
+import { duration, optional } from "./flag.ts";
+import { stateDirOf } from "./local.ts";
+import { HOME, runLocal } from "./running.ts";
+import { printStat } from "./stat.ts";
+import type { Terminal } from "./terminal.ts";
+import { untilStopped } from "./terminal.ts";
+import { okOf } from "./vizflags.ts";
+
+const NAMESPACE = "emojivoto";
+const WEB_PORT = 8080;
+const REDRAW_MS = 1000;
+const PLAIN_MS = 5000;
+
+export const demo = command({
+  name: "demo",
+  summary: "Run a small application in a mesh on this machine, and watch it",
+  details: `Starts a control plane and emojivoto, four services that know nothing of a mesh, with a sidecar next to
+each. Ctrl-C stops everything.`,
+  examples: [["For a minute", "demo --for 1m"]],
+  flags: {
+    for: duration("0", "Stop after this time; 0 for Ctrl-C only"),
+    manifest: optional("FILE", "Another application's manifests", { short: "f", offers: "file" }),
+  },
+  run: async ({ flags, globals, terminal }) => {
+    // The application's command is `node`, and must be one that runs this program too.
+    process.env["PATH"] = `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`;
+    const { status, viz } = await runLocal(
+      {
+        manifests: [flags.manifest ?? manifest()],
+        stateDir: stateDirOf(globals, terminal.env),
+        cwd: HOME,
+        publish: flags.manifest ? {} : { [`${NAMESPACE}/web-svc`]: WEB_PORT },
+      },
+      terminal,
+    );
+    if (terminal.scope.closed) return 0;
+    const places = status.published.map(
+      ({ service, address }) => [service.split("/")[1]!, `http://${address}`] as const,
+    );
+    terminal.print(welcome(places, viz.address, terminal));
+    if (flags.for > 0) systemClock.after(flags.for, () => void terminal.scope.close());
+    await showMetrics(viz, terminal);
+    return 0;
+  },
+});
+
+function manifest(): string {
+  const found = ["demo/emojivoto", "dist/demo/emojivoto"]
+    .map((path) => join(HOME, path, "emojivoto.yaml"))
+    .find((path) => existsSync(path));
+  return found!;
+}
+
+function welcome(
+  places: readonly (readonly [string, string])[],
+  dashboard: string,
+  { colour }: Terminal,
+): string {
+  const { bold, dim, cyan } = colour;
+  const lines = [
+    ...places.map(([name, url]) => [name === "web-svc" ? "Application" : name, url] as const),
+    ["Dashboard", dashboard] as const,
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return `
+${lines.map(([name, url]) => `  ${bold(name.padEnd(width))}   ${cyan(url)}\n`).join("")}
+  In a second terminal:
+    linkerd viz stat deploy -n ${NAMESPACE}       ${dim("success rate, requests a second, latencies")}
+    linkerd viz tap deploy/web -n ${NAMESPACE}    ${dim("each request as it passes")}
+    linkerd viz edges deploy -n ${NAMESPACE}      ${dim("who calls whom, and whether it is mutual TLS")}
+    linkerd check --proxy                   ${dim("is everything as it should be?")}
+
+  Ctrl-C stops everything.
+
+`;
+}
+
+// Golden metrics of all deployments: drawn over on a terminal, a plain table now and then elsewhere.
+async function showMetrics(viz: Viz, terminal: Terminal): Promise<void> {
+  const api = vizApi(viz.world, viz.metrics);
+  let drawn = 0;
+  const draw = async (): Promise<void> => {
+    const rows = await deployments(api);
+    if (rows.length === 0 || terminal.scope.closed) return;
+    const table = printStat(rows, { wide: false, namespaces: false, many: false });
+    const up = terminal.live && drawn > 0 ? `\x1b[${drawn}A` : "";
+    const lines = table.split("\n").slice(0, -1);
+    terminal.print(
+      up +
+        lines.map((line) => (terminal.live ? `${line}\x1b[K\n` : `${line}\n`)).join("") +
+        (terminal.live ? "" : "\n"),
+    );
+    drawn = lines.length;
+  };
+  const timer = systemClock.every(terminal.live ? REDRAW_MS : PLAIN_MS, () => void draw());
+  await untilStopped(terminal);
+  timer.cancel();
+}
+
+async function deployments(api: ReturnType<typeof vizApi>): Promise<Row[]> {
+  const request = create(StatSummaryRequestSchema, {
+    selector: { resource: { type: "deployment", namespace: NAMESPACE } },
+    timeWindow: "1m",
+    tcpStats: true,
+  });
+  const answer = create(StatSummaryResponseSchema, await api.statSummary(request));
+  return okOf(answer).statTables.flatMap(({ table }) => table.value?.rows ?? []);
+}

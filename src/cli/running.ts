@@ -1,0 +1,110 @@
+// A local mesh from its first process to its last, for `local up` and `demo`: control plane, sidecars and viz,
+// what is being waited for, and where to look when it runs.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../base/clock.ts";
+import type { Watch } from "../base/watch.ts";
+import { combine } from "../base/watch.ts";
+import type { LocalOptions } from "../platform/local.ts";
+import { startLocal } from "../platform/local.ts";
+import type { Mesh, MeshStatus } from "../platform/mesh.ts";
+import type { Pod } from "../platform/kinds.ts";
+import type { Viz } from "../viz/start.ts";
+import { startViz } from "../viz/start.ts";
+import { spin } from "./spinner.ts";
+import type { Terminal } from "./terminal.ts";
+import { clientVersion } from "./version.ts";
+
+/** The folder of the program: its sources in a clone, what was built from them elsewhere. */
+export const HOME = join(import.meta.dirname, "../..");
+
+/** The words that start one of our programs again. */
+export function programArgv(...words: string[]): string[] {
+  const main = ["src/main.ts", "dist/main.js"]
+    .map((path) => join(HOME, path))
+    .find((path) => existsSync(path));
+  return [process.execPath, main!, ...words];
+}
+
+/** The port of viz on the address of a local mesh's control plane. */
+export const VIZ_PORT = 28_084;
+/** Where the dashboard is, unless that is taken; then the next free port. */
+export const DASHBOARD_PORT = 50_750;
+
+export type Running = { readonly mesh: Mesh; readonly status: MeshStatus; readonly viz: Viz };
+
+/** Starts a mesh that closes with the terminal's scope; resolves when all its pods are ready, or the user has stopped it. */
+export async function runLocal(
+  options: Omit<LocalOptions, "programs">,
+  terminal: Terminal,
+): Promise<Running> {
+  const spinner = spin(terminal, "starting the control plane");
+  try {
+    const programs = { proxy: programArgv("proxy"), controller: programArgv("controller") };
+    const mesh = await startLocal({ ...options, programs });
+    terminal.scope.defer(() => mesh.close());
+    const status = await mesh.status.next();
+    const viz = await startViz({
+      resources: mesh.resources,
+      listen: [{ ip: hostOf(status.destination), port: VIZ_PORT }],
+      dashboard: { ip: "127.0.0.1", port: DASHBOARD_PORT },
+      clock: systemClock,
+      version: clientVersion(terminal.env),
+    });
+    terminal.scope.defer(() => viz.close());
+    await ready(mesh, terminal, spinner.say);
+    return { mesh, status: await mesh.status.next(), viz };
+  } finally {
+    spinner.stop();
+  }
+}
+
+/** "127.66.0.1:8086" → "127.66.0.1" */
+export function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
+}
+
+/** The pods of a mesh and whether each is ready. */
+export function podReadiness(mesh: Mesh): Watch<readonly (readonly [pod: Pod, ready: boolean])[]> {
+  return mesh.resources
+    .watch("Pod")
+    .map((pods) => [...pods.values()].map((pod) => [pod, isReady(pod)] as const));
+}
+
+export function isReady({ status }: Pod): boolean {
+  return (
+    status?.conditions.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false
+  );
+}
+
+/** Resolves when the control plane and every pod are ready, and every workload has its pods; or when the user stops it. */
+export async function ready(
+  mesh: Mesh,
+  terminal: Terminal,
+  say: (what: string) => void,
+): Promise<void> {
+  const state = combine([mesh.status, podReadiness(mesh), mesh.resources.watch("Deployment")]);
+  const isUp = state.next(([status, pods, deployments]) => {
+    const wanted = [...deployments.values()].reduce(
+      (sum, { spec }) => sum + (spec.replicas ?? 1),
+      0,
+    );
+    const waiting = pods.filter(([, is]) => !is).map(([pod]) => pod);
+    if (!status.controllerReady) say("waiting for the control plane");
+    else if (waiting.length > 0 || pods.length < wanted) {
+      const names = waiting.map((pod) => pod.metadata.name + reason(pod)).join(", ");
+      say(
+        `waiting for ${Math.max(wanted, pods.length) - pods.length + waiting.length} pods: ${names}`,
+      );
+    }
+    return status.controllerReady && waiting.length === 0 && pods.length >= wanted;
+  });
+  await Promise.race([isUp, new Promise<void>((resolve) => terminal.scope.defer(resolve))]);
+}
+
+function reason({ status }: Pod): string {
+  const waiting = status?.containerStatuses.find(({ state }) => state?.waiting?.reason)?.state
+    ?.waiting;
+  return waiting?.reason && waiting.reason !== "ContainerCreating" ? ` (${waiting.reason})` : "";
+}

@@ -1,0 +1,143 @@
+// The tap API as Kubernetes' API server would forward it: POST /apis/tap.linkerd.io/v1alpha1/watch/namespaces/…/tap
+// with a protobuf request, answered by events, each after its length (32 bits, little-endian).
+
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ApiErrorSchema } from "../../proto/gen/viz/viz_pb.js";
+import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
+import { TapByResourceRequestSchema, TapEventSchema } from "../../proto/gen/viz/viz_tap_pb.js";
+import { Fault } from "../base/fault.ts";
+import type { Close } from "../base/watch.ts";
+import { Body } from "../io/body.ts";
+import { HttpRsp } from "../io/message.ts";
+import type { HttpService } from "../stack/types.ts";
+import { streamed } from "./events.ts";
+import { json } from "./files.ts";
+import { kindOf } from "./kinds.ts";
+import type { TapSink } from "./tap.ts";
+
+export const TAP_GROUP = "/apis/tap.linkerd.io/v1alpha1";
+const MOST_BYTES = 100 << 20;
+const BINARY = ["content-type", "application/octet-stream"];
+
+/** Where a request is posted. */
+export function tapPath(namespace: string, kind: string, name: string): string {
+  if (kind === "namespace") return `${TAP_GROUP}/watch/namespaces/${name}/tap`;
+  const plural = kindOf(kind)?.plural ?? kind;
+  return `${TAP_GROUP}/watch/namespaces/${namespace}/${plural}/${name}/tap`;
+}
+
+/** Serves the tap API; `tap` does the work. */
+export function tapApi(tap: (request: TapByResourceRequest, sink: TapSink) => Close): HttpService {
+  return async (req) => {
+    const path = req.path.split("?")[0]!;
+    if (req.method === "GET") return discovery(path);
+    try {
+      const tooLarge = (): Fault =>
+        new Fault("body-too-large", "the tap request is larger than 100 MB");
+      const request = fromBinary(
+        TapByResourceRequestSchema,
+        await req.body.read(MOST_BYTES, tooLarge),
+      );
+      const { namespace = "", type = "", name = "" } = request.target?.resource ?? {};
+      const kind = kindOf(type)?.name ?? type;
+      if (path !== tapPath(namespace, kind, name) && name !== "") {
+        throw new Fault(
+          "bad-input",
+          `the request is for ${type}/${name} in ${namespace}, its path ${path} is not`,
+        );
+      }
+      return streamed(BINARY, (push) =>
+        tap(request, {
+          event: (event) => push(frame(toBinary(TapEventSchema, event))),
+          trouble: () => {},
+        }),
+      );
+    } catch (error) {
+      const fault = Fault.from(error);
+      const bytes = frame(
+        toBinary(ApiErrorSchema, { $typeName: "linkerd2.viz.ApiError", error: fault.message }),
+      );
+      const headers = [
+        ...BINARY,
+        "linkerd-error",
+        printable(fault.message),
+        "content-length",
+        String(bytes.length),
+      ];
+      return new HttpRsp(
+        fault.code === "bad-input" ? 400 : fault.meaning.http,
+        headers,
+        Body.of(bytes),
+      );
+    }
+  };
+}
+
+function printable(words: string): string {
+  return words.replace(/[^\x20-\x7e]/g, "?");
+}
+
+/** A message after its length. */
+export function frame(message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + message.length);
+  bytes.writeUInt32LE(message.length);
+  bytes.set(message, 4);
+  return bytes;
+}
+
+/** Takes a stream of frames apart, however it is cut. */
+export class Unframer {
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** The messages that are complete with `chunk`. */
+  push(chunk: Buffer): Buffer[] {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const messages: Buffer[] = [];
+    for (;;) {
+      const end = this.#rest.length < 4 ? Infinity : 4 + this.#rest.readUInt32LE();
+      if (this.#rest.length < end) return messages;
+      messages.push(this.#rest.subarray(4, end));
+      this.#rest = this.#rest.subarray(end);
+    }
+  }
+}
+
+// What an API server asks of an extension before it lists or forwards to it.
+function discovery(path: string): HttpRsp {
+  const version = { groupVersion: "tap.linkerd.io/v1alpha1", version: "v1alpha1" };
+  const group = { name: "tap.linkerd.io", versions: [version], preferredVersion: version };
+  switch (path) {
+    case "/apis":
+      return json({ kind: "APIGroupList", apiVersion: "v1", groups: [group] });
+    case "/apis/tap.linkerd.io":
+      return json({ kind: "APIGroup", apiVersion: "v1", ...group });
+    case TAP_GROUP:
+      return json({
+        kind: "APIResourceList",
+        apiVersion: "v1",
+        groupVersion: version.groupVersion,
+        resources: RESOURCES,
+      });
+    default:
+      return json({ error: `there is no ${path}` }, 404);
+  }
+}
+
+const RESOURCES = [
+  "namespaces",
+  "pods",
+  "replicationcontrollers",
+  "services",
+  "daemonsets",
+  "deployments",
+  "replicasets",
+  "statefulsets",
+  "jobs",
+  "cronjobs",
+].map((name) => ({
+  name: `${name}/tap`,
+  singularName: "",
+  namespaced: name !== "namespaces",
+  kind: "Tap",
+  verbs: ["watch"],
+}));
