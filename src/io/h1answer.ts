@@ -123,7 +123,11 @@ export class H1Answer implements OutgoingOwner {
   }
 
   broken(fault: Fault): void {
-    this.server.conn.reset(fault);
+    const { conn } = this.server;
+    // Chunks or a length tell that something is missing, and what has been sent may still arrive; where the end of the
+    // connection is the end of the message, only a reset tells.
+    if (this.outgoing.framing === UNTIL_CLOSE) conn.reset(fault);
+    else conn.destroy(fault);
   }
 
   private framingOf(body: Body): number {

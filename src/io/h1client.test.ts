@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RawPeer, RawServer } from "../../test/support/h1.ts";
+import { type RawPeer, RawServer } from "../../test/support/h1.ts";
 import { faultOf, HandFed, PEER, Slow, text } from "../../test/support/h2.ts";
 import { VirtualClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";

@@ -26,9 +26,10 @@ const GATHER_BYTES = 16384;
 export class H1Outgoing implements Sink {
   /** The body that is being sent. */
   body: Body | undefined;
+  /** How the last body was framed. */
+  framing: number;
   private readonly conn: Conn;
   private readonly owner: OutgoingOwner;
-  private framing: number;
   private left: number;
   private trailers: boolean;
   private text: string;

@@ -378,13 +378,13 @@ test("a response that fails half-way never looks complete", async () => {
     stream.body.push(Buffer.from("part"));
     await peer.until("part");
     stream.body.abort(broken);
-    assert.equal(await peer.gone(), "ECONNRESET", `${version} ${length}`);
-    assert.equal(peer.ended, false);
-    assert.doesNotMatch(peer.text, /\r\n0\r\n/);
+    assert.doesNotMatch(await peer.rest(), /\r\n0\r\n/);
+    // Where the end of the connection would be the end of the message there must be no such end.
+    if (version === "HTTP/1.0") assert.equal(await peer.gone(), "ECONNRESET");
   }
 });
 
-test("a response that is longer or shorter than it said is a reset", async () => {
+test("a response that is longer or shorter than it said is cut short", async () => {
   for (const text of ["abcd", "ab"]) {
     const stream = new HandFed(3);
     await using server = await listenH1(async () => ok(stream.body));
@@ -393,7 +393,7 @@ test("a response that is longer or shorter than it said is a reset", async () =>
     await peer.until("\r\n\r\n");
     stream.body.push(Buffer.from(text));
     stream.body.finish();
-    assert.equal(await peer.gone(), "ECONNRESET");
+    assert.ok((await peer.rest()).length < 3);
   }
 });
 
