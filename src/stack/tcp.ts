@@ -50,7 +50,8 @@ export class TcpEndpoint<T extends Target = Target> extends Endpoint<Conn, void,
     this.latency?.succeeded(now - at, now);
     try {
       const over = this.stats?.opened(server);
-      over?.(await this.splice(conn, server));
+      const fault = await this.splice(conn, server);
+      over?.(fault);
     } finally {
       this.done();
     }
