@@ -42,6 +42,7 @@ export class RequestParser {
   /** Reads a head from the start of `bytes`; returns its size, or 0 when it is incomplete. Throws a Fault. */
   parse(bytes: Buffer): number {
     // An empty line before the request line is a leftover of a sloppy client (RFC 9112 §2.2); one is forgiven.
+    if (bytes.length === 1 && bytes[0] === CR) return 0;
     const start = bytes[0] === CR && bytes[1] === LF ? 2 : 0;
     const size = parseHead(this, bytes, start);
     if (size === 0) return 0;

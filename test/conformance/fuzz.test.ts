@@ -1,0 +1,335 @@
+// Codecs under mutated input: they never throw anything but a Fault, do not care how bytes are cut, agree with the
+// strict reader on what is a request, and a parser that has seen others reads like a new one. A second by default;
+// FUZZ_SECONDS makes it longer and FUZZ_SEED repeats a run.
+
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { Fault } from "../../src/base/fault.ts";
+import { type Random, seededRandom } from "../../src/base/random.ts";
+import { ChunkedDecoder } from "../../src/wire/chunked.ts";
+import { parseClientHello } from "../../src/wire/clienthello.ts";
+import { FrameReader } from "../../src/wire/framereader.ts";
+import { PREFACE } from "../../src/wire/frames.ts";
+import { EnvelopeReader } from "../../src/wire/grpc.ts";
+import { HpackDecoder } from "../../src/wire/hpackdecoder.ts";
+import { CHUNKED, RequestParser, ResponseParser } from "../../src/wire/http1.ts";
+import { judge } from "../../src/wire/preface.ts";
+import { decodeTransportHeader, encodeTransportHeader } from "../../src/wire/transportheader.ts";
+import { REQUESTS } from "./requests.ts";
+import { RESPONSES } from "./responses.ts";
+import { gradeRequest } from "./strict.ts";
+
+const seconds = Number(process.env["FUZZ_SECONDS"] ?? 1);
+const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1_000_000);
+const small = <T extends { bytes: string }>(all: readonly T[]): Buffer[] =>
+  all.filter(({ bytes }) => bytes.length < 4_096).map(({ bytes }) => Buffer.from(bytes, "latin1"));
+const requests = small(REQUESTS);
+const responses = small(RESPONSES);
+const frames = h2Seeds();
+
+fuzz("requests: what is accepted is beyond doubt", requests, (input) => {
+  const parser = new RequestParser();
+  const size = tried(() => parser.parse(input));
+  if (!size) return;
+  const graded = gradeRequest(rewritten(parser, input.subarray(size)));
+  assert.ok(
+    graded.kind === "whole" || graded.kind === "partial",
+    `accepted although ${"why" in graded ? graded.why : ""}`,
+  );
+});
+
+const seasoned = new RequestParser();
+fuzz("requests: a parser that has seen others reads like a new one", requests, (input) => {
+  const fresh = new RequestParser();
+  const [a, b] = [tried(() => fresh.parse(input)), tried(() => seasoned.parse(input))];
+  assert.equal(b, a);
+  if (a) assert.deepEqual(summary(seasoned), summary(fresh));
+});
+
+fuzz(
+  "requests: a head that came in part reads like one that came at once",
+  requests,
+  (input, random) => {
+    const parser = new RequestParser();
+    const whole = tried(() => parser.parse(input));
+    const cut = random.below(input.length + 1);
+    const part = tried(() => new RequestParser().parse(input.subarray(0, cut)));
+    // A part is incomplete, or already as good or as bad as the whole.
+    if (part === undefined) assert.equal(whole, undefined, `the first ${cut} bytes are refused`);
+    else if (part > 0) assert.equal(whole, part);
+  },
+);
+
+fuzz("responses", responses, (input) => {
+  const parser = new ResponseParser();
+  tried(() => parser.parse(input) && parser.framing("GET"));
+});
+
+fuzz("chunks do not care how they are cut", requests.map(afterHead), (input, random) => {
+  const read = (pieces: readonly Buffer[]): unknown => {
+    const decoder = new ChunkedDecoder("request");
+    const data: Buffer[] = [];
+    const good = tried(() => {
+      for (const piece of pieces)
+        decoder.decode(piece, 0, { push: (part) => data.push(Buffer.from(part)) });
+      return true;
+    });
+    return (
+      good && {
+        data: Buffer.concat(data).toString("latin1"),
+        trailers: decoder.trailers ?? [],
+        done: decoder.done,
+      }
+    );
+  };
+  assert.deepEqual(read(pieces(input, random)), read([input]));
+});
+
+fuzz("frames do not care how they are cut", frames, (input, random) => {
+  assert.deepEqual(framesOf(pieces(input, random)), framesOf([input]));
+});
+
+fuzz("header blocks", frames, (input) => {
+  const decoder = new HpackDecoder(16_384);
+  const error = decoder.decode(input, 0, input.length);
+  assert.ok(error !== null || decoder.tooLarge || decoder.length % 2 === 0);
+});
+
+fuzz("gRPC envelopes do not care how they are cut", frames, (input, random) => {
+  const read = (parts: readonly Buffer[]): unknown => {
+    const reader = new EnvelopeReader(1_000);
+    const messages: string[] = [];
+    for (const part of parts) {
+      const beyond = reader.push(part, (message, compressed) =>
+        messages.push(`${compressed} ${message.toString("hex")}`),
+      );
+      if (beyond !== undefined) return [messages, beyond];
+    }
+    return [messages, reader.complete];
+  };
+  assert.deepEqual(read(pieces(input, random)), read([input]));
+});
+
+fuzz("what the first bytes say stays said", [...requests, ...frames], (input, random) => {
+  const early = judge(input.subarray(0, random.below(input.length + 1)));
+  if (early !== "undecided") assert.equal(judge(input), early);
+  parseClientHello(input);
+});
+
+fuzz(
+  "transport headers",
+  [encodeTransportHeader({ port: 8080, name: "a.b", protocol: undefined })],
+  (input) => {
+    tried(() => decodeTransportHeader(input));
+  },
+);
+
+type Check = (input: Buffer, random: Random) => void;
+
+function fuzz(name: string, seeds: readonly Buffer[], check: Check): void {
+  test(name, (t: TestContext) => {
+    const random = seededRandom(seed);
+    const until = performance.now() + (1_000 * seconds) / 10;
+    let runs = 0;
+    // Each seed as it is, then mutated ones for as long as there is time.
+    for (const input of seeds) attempt(check, input, random);
+    while (performance.now() < until) {
+      for (let n = 0; n < 100; n++, runs++) attempt(check, mutated(seeds, random), random);
+    }
+    t.diagnostic(`${seeds.length} seeds, ${runs} mutations, FUZZ_SEED=${seed}`);
+  });
+}
+
+function attempt(check: Check, input: Buffer, random: Random): void {
+  try {
+    check(input, random);
+  } catch (error) {
+    const bytes = JSON.stringify(input.toString("latin1"));
+    throw new Error(`FUZZ_SEED=${seed}, input ${bytes}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What `read` returns, or undefined when it throws a Fault; anything else that it throws is a bug. */
+function tried<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
+}
+
+const TASTY = [
+  "\r\n",
+  "\n",
+  "\r",
+  "\0",
+  " ",
+  "\t",
+  ":",
+  ",",
+  ";",
+  "0",
+  "3",
+  "-",
+  "+",
+  "\x7F",
+  "\x80",
+  "\xFF",
+  "Content-Length: 3\r\n",
+  "Transfer-Encoding: chunked\r\n",
+  "Host: h\r\n",
+  "\r\n\r\n",
+  "HTTP/1.1",
+  "ffffffffffffffff",
+];
+
+function mutated(seeds: readonly Buffer[], random: Random): Buffer {
+  let bytes = seeds[random.below(seeds.length)]!;
+  for (let n = 1 + random.below(4); n > 0; n--) {
+    const at = random.below(bytes.length + 1);
+    const rest = at + random.below(Math.min(16, bytes.length - at + 1));
+    const other = seeds[random.below(seeds.length)]!;
+    const from = random.below(other.length + 1);
+    const middle = [
+      () => Buffer.from(TASTY[random.below(TASTY.length)]!, "latin1"),
+      () => Buffer.from([random.below(256)]),
+      () => other.subarray(from, from + random.below(64)),
+      () => Buffer.alloc(0),
+    ][random.below(4)]!();
+    bytes = Buffer.concat([bytes.subarray(0, at), middle, bytes.subarray(rest)]);
+  }
+  return bytes;
+}
+
+function pieces(bytes: Buffer, random: Random): Buffer[] {
+  const all: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 1 + random.below(random.below(2) === 0 ? 3 : 40);
+    all.push(Buffer.from(bytes.subarray(at, end)));
+    at = end;
+  }
+  return all;
+}
+
+/** The request as a proxy would send it on: the fields that were kept, framed as was understood, and what came after. */
+function rewritten(
+  { method, path, authority, version, fields, framing }: RequestParser,
+  rest: Buffer,
+): Buffer {
+  const lines = [`${method} ${path || authority} HTTP/1.${version - 10}`];
+  for (let i = 0; i < fields.headers.length; i += 2) {
+    const name = fields.headers[i]!;
+    if (!/^(?:content-length|transfer-encoding)$/i.test(name))
+      lines.push(`${name}: ${fields.headers[i + 1]}`);
+  }
+  if (framing === CHUNKED) lines.push("Transfer-Encoding: chunked");
+  else if (framing > 0) lines.push(`Content-Length: ${framing}`);
+  // How the chunks read is another test's matter.
+  const body = framing === CHUNKED ? Buffer.from("0\r\n\r\n") : rest;
+  return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]);
+}
+
+function summary(parser: RequestParser): unknown {
+  const { method, path, authority, scheme, version, framing, persistent, upgrade } = parser;
+  const { headers, expect, takesTrailers } = parser.fields;
+  return {
+    method,
+    path,
+    authority,
+    scheme,
+    version,
+    framing,
+    persistent,
+    upgrade,
+    headers,
+    expect,
+    takesTrailers,
+  };
+}
+
+function afterHead(request: Buffer): Buffer {
+  const end = request.indexOf("\r\n\r\n");
+  return end < 0 ? request : request.subarray(end + 4);
+}
+
+/** All that a frame reader reports, with DATA put together, since its pieces follow the cuts. */
+function framesOf(chunks: readonly Buffer[]): unknown[] {
+  const events: unknown[] = [];
+  let data: { id: number; bytes: number; flow: number } | undefined;
+  const flush = (): void => {
+    if (data !== undefined) events.push(["data", data]);
+    data = undefined;
+  };
+  const note = (...event: unknown[]): void => {
+    flush();
+    events.push(event);
+  };
+  const reader = new FrameReader(
+    {
+      onData: (id, _chunk, start, end, flowBytes, first, ends) => {
+        if (first) flush();
+        data ??= { id, bytes: 0, flow: 0 };
+        data.bytes += end - start;
+        data.flow += flowBytes;
+        if (ends) note("end", id);
+      },
+      onHeaders: (id, block, start, end, ends) =>
+        note("headers", id, block.subarray(start, end).toString("hex"), ends),
+      onReset: (id, code) => note("reset", id, code),
+      onSettings: (chunk, start, end) =>
+        note("settings", chunk.subarray(start, end).toString("hex")),
+      onSettingsAck: () => note("settings ack"),
+      onPing: (ack, high, low) => note("ping", ack, high, low),
+      onGoAway: (last, code, reason) => note("goaway", last, code, reason),
+      onWindowUpdate: (id, increment) => note("window", id, increment),
+      onError: ({ code, streamId }) => note("error", code, streamId),
+    },
+    true,
+    16_384,
+  );
+  for (const chunk of chunks) reader.read(chunk);
+  // The last piece of a DATA frame may still be under way: how much of it was seen does not count.
+  return events;
+}
+
+function h2Seeds(): Buffer[] {
+  const frame = (type: number, flags: number, id: number, payload: string): Buffer => {
+    const body = Buffer.from(payload, "hex");
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(body.length, 0, 3);
+    head[3] = type;
+    head[4] = flags;
+    head.writeUInt32BE(id, 5);
+    return Buffer.concat([head, body]);
+  };
+  const settings = frame(4, 0, 0, "000300000064000400ffffff");
+  const head = "828684410f7777772e6578616d706c652e636f6d";
+  const conversations = [
+    [frame(1, 5, 1, head), frame(8, 0, 0, "00000fff"), frame(6, 0, 0, "0102030405060708")],
+    [
+      frame(1, 1, 1, head.slice(0, 10)),
+      frame(9, 0, 1, head.slice(10, 20)),
+      frame(9, 4, 1, head.slice(20)),
+    ],
+    [frame(1, 4, 1, head), frame(0, 8, 1, "0361626364000000"), frame(0, 1, 1, "616263")],
+    [
+      frame(1, 0x2c, 1, `020000000a0f${head}0000`),
+      frame(3, 0, 1, "00000008"),
+      frame(7, 0, 0, "0000000000000000626964"),
+    ],
+    [
+      frame(2, 0, 3, "000000000f"),
+      frame(4, 1, 0, ""),
+      frame(5, 4, 1, "00000002"),
+      frame(0x42, 0, 0, "00"),
+    ],
+    [
+      frame(1, 5, 1, "3fe11f886196dc34fd280654d27eea0801128115c6dc0bb8d34fc0"),
+      frame(1, 5, 3, "bebe2030313233"),
+    ],
+  ];
+  return conversations.map((frames) => Buffer.concat([PREFACE, settings, ...frames]));
+}

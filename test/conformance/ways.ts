@@ -1,0 +1,225 @@
+// The ways that requests take through proxies, with a server of the test's at the end: `outbound`, where a sidecar
+// beside the client sends to a workload without one, and `pair`, where the workload has a sidecar too. The proxies are
+// processes, configured as on Kubernetes, with our control plane in this process and addresses of 127.0.0.0/8.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Credentials } from "../../src/io/tls.ts";
+import { identityOf } from "../../src/platform/sidecar.ts";
+import { type ControlPlane, startControlPlane } from "../support/controlplane.ts";
+import { podYaml } from "../support/world.ts";
+import { credentialsOf } from "./certificates.ts";
+import type { At } from "./raw.ts";
+import { Recorder } from "./recorder.ts";
+
+export const WAYS = ["outbound", "pair"] as const;
+export type Way = (typeof WAYS)[number];
+
+/** The ports of both services, their workloads' ports, and what is declared to be spoken there. */
+const PORTS = {
+  http1: { service: 80, target: 8080, appProtocol: "http" },
+  http2: { service: 81, target: 8081, appProtocol: "kubernetes.io/h2c" },
+  opaque: { service: 82, target: 8082, appProtocol: "linkerd.io/opaque" },
+  detect: { service: 83, target: 8080, appProtocol: undefined },
+} as const;
+type Spoken = keyof typeof PORTS;
+
+/** The identities of the meshed workload and of its client. */
+export const SERVER = identityOf("web", "ns", "cluster.local");
+export const CLIENT = identityOf("client", "ns", "cluster.local");
+
+// Test runs side by side must not meet.
+const net = `127.93.${process.pid & 255}`;
+const CONTROL = `${net}.1`;
+const CLIENT_IP = `${net}.2`;
+const ENDS = {
+  outbound: { workload: `${net}.10`, service: `${net}.110`, name: "plain" },
+  pair: { workload: `${net}.20`, service: `${net}.120`, name: "meshed" },
+} as const;
+const program = join(dirname(fileURLToPath(import.meta.url)), "../../bin/linkerd.mjs");
+
+export type Ways = {
+  /** The HTTP/1 server at the end of both ways. */
+  readonly recorder: Recorder;
+  /** The HTTP/2 server at the end of both ways, which answers "hello". */
+  readonly h2: Http2Server;
+  /** Where a client connects that speaks a protocol. */
+  at(way: Way, spoken: Spoken): At;
+  /** The workload's own address of a port, to listen at. */
+  end(way: Way, spoken: Spoken): At;
+  /** Where the server's sidecar takes connections of other proxies. */
+  readonly inbound: At;
+  /** What a proxy of the mesh shows to another. */
+  credentials(name: string): Promise<Credentials>;
+  /** The proxies: the client's and the server's. */
+  readonly proxies: { readonly client: Proxy; readonly server: Proxy };
+  /** A number that was not used before. */
+  next(): number;
+  stop(): Promise<void>;
+};
+
+/** Starts a control plane, both proxies and the servers behind them. */
+export async function startWays(more: Record<string, string> = {}): Promise<Ways> {
+  const folder = mkdtempSync(join(tmpdir(), "linkerd-ways-"));
+  const ends = Object.values(ENDS).map(({ workload }) => workload);
+  const recorder = await Recorder.listen(ends, PORTS.http1.target);
+  const h2 = await hello(ends, PORTS.http2.target);
+  const control = await startControlPlane(manifests(), { ip: CONTROL, port: 8086, folder });
+  const client = await startProxy(control, "client", CLIENT_IP, {
+    ...listeners(),
+    ...more,
+  });
+  const server = await startProxy(control, "meshed", ENDS.pair.workload, more);
+  let count = 0;
+  return {
+    recorder,
+    h2: h2[0]!,
+    at: (way, spoken) => listenerOf(way, spoken),
+    end: (way, spoken) => ({ host: ENDS[way].workload, port: PORTS[spoken].target }),
+    inbound: { host: ENDS.pair.workload, port: 4143 },
+    credentials: (name) => credentialsOf(control.issuer, name),
+    proxies: { client, server },
+    next: () => count++,
+    async stop() {
+      await Promise.all([client.stop(), server.stop()]);
+      await recorder.close();
+      for (const each of h2) each.close();
+      await control.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A proxy of ours as a process. */
+export class Proxy {
+  readonly child: ChildProcess;
+  output = "";
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        this.output = (this.output + text).slice(-65_536);
+      });
+    process.once("exit", () => child.kill("SIGKILL"));
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.running) return;
+    const gone = new Promise((resolve) => this.child.once("exit", resolve));
+    this.child.kill("SIGKILL");
+    await gone;
+  }
+}
+
+async function startProxy(
+  control: ControlPlane,
+  pod: string,
+  ip: string,
+  more: Record<string, string>,
+): Promise<Proxy> {
+  const proxy = new Proxy(
+    spawn(process.execPath, [program, "proxy"], {
+      env: {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:4143`,
+        LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:4190`,
+        LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
+        LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:4140`,
+        LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
+        ...control.env({ pod, serviceAccount: pod === "meshed" ? "web" : pod }),
+        ...more,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+  const until = performance.now() + 20_000;
+  while (!(await ready(ip))) {
+    if (!proxy.running || performance.now() > until)
+      throw new Error(`the proxy of ${pod} does not get ready:\n${proxy.output}`);
+    await sleep(20);
+  }
+  return proxy;
+}
+
+function ready(host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    let text = "";
+    const socket = connect({ host, port: 4191 }, () =>
+      socket.write("GET /ready HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+    );
+    socket.setEncoding("latin1").on("data", (part: string) => (text += part));
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(text.startsWith("HTTP/1.1 200")));
+  });
+}
+
+/** The environment by which the client's proxy listens for each port of each service. */
+function listeners(): Record<string, string> {
+  const all = WAYS.flatMap((way) =>
+    (Object.keys(PORTS) as Spoken[]).map((spoken) => {
+      const { host, port } = listenerOf(way, spoken);
+      return [`${host}:${port}`, `${ENDS[way].service}:${PORTS[spoken].service}`] as const;
+    }),
+  );
+  return {
+    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: all.map(([listen]) => listen).join(),
+    LINKERD_PROXY_OUTBOUND_ORIGINALS: all.map((pair) => pair.join("=")).join(),
+  };
+}
+
+function listenerOf(way: Way, spoken: Spoken): At {
+  return { host: CLIENT_IP, port: (way === "pair" ? 6000 : 5000) + PORTS[spoken].service };
+}
+
+function manifests(): string {
+  const ports = Object.entries(PORTS).map(
+    ([name, { service, target, appProtocol }]) =>
+      `{name: ${name}, port: ${service}, targetPort: ${target}${appProtocol ? `, appProtocol: ${appProtocol}` : ""}}`,
+  );
+  const services = Object.values(ENDS).map(
+    ({ name, service }) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: ns}
+spec: {clusterIP: ${service}, selector: {app: ${name}}, ports: [${ports.join(", ")}]}
+`,
+  );
+  return [
+    ...services,
+    podYaml("plain", ENDS.outbound.workload, { labels: "app: plain", meshed: false }),
+    podYaml("meshed", ENDS.pair.workload, {
+      labels: "app: meshed",
+      annotations: '{config.linkerd.io/opaque-ports: "8082"}',
+    }),
+    podYaml("client", CLIENT_IP, { labels: "app: client" }),
+  ].join("---");
+}
+
+async function hello(hosts: readonly string[], port: number): Promise<Http2Server[]> {
+  return Promise.all(
+    hosts.map(async (host) => {
+      const server = createServer();
+      server.on("stream", (stream: ServerHttp2Stream) => {
+        stream.on("error", () => {});
+        stream.respond({ ":status": 200 });
+        stream.end("hello");
+        stream.resume();
+      });
+      server.on("sessionError", () => {});
+      await new Promise<void>((done) => server.listen(port, host, done));
+      return server;
+    }),
+  );
+}
