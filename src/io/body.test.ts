@@ -1,3 +1,5 @@
+// Bodies between a scripted origin and a sink that writes down what it is told.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,5 @@
+// Connections over real sockets: hand-over, half-close, back-pressure, and memory that is lent out.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";

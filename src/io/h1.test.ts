@@ -55,20 +55,23 @@ async function answerTo(req: http.ClientRequest): Promise<[http.IncomingMessage,
   return [rsp, Buffer.concat(chunks)];
 }
 
+/** Answers with what it got, by length or by chunks as the client says, and with its sum in the fields or the trailers. */
+async function mirror(req: http.IncomingMessage, rsp: http.ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of req) chunks.push(chunk as Buffer);
+  const body = Buffer.concat(chunks);
+  const sum = createHash("sha1").update(body).digest("hex");
+  rsp.setHeader("X-Sum", sum);
+  rsp.setHeader("Set-Cookie", ["a=1", "b=2"]);
+  if (req.headers["x-length"] !== undefined) rsp.setHeader("Content-Length", body.length);
+  else rsp.setHeader("Trailer", "X-End");
+  for (let at = 0; at < body.length; at += 70_000) rsp.write(body.subarray(at, at + 70_000));
+  if (req.headers["x-length"] === undefined) rsp.addTrailers({ "X-End": sum });
+  rsp.end();
+}
+
 test("messages of every shape, many at a time, over few connections", async () => {
-  await using mesh = await hop(async (req, rsp) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of req) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks);
-    const sum = createHash("sha1").update(body).digest("hex");
-    rsp.setHeader("X-Sum", sum);
-    rsp.setHeader("Set-Cookie", ["a=1", "b=2"]);
-    if (req.headers["x-length"] !== undefined) rsp.setHeader("Content-Length", body.length);
-    else rsp.setHeader("Trailer", "X-End");
-    for (let at = 0; at < body.length; at += 70_000) rsp.write(body.subarray(at, at + 70_000));
-    if (req.headers["x-length"] === undefined) rsp.addTrailers({ "X-End": sum });
-    rsp.end();
-  });
+  await using mesh = await hop((req, rsp) => void mirror(req, rsp));
   const one = async (i: number): Promise<void> => {
     const body = randomBytes([0, 1, 100, 5000, 70_000, 300_000][i % 6]!);
     const headers: http.OutgoingHttpHeaders = {

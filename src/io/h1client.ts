@@ -3,22 +3,19 @@
 // cancels the request, which closes the connection.
 
 import { Fault } from "../base/fault.ts";
-import { hasHeader } from "../wire/headers.ts";
-import { CHUNKED, ResponseParser, UNTIL_CLOSE } from "../wire/http1.ts";
-import { Http1Printer, NO_LENGTH } from "../wire/http1print.ts";
+import { ResponseParser, UNTIL_CLOSE } from "../wire/http1.ts";
+import { Http1Printer } from "../wire/http1print.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "../wire/limits.ts";
 import { Body } from "./body.ts";
 import { type Conn, keep, type Reader } from "./conn.ts";
 import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
 import { H1Outgoing, type OutgoingOwner } from "./h1outgoing.ts";
+import { framingOf, printRequest } from "./h1request.ts";
 import { type HttpReq, HttpRsp, type Tunnel } from "./message.ts";
 
 type Resolve = (rsp: HttpRsp) => void;
 type Reject = (fault: Fault) => void;
 
-const CODED = "transfer-encoding: chunked\r\n";
-// WebSocket over HTTP/2 has no key (RFC 8441 §5), over HTTP/1 it must have one; nobody checks the answer to this.
-const WEBSOCKET_KEY = "sec-websocket-key: bm90aGluZyBzZWNyZXQgYg==\r\n";
 const MAX_INFORMATIONAL = 100;
 
 export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
@@ -27,27 +24,27 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   readonly done: Promise<void>;
   readonly conn: Conn;
   /** Told each time that it is good for another request. */
-  onReady: ((client: H1Client) => void) | undefined;
+  onReady: ((client: H1Client) => void) | undefined = undefined;
   /** Told once, when it takes no more requests. */
-  onClosed: ((client: H1Client) => void) | undefined;
+  onClosed: ((client: H1Client) => void) | undefined = undefined;
   /** Clock.now() at which it became idle; kept by its pool. */
-  idleAt: number;
+  idleAt = 0;
   private readonly parser: ResponseParser;
   private readonly printer: Http1Printer;
   private readonly incoming: H1Incoming;
   private readonly outgoing: H1Outgoing;
   /** The request under way. */
-  private req: HttpReq | undefined;
-  private answered: boolean;
-  private persistent: boolean;
-  private sending: boolean;
-  private tunnelling: boolean;
-  private leaving: boolean;
+  private req: HttpReq | undefined = undefined;
+  private answered = false;
+  private persistent = true;
+  private sending = false;
+  private tunnelling = false;
+  private leaving = false;
   /** Requests that were answered before this one. */
-  private served: number;
-  private informed: number;
+  private served = 0;
+  private informed = 0;
   /** The start of a head. */
-  private held: Buffer | undefined;
+  private held: Buffer | undefined = undefined;
   private resolve: Resolve;
   private reject: Reject;
   private readonly executor: (resolve: Resolve, reject: Reject) => void;
@@ -57,22 +54,10 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   constructor(conn: Conn, limits: Http1Limits = HTTP1_LIMITS) {
     this.done = new Promise((resolve) => (this.resolveDone = resolve));
     this.conn = conn;
-    this.onReady = undefined;
-    this.onClosed = undefined;
-    this.idleAt = 0;
     this.parser = new ResponseParser(limits);
     this.printer = new Http1Printer();
     this.incoming = new H1Incoming(conn, this, "response", limits);
     this.outgoing = new H1Outgoing(conn, this);
-    this.req = undefined;
-    this.answered = false;
-    this.persistent = true;
-    this.sending = false;
-    this.tunnelling = false;
-    this.leaving = false;
-    this.served = 0;
-    this.informed = 0;
-    this.held = undefined;
     this.resolve = nobody;
     this.reject = nobody;
     this.executor = (resolve, reject) => {
@@ -102,7 +87,7 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
     const promise = new Promise<HttpRsp>(this.executor);
     const { body } = req;
     const framing = framingOf(body);
-    this.outgoing.send(this.printHead(req, framing), body, framing, true);
+    this.outgoing.send(printRequest(req, framing, this.printer), body, framing, true);
     return promise;
   }
 
@@ -284,27 +269,9 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
     const retryable = stale && IDEMPOTENT.has(req.method);
     return new Fault("io", message, { side: "upstream", cause, retryable });
   }
-
-  // --- The request.
-
-  private printHead(req: HttpReq, framing: number): string {
-    const { method, authority, upgrade } = req;
-    const tunnel = upgrade !== undefined;
-    const length = framing > 0 || (framing === 0 && EXPECTS_BODY.has(method)) ? framing : NO_LENGTH;
-    let head = `${method} ${targetOf(req)} HTTP/1.1\r\n`;
-    head += this.printer.print(req.headers, length, authority);
-    if (length === 0 && !this.printer.hasLength && !tunnel) head += "content-length: 0\r\n";
-    if (framing === CHUNKED) head += CODED;
-    if (tunnel && upgrade !== "") head += upgradeFields(req);
-    else if (this.printer.hasTe) head += "connection: te\r\n";
-    return `${head}\r\n`;
-  }
 }
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
-// Methods whose requests some servers refuse without a length (411).
-const EXPECTS_BODY = new Set(["POST", "PUT", "PATCH"]);
-
 class ClientTunnel implements Tunnel {
   readonly incoming: Body;
   private readonly outgoing: H1Outgoing;
@@ -317,28 +284,6 @@ class ClientTunnel implements Tunnel {
   send(outgoing: Body): void {
     this.outgoing.send("", outgoing, UNTIL_CLOSE, false);
   }
-}
-
-function framingOf(body: Body): number {
-  if (body.whole === undefined) return body.length ?? CHUNKED;
-  return body.ended!.trailers === undefined ? body.whole.length : CHUNKED;
-}
-
-// RFC 9112 §3.2; the absolute form goes on to servers for which the client meant it.
-function targetOf(req: HttpReq): string {
-  if (req.method === "CONNECT") return req.authority;
-  if (!req.absolute) return req.path;
-  const path = req.path === "*" ? "" : req.path;
-  return `${req.scheme === "" ? "http" : req.scheme}://${req.authority}${path}`;
-}
-
-function upgradeFields(req: HttpReq): string {
-  let fields = "connection: upgrade\r\n";
-  if (!hasHeader(req.headers, "upgrade")) fields += `upgrade: ${req.upgrade}\r\n`;
-  if (req.upgrade === "websocket" && !hasHeader(req.headers, "sec-websocket-key")) {
-    fields += WEBSOCKET_KEY;
-  }
-  return fields;
 }
 
 function nobody(): void {}

@@ -1,3 +1,5 @@
+// The chunked coding: whatever its pieces, and what must not pass.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

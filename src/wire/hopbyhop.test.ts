@@ -1,3 +1,5 @@
+// Fields that stay behind when a message is forwarded, and fields as they are written.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Headers } from "./headers.ts";

@@ -1,3 +1,5 @@
+// Heads of HTTP/1: what is read of good ones, and that all others are refused.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
