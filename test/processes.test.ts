@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Pod } from "./kinds.ts";
-import { startLocal } from "./local.ts";
-import type { LogLine } from "./logs.ts";
-import { parseManifests } from "./manifests.ts";
-import type { Mesh } from "./mesh.ts";
-import { connectMesh } from "./remote.ts";
+import type { Pod } from "../src/platform/kinds.ts";
+import { startLocal } from "../src/platform/local.ts";
+import type { LogLine } from "../src/platform/logs.ts";
+import { parseManifests } from "../src/platform/manifests.ts";
+import type { Mesh } from "../src/platform/mesh.ts";
+import { connectMesh } from "../src/platform/remote.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "mesh-"));
 after(() => rmSync(dir, { recursive: true, force: true }));
