@@ -2,21 +2,30 @@
 // Each mesh has loopback addresses of its own, so that tests may run side by side.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, request, type IncomingHttpHeaders, type RequestListener } from "node:http";
+import {
+  createServer,
+  request,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from "node:http";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { startProxy, type RunningProxy } from "../../src/proxy/start.ts";
-import { startControlPlane, type ControlPlane } from "../support/controlplane.ts";
+import { controlPlane, type ControlPlane } from "./plane.ts";
 import { podYaml } from "../support/world.ts";
 
 export type TestMesh = {
-  /** The workload behind the service, the one that calls it, and the control plane. */
+  /** The workload behind the service, another one of it, and the one that calls it. */
   readonly server: string;
+  readonly second: string;
   readonly client: string;
   readonly plane: ControlPlane;
-  /** Starts the sidecars of both workloads. */
+  /** The environment of the sidecar of a pod at an address. */
+  env(pod: string, ip: string): Record<string, string>;
+  /** Starts the sidecars of the first server and of the client. */
   start(env?: Record<string, string>): Promise<{ inbound: RunningProxy; outbound: RunningProxy }>;
 };
 
@@ -29,49 +38,47 @@ let meshes = 0;
 export async function mesh(t: TestContext, more = ""): Promise<TestMesh> {
   const folder = mkdtempSync(join(tmpdir(), "paths-"));
   const net = `127.${78 + (process.pid % 100)}.${meshes++ % 250}`;
-  const [control, server, client] = [`${net}.1`, `${net}.2`, `${net}.3`];
-  const yaml = [
-    SERVICE,
-    podYaml("web-1", server),
-    podYaml("client", client, { labels: "app: client" }),
-    more,
-  ];
-  const plane = await startControlPlane(yaml.filter(Boolean).join("\n---\n"), {
-    ip: control,
-    port: 28_086,
-    folder,
-  });
-  const closers: (() => unknown)[] = [];
+  const [control, server, client, second] = [`${net}.1`, `${net}.2`, `${net}.3`, `${net}.4`];
+  const pods = [podYaml("web-1", server), podYaml("client", client, { labels: "app: client" })];
+  const yaml = [SERVICE, ...pods, more].filter(Boolean).join("\n---\n");
+  const plane = await controlPlane(yaml, control, folder);
+  const proxies: RunningProxy[] = [];
   t.after(async () => {
-    for (const close of closers.reverse()) await close();
+    await Promise.all(proxies.map((proxy) => proxy.drain()));
     await plane.stop();
     rmSync(folder, { recursive: true });
   });
-  const own = (pod: string, ip: string): Record<string, string> => ({
-    ...plane.env({ pod, serviceAccount: "web" }),
+  const env = (pod: string, ip: string): Record<string, string> => ({
+    ...plane.env(pod),
     LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:4143`,
     LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:4190`,
     LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
-    LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD: "1s",
+    LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD: "100ms",
     LINKERD2_PROXY_LOG: process.env["TEST_LOG"] ?? "off",
     LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
   });
+  const run = async (variables: Record<string, string>): Promise<RunningProxy> => {
+    const proxy = await startProxy(variables);
+    proxies.push(proxy);
+    await proxy.ready;
+    return proxy;
+  };
+  const listens = [`${client}:${PORTS.http}`, `${client}:${PORTS.db}`];
+  const outboundEnv = {
+    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: listens.join(","),
+    LINKERD_PROXY_OUTBOUND_ORIGINALS: `${listens[0]}=10.96.0.1:80,${listens[1]}=10.96.0.1:3306`,
+  };
   return {
     server,
+    second,
     client,
     plane,
-    start: async (env = {}) => {
-      const inbound = await startProxy({ ...own("web-1", server), ...env });
-      closers.push(() => inbound.drain());
-      const listens = [`${client}:${PORTS.http}`, `${client}:${PORTS.db}`];
-      const outbound = await startProxy({
-        ...own("client", client),
-        LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: listens.join(","),
-        LINKERD_PROXY_OUTBOUND_ORIGINALS: `${listens[0]}=10.96.0.1:80,${listens[1]}=10.96.0.1:3306`,
-        ...env,
-      });
-      closers.push(() => outbound.drain());
-      await Promise.all([inbound.ready, outbound.ready]);
+    env,
+    start: async (extra = {}) => {
+      const [inbound, outbound] = await Promise.all([
+        run({ ...env("web-1", server), ...extra }),
+        run({ ...env("client", client), ...outboundEnv, ...extra }),
+      ]);
       return { inbound, outbound };
     },
   };
@@ -83,13 +90,14 @@ export async function application(
   ip: string,
   listener: RequestListener,
   port = 8080,
-): Promise<void> {
+): Promise<Server> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(port, ip, resolve));
   t.after(() => {
     server.closeAllConnections();
     server.close();
   });
+  return server;
 }
 
 /** An application of bytes at `ip:port`. */
@@ -118,26 +126,26 @@ export type Reply = {
   readonly body: string;
 };
 
-/** One HTTP/1 request on a connection of its own. */
+/** One HTTP/1 request on a connection of its own; a POST when there is something to send. */
 export function get(
   host: string,
   port: number,
   path = "/",
   headers: Record<string, string> = {},
+  sent?: Buffer,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const req = request(
-      { host, port, path, headers: { host: "web.ns", ...headers }, agent: false },
-      (rsp) => {
-        let body = "";
-        rsp.setEncoding("utf8");
-        rsp.on("data", (chunk: string) => (body += chunk));
-        rsp.on("end", () => resolve({ status: rsp.statusCode!, headers: rsp.headers, body }));
-        rsp.on("error", reject);
-      },
-    );
+    const method = sent ? "POST" : "GET";
+    const fields = { host: "web.ns", ...headers };
+    const req = request({ host, port, path, method, headers: fields, agent: false }, (rsp) => {
+      let body = "";
+      rsp.setEncoding("utf8");
+      rsp.on("data", (chunk: string) => (body += chunk));
+      rsp.on("end", () => resolve({ status: rsp.statusCode!, headers: rsp.headers, body }));
+      rsp.on("error", reject);
+    });
     req.on("error", reject);
-    req.end();
+    req.end(sent);
   });
 }
 
@@ -167,6 +175,15 @@ export function read(socket: Socket): Promise<string> {
   });
 }
 
+/** Waits until `check` holds, asking again and again; fails after some seconds. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (await check()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`it did not come to be: ${check.toString()}`);
+}
+
 const SERVICE = `
 apiVersion: v1
 kind: Service
@@ -176,3 +193,23 @@ spec:
   selector: {app: web}
   ports: [{name: http, port: 80, targetPort: http}, {name: db, port: 3306, targetPort: db}]
 `;
+
+/** The first series of `name` whose labels include `labels`, on the admin page of the sidecar at `ip`. */
+export async function metric(
+  ip: string,
+  name: string,
+  labels: Record<string, string>,
+): Promise<{ labels: Record<string, string>; value: number } | undefined> {
+  const { body } = await get(ip, 4191, "/metrics");
+  for (const line of body.split("\n")) {
+    const [, found, text = "", value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+    if (found !== name) continue;
+    const own = Object.fromEntries(
+      [...text.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, content]) => [key!, content!]),
+    );
+    if (Object.entries(labels).every(([key, content]) => own[key] === content)) {
+      return { labels: own, value: Number(value) };
+    }
+  }
+  return undefined;
+}
