@@ -104,6 +104,9 @@ export class HttpRsp {
   /** As for a request. */
   neverIndexed: readonly string[] | undefined;
   body: Body;
+  /** Clock.now() when its head had come and when its body had ended, once somebody has looked; 0 before. */
+  at: number;
+  endAt: number;
   /** The byte stream after 101 or a 2xx to CONNECT. */
   tunnel: Tunnel | undefined;
   /** Asks the server to close the client's connection after this response. */
@@ -117,6 +120,8 @@ export class HttpRsp {
     this.headers = headers;
     this.neverIndexed = undefined;
     this.body = body;
+    this.at = 0;
+    this.endAt = 0;
     this.tunnel = undefined;
     this.close = false;
     this.fault = undefined;

@@ -9,6 +9,7 @@ import { HttpReq, type HttpRsp } from "../io/message.ts";
 import { type Balancer, describe, seconds } from "./balance.ts";
 import type { Target } from "./endpoint.ts";
 import type { Backend } from "./distribute.ts";
+import { startOf } from "./exchange.ts";
 import type { Service } from "./types.ts";
 
 export type QueueOptions = {
@@ -62,7 +63,7 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     this.failfast = false;
     this.timer = undefined;
     this.closed = false;
-    this.service = (req) => this.take(req);
+    this.service = (req) => this.take(req, this.startOf(req));
     this.again = (req, fault) => this.retake(req, fault);
     balancer.onChange = () => this.changed();
     this.changed();
@@ -87,11 +88,15 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     this.refuseAll();
   }
 
-  private take(req: Req): Promise<Rsp> {
-    const now = this.options.clock.now();
+  private startOf(req: Req): number {
+    const { clock } = this.options;
+    return req instanceof HttpReq ? startOf(req, clock) : clock.now();
+  }
+
+  private take(req: Req, now: number): Promise<Rsp> {
     const tried = req instanceof HttpReq ? req.tried : undefined;
     const endpoint = this.balancer.pick(now, tried);
-    if (endpoint === undefined) return this.wait(req, now);
+    if (endpoint === undefined) return this.wait(req);
     this.options.watcher?.passed(0);
     return endpoint.send(req, now, this.again);
   }
@@ -99,21 +104,22 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
   // A connection could not be made. Its endpoint is shut now; another one may do, or this one a moment later.
   private retake(req: Req, fault: Fault): Promise<Rsp> {
     const { clock, failfastMs } = this.options;
+    const now = clock.now();
     if (req instanceof HttpReq) {
       (req.tried ??= []).push(req.endpoint);
-      if (clock.now() - req.at >= failfastMs) return Promise.reject(fault);
+      if (now - req.at >= failfastMs) return Promise.reject(fault);
     } else if (!this.balancer.available) {
       return Promise.reject(fault);
     }
-    return this.take(req);
+    return this.take(req, now);
   }
 
-  private wait(req: Req, now: number): Promise<Rsp> {
-    const { capacity, watcher } = this.options;
+  private wait(req: Req): Promise<Rsp> {
+    const { capacity, clock, watcher } = this.options;
     if (this.failfast || this.isEmpty || this.closed) return Promise.reject(this.refusal());
     if (this.waiters.size >= capacity) return Promise.reject(this.full());
     return new Promise((resolve, reject) => {
-      const waiter: Waiter<Req, Rsp> = { req, at: now, resolve, reject };
+      const waiter: Waiter<Req, Rsp> = { req, at: clock.now(), resolve, reject };
       this.waiters.add(waiter);
       watcher?.length(this.waiters.size);
       if (req instanceof HttpReq) {

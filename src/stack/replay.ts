@@ -1,5 +1,5 @@
-// Keeps a request's body for further attempts. A body that came whole with its head costs nothing; one that streams
-// is remembered up to a limit while it passes. Beyond the limit the request can only be sent once.
+// Keeps a request's body that streams for further attempts: it is remembered up to a limit while it passes. Beyond the
+// limit the request can only be sent once. A body that came whole with its head needs none of this.
 
 import type { Fault } from "../base/fault.ts";
 import { Body, type Origin, type Sink } from "../io/body.ts";
@@ -27,7 +27,7 @@ export class Replay implements Sink, Origin {
   constructor(source: Body, maxBytes: number) {
     this.source = source;
     this.maxBytes = maxBytes;
-    this.lost = source.whole !== undefined && source.whole.length > maxBytes;
+    this.lost = false;
     this.kept = [];
     this.keptBytes = 0;
     this.current = undefined;
@@ -40,8 +40,6 @@ export class Replay implements Sink, Origin {
   /** The body for the next attempt: what has passed already, then the rest. */
   next(): Body {
     const { source } = this;
-    // Once it is all there, it can be sent any number of times as it is.
-    if (!this.started && source.whole !== undefined) return source;
     if (this.ended) return Body.of(Buffer.concat(this.kept), this.trailers);
     const body = (this.current = Body.stream(this, source.length));
     for (const chunk of this.kept) body.push(chunk);

@@ -97,7 +97,8 @@ class Call {
   private readonly next: HttpService;
   private readonly timed: HttpService;
   private readonly req: HttpReq;
-  private readonly replay: Replay;
+  // Only for a body that streams: one that is all there can be sent any number of times as it is.
+  private readonly replay: Replay | undefined;
   // The request as it came, since the filters and the client below change the one that they get.
   private readonly headers: string[];
   private readonly path: string;
@@ -113,7 +114,8 @@ class Call {
     this.next = next;
     this.timed = timed;
     this.req = req;
-    this.replay = new Replay(req.body, rules.policy.maxBodyBytes);
+    this.replay =
+      req.body.whole === undefined ? new Replay(req.body, rules.policy.maxBodyBytes) : undefined;
     this.headers = req.headers.slice();
     this.path = req.path;
     this.authority = req.authority;
@@ -128,8 +130,10 @@ class Call {
     const { limit, attemptMs } = this.rules.policy;
     const last = this.retries >= limit;
     if (this.retries > 0 || attemptMs !== undefined) this.current = this.copy();
-    if (last) this.replay.settle();
-    this.current.body = this.replay.next();
+    if (this.replay !== undefined) {
+      this.current.body = this.replay.next();
+      if (last) this.replay.settle();
+    }
     const send = last ? this.next : this.timed;
     return send(this.current).then(
       (rsp) => this.judge(rsp),
@@ -169,7 +173,7 @@ class Call {
 
   private mayRetry(): boolean {
     const { policy, options } = this.rules;
-    if (this.req.cancelled !== undefined || this.replay.lost) return false;
+    if (this.req.cancelled !== undefined || this.replay?.lost) return false;
     if (this.retries >= policy.limit) {
       options.counters?.limitExceeded.inc();
       return false;
@@ -196,7 +200,7 @@ class Call {
   }
 
   private done<R extends HttpRsp | undefined>(rsp: R): R {
-    this.replay.settle();
+    this.replay?.settle();
     this.req.endpoint = this.current.endpoint;
     return rsp;
   }
