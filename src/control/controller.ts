@@ -23,6 +23,7 @@ import { destination } from "./destination.ts";
 import { certify } from "./identity.ts";
 import type { Issuer } from "./issuer.ts";
 import { policy } from "./policy.ts";
+import { writeStatuses } from "./statuses.ts";
 import type { MeshSettings, World } from "./world.ts";
 import { watchWorld } from "./world.ts";
 
@@ -60,6 +61,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   let latest: World | undefined;
   // Observed for as long as the process lives: streams come and go, what is known stays.
   scope.defer(world.each((next) => (latest = next)));
+  if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock));
 
   const grpc = (implementations: readonly Implementation[]) => {
     const service = grpcService(implementations, { clock });
