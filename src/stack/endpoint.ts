@@ -134,14 +134,20 @@ export class HttpEndpoint<T extends Target = Target>
 
   send(req: HttpReq, now: number, again: Again<HttpReq, HttpRsp>): Promise<HttpRsp> {
     const x = new Exchange(req, now, this.clock, this.watchers);
+    // The filters below change the request for this endpoint; another one must get it as it came.
+    const { headers, authority, scheme } = req;
+    req.headers = headers.slice();
     req.endpoint = this;
     x.begin();
     return this.service(req).then(
       (rsp) => x.head(rsp),
       (thrown) => {
         const fault = x.fail(thrown);
-        if (neverLeft(fault, req)) return again(req, fault);
-        throw fault;
+        if (!neverLeft(fault, req)) throw fault;
+        req.headers = headers;
+        req.authority = authority;
+        req.scheme = scheme;
+        return again(req, fault);
       },
     );
   }
@@ -181,11 +187,11 @@ function asksForRest(status: number, grpcStatus: number | undefined): boolean {
   );
 }
 
-// Only a failed connect is safe whatever the body; a refused stream may have taken a part of a streaming one.
+// Only a failed connect is safe whatever the body; else a part of a streaming one may be gone.
 function neverLeft(fault: Fault, req: HttpReq): boolean {
   if (!fault.retryable || req.cancelled !== undefined) return false;
   if (fault.code === "connect-failed" || fault.code === "connect-timeout") return true;
-  return fault.code === "refused-stream" && req.body.whole !== undefined;
+  return fault.side === "upstream" && req.body.whole !== undefined;
 }
 
 const unbound: HttpService = () => Promise.reject(new Error("endpoint without a service"));

@@ -5,7 +5,7 @@ import { Fault } from "../base/fault.ts";
 import { seededRandom } from "../base/random.ts";
 import { Var } from "../base/watch.ts";
 import type { HttpReq } from "../io/message.ts";
-import { pass, request, response, scripted, turn } from "../../test/support/messages.ts";
+import { pass, request, response, scripted, streaming, turn } from "../../test/support/messages.ts";
 import { Balancer } from "./balance.ts";
 import { HttpEndpoint, type Target } from "./endpoint.ts";
 import { Queue } from "./queue.ts";
@@ -151,6 +151,35 @@ test("a failed connect sends the request to another endpoint", async () => {
   w.set("bad1", "bad2", "good");
   assert.equal((await w.queue.service(request())).status, 200);
   assert.equal(seen.at(-1), "good");
+});
+
+test("another endpoint gets the request as it came, whatever was done to it for the first", async () => {
+  const refused = new Fault("refused-stream", "not now", { side: "upstream", retryable: true });
+  const seen: string[] = [];
+  const w = world(() => async (req: HttpReq) => {
+    seen.push(`${req.authority} ${req.headers.join(" ")}`);
+    req.headers.push("l5d-orig-proto", "HTTP/1.1");
+    req.authority = "gateway";
+    if (seen.length === 1) throw refused;
+    return response();
+  });
+  w.set("a", "b");
+  await w.queue.service(request({ headers: ["l5d-require-id", "web"] }));
+  assert.deepEqual(seen, Array(2).fill("web.example:80 l5d-require-id web"));
+});
+
+test("a streaming body that may be gone in part is not sent elsewhere", async () => {
+  const refused = new Fault("refused-stream", "not now", { side: "upstream", retryable: true });
+  let sent = 0;
+  const w = world(() => async () => {
+    sent += 1;
+    throw refused;
+  });
+  w.set("a", "b");
+  await assert.rejects(w.queue.service(request({ body: streaming().body })), {
+    code: "refused-stream",
+  });
+  assert.equal(sent, 1);
 });
 
 test("a failed connect with no other endpoint waits for one, and fails when the time is over", async () => {
