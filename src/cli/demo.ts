@@ -10,7 +10,7 @@ import { vizApi } from "../viz/api.ts";
 import type { Viz } from "../viz/start.ts";
 import { command } from "./command.ts";
 import { duration, optional } from "./flag.ts";
-import { stateDirOf } from "./local.ts";
+import { stateDirOf } from "./localaccess.ts";
 import { HOME, runLocal } from "./running.ts";
 import { printStat } from "./stat.ts";
 import type { Terminal } from "./terminal.ts";

@@ -26,7 +26,7 @@ import { tapPath, Unframer } from "../viz/tapapi.ts";
 import { kindOf } from "../viz/kinds.ts";
 import { watchWorld } from "../viz/world.ts";
 import type { Globals } from "./command.ts";
-import { connectLocal } from "./local.ts";
+import { connectLocal } from "./localaccess.ts";
 import type { Client, Mesh } from "./mesh.ts";
 import { hostOf, VIZ_PORT } from "./running.ts";
 

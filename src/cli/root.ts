@@ -1,6 +1,7 @@
 // The table of all commands. A verb lives in its own file; here is only where it stands.
 
 import { authz } from "./authz.ts";
+import { check, vizCheck } from "./checkverb.ts";
 import type { Command } from "./command.ts";
 import { command } from "./command.ts";
 import { completion } from "./completion.ts";
@@ -20,7 +21,7 @@ import { version } from "./version.ts";
 const viz = command({
   name: "viz",
   summary: "Metrics, live calls and the dashboard",
-  commands: [stat, top, tap, routes, edges, authz, dashboard, vizList],
+  commands: [vizCheck, stat, top, tap, routes, edges, authz, dashboard, vizList],
 });
 
 /** Old habits: verbs that moved below `viz`. */
@@ -33,5 +34,5 @@ export const root = command({
   name: "linkerd",
   summary:
     "A service mesh: encrypts, balances, retries and measures what your services say to each other",
-  commands: [authz, completion, demo, diagnostics, identity, local, version, viz, ...moved],
+  commands: [authz, check, completion, demo, diagnostics, identity, local, version, viz, ...moved],
 });

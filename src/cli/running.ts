@@ -19,12 +19,12 @@ import { clientVersion } from "./version.ts";
 /** The folder of the program: its sources in a clone, what was built from them elsewhere. */
 export const HOME = join(import.meta.dirname, "../..");
 
-/** The words that start one of our programs again. */
+const MAIN = ["dist/main.js", "src/main.ts"].map((path) => join(HOME, path));
+
+/** The words that start one of our programs again, in the form (built, or sources) in which this one runs. */
 export function programArgv(...words: string[]): string[] {
-  const main = ["src/main.ts", "dist/main.js"]
-    .map((path) => join(HOME, path))
-    .find((path) => existsSync(path));
-  return [process.execPath, main!, ...words];
+  const own = MAIN.find((path) => path === process.argv[1]);
+  return [process.execPath, own ?? MAIN.find((path) => existsSync(path))!, ...words];
 }
 
 /** The port of viz on the address of a local mesh's control plane. */
@@ -53,7 +53,7 @@ export async function runLocal(
       version: clientVersion(terminal.env),
     });
     terminal.scope.defer(() => viz.close());
-    await ready(mesh, terminal, spinner.say);
+    await ready(mesh, terminal, (what) => spinner.say(what));
     return { mesh, status: await mesh.status.next(), viz };
   } finally {
     spinner.stop();

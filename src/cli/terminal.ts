@@ -1,6 +1,7 @@
 // Where a command writes and how it learns that the user has had enough. Commands never touch `process`, so
 // that a test can read what they print and stop them.
 
+import { MessageChannel } from "node:worker_threads";
 import { Scope } from "../base/scope.ts";
 import type { Close } from "../base/watch.ts";
 
@@ -50,6 +51,10 @@ export function processTerminal(): Terminal {
       void scope.close();
     });
   }
+  // Timers of the clock hold no process; a command that waits for one does.
+  const { port1: held } = new MessageChannel();
+  held.ref();
+  scope.defer(() => held.close());
   // A reader that has seen enough (`| head`) is success, not a failure.
   stdout.on("error", () => void scope.close().then(() => process.exit(0)));
   return {

@@ -114,8 +114,9 @@ export class TopBoard {
     this.#lines.set(key, line);
   }
 
-  /** The table, the most frequent calls first. */
+  /** The table, the most frequent calls first; "" before the first call. */
   print(): string {
+    if (this.#lines.size === 0) return "";
     const lines = [...this.#lines.values()].sort((a, b) => b.count - a.count);
     return printTable(this.#columns, lines);
   }

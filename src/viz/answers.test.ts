@@ -93,6 +93,7 @@ const to = (name: string): string =>
   `direction="outbound",tls="true",server_id="${identity(name)}",dst_namespace="${ns}",dst_deployment="${name}",dst_pod="${name}-1",dst_service="${name}-svc"`;
 const from = (name: string): string =>
   `direction="inbound",tls="true",client_id="${identity(name)}"`;
+const probe = 'direction="inbound",route_name="probe",tls="no_identity"';
 const routed = (direction: string, route: string): string =>
   `direction="${direction}",dst="voting-svc.${ns}.svc.cluster.local:8080",rt_route="${route}"`;
 
@@ -112,11 +113,12 @@ function proxies(scale: number): Record<string, string> {
       `route_actual_response_total{${routed("outbound", "POST /Vote")},classification="failure"} ${n(15)}\n` +
       `inbound_http_authz_allow_total{srv_kind="server",srv_name="web-http",authz_kind="authorizationpolicy",authz_name="bots"} ${n(96)}\n` +
       `inbound_http_authz_deny_total{srv_kind="server",srv_name="web-http"} ${n(6)}\n`,
-    emoji: say(from("web"), { ok: n(100), open: 1 }),
+    emoji: say(from("web"), { ok: n(100), open: 1 }) + say(probe, { ok: n(5), bad: n(5) }),
     voting:
       say(from("web"), { ok: n(40), bad: n(10), open: 1 }) +
       say(routed("inbound", "POST /Vote"), { ok: n(40), bad: n(10) }, "route_"),
     "vote-bot":
+      say(probe, { ok: n(5) }) +
       say(to("web"), { ok: n(90), bad: n(10), ms: 10, open: 1 }) +
       'tcp_open_connections{direction="outbound",peer="dst",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",dst_namespace="other",dst_deployment="db"} 1\n',
   };
@@ -139,6 +141,7 @@ function ask(kind: string, name: string, more: Partial<StatQuery> = {}) {
     windowMs: 60_000,
     tcp: true,
     podsOnly: false,
+    probes: true,
     ...more,
   });
 }
@@ -146,10 +149,10 @@ function ask(kind: string, name: string, more: Partial<StatQuery> = {}) {
 const short = (rows: Awaited<ReturnType<typeof stat>>): unknown[] =>
   rows.map(({ thing, http, tcp }) => [thing.name, http?.success, http?.failure, tcp?.open]);
 
-test("stat: workloads, pods and namespaces are seen by their own proxies", async () => {
+test("stat: workloads, pods and namespaces are seen by their own proxies; probes count only where nothing else does", async () => {
   assert.deepEqual(short(await ask("deployment", "")), [
     ["emoji", 100, 0, 1],
-    ["vote-bot", undefined, undefined, undefined],
+    ["vote-bot", 5, 0, 0],
     ["voting", 40, 10, 1],
     ["web", 96, 10, 3],
   ]);
@@ -278,6 +281,7 @@ test("graph: who calls whom, and who comes from outside", async () => {
   );
   const web = page.workloads.find((row) => row.name === "web")!;
   assert.equal(web.rps, 106);
+  assert.equal(page.workloads.find((row) => row.name === "vote-bot")!.rps, null);
   assert.equal(web.rate.at(-1), 10.6);
   assert.equal(web.p50! > 1 && web.p50! <= 10, true);
 });

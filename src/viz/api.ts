@@ -66,6 +66,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
               from: outbound.case === "fromResource" ? named(outbound.value) : undefined,
               tcp: tcpStats,
               podsOnly: skipStats,
+              probes: true,
             }),
           ),
         );

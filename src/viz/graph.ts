@@ -6,7 +6,7 @@ import type { Match, Metrics } from "./metrics.ts";
 import type { StatRow } from "./stat.ts";
 import { stat } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
-import { groupLabels, httpTraffic, sliceKey, tcpTraffic } from "./traffic.ts";
+import { groupLabels, httpTraffic, NO_PROBES, sliceKey, tcpTraffic } from "./traffic.ts";
 import type { Named, World } from "./world.ts";
 
 /** What a call is protected by: mutual TLS, nothing, or some calls by one and some by the other. */
@@ -68,7 +68,14 @@ async function workloadStats(
   const lists = await Promise.all(
     kinds.map(async ({ name: kind }) => {
       const of = { kind, namespace, name: "" };
-      const query = { of, selector: () => true, windowMs, tcp: true, podsOnly: false };
+      const query = {
+        of,
+        selector: () => true,
+        windowMs,
+        tcp: true,
+        podsOnly: false,
+        probes: false,
+      };
       const [rows, past] = await Promise.all([
         stat(world, metrics, query),
         pastOf(metrics, kind, namespace, points),
@@ -84,7 +91,7 @@ async function workloadStats(
 
 async function pastOf(metrics: Metrics, kind: string, namespace: string, points: number) {
   const by = groupLabels(kind, "");
-  const match: Match = { direction: "inbound", namespace: namespace || undefined };
+  const match: Match = { direction: "inbound", namespace: namespace || undefined, ...NO_PROBES };
   const groupBy = [...by, "classification"];
   const groups = await metrics.trend("response_total", match, groupBy, STEP_MS, points);
   const byKey = new Map(groups.map(({ labels, values }) => [sliceKey(labels, groupBy), values]));
@@ -102,7 +109,7 @@ async function pastOf(metrics: Metrics, kind: string, namespace: string, points:
 async function allCalls(metrics: Metrics, namespace: string, windowMs: number): Promise<Call[]> {
   const by = [...LABELS, ...DST_LABELS, "dst_service", "tls"];
   const outbound: Match = { direction: "outbound" };
-  const inbound: Match = { direction: "inbound", client_id: "" };
+  const inbound: Match = { direction: "inbound", client_id: "", ...NO_PROBES };
   const [http, tcp, outside] = await Promise.all([
     httpTraffic(metrics, { match: outbound, by }, windowMs),
     tcpTraffic(metrics, { match: { ...outbound, peer: "dst" }, by }, windowMs),

@@ -3,8 +3,8 @@
 
 import type { Labels } from "./text.ts";
 
-/** What a label must be: this text (absent is ""), one of these texts, or anything but absent. */
-export type Wanted = string | readonly string[] | typeof PRESENT;
+/** What a label must be: this text (absent is ""), one of these, anything but one text, or anything but absent. */
+export type Wanted = string | readonly string[] | { readonly not: string } | typeof PRESENT;
 
 /** Any value but "". */
 export const PRESENT: unique symbol = Symbol("present");
@@ -46,19 +46,15 @@ export interface Metrics {
 export function matches(labels: Labels, match: Match): boolean {
   for (const name in match) {
     const wanted = match[name];
-    if (wanted === undefined) continue;
-    const value = labels[name] ?? "";
-    if (
-      wanted === PRESENT
-        ? value === ""
-        : typeof wanted === "string"
-          ? value !== wanted
-          : !wanted.includes(value)
-    ) {
-      return false;
-    }
+    if (wanted !== undefined && !isWanted(labels[name] ?? "", wanted)) return false;
   }
   return true;
+}
+
+function isWanted(value: string, wanted: Wanted): boolean {
+  if (wanted === PRESENT) return value !== "";
+  if (typeof wanted === "string") return value === wanted;
+  return "not" in wanted ? value !== wanted.not : wanted.includes(value);
 }
 
 /** Quantile `q` of a histogram from cumulative counts by upper bound, straight lines within a bucket (as Prometheus does). */

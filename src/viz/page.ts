@@ -4,7 +4,7 @@ import type { Call, Graph, WorkloadStat } from "./graph.ts";
 import type { Metrics } from "./metrics.ts";
 import { quantile } from "./metrics.ts";
 import type { Traffic } from "./traffic.ts";
-import { matchOf } from "./traffic.ts";
+import { matchOf, NO_PROBES } from "./traffic.ts";
 import type { Named } from "./world.ts";
 
 /** "deployment/emojivoto/web" */
@@ -62,7 +62,7 @@ const HISTORY_POINTS = 60;
 
 /** The last ten minutes of one workload, for /api/history. */
 export async function historyPage(metrics: Metrics, of: Named, at: number) {
-  const match = { direction: "inbound", ...matchOf(of, "") };
+  const match = { direction: "inbound", ...NO_PROBES, ...matchOf(of, "") };
   const [counts, buckets] = await Promise.all([
     metrics.trend("response_total", match, ["classification"], HISTORY_STEP_MS, HISTORY_POINTS),
     metrics.trend("response_latency_ms_bucket", match, ["le"], HISTORY_STEP_MS, HISTORY_POINTS),

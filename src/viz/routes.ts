@@ -4,7 +4,7 @@
 import type { Match, Metrics } from "./metrics.ts";
 import { order } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
-import { httpTraffic, matchOf, sliceKey } from "./traffic.ts";
+import { httpTraffic, matchOf, NO_PROBES, sliceKey } from "./traffic.ts";
 import type { Named, World } from "./world.ts";
 import { isWanted, podsOf, thingsOf } from "./world.ts";
 
@@ -87,7 +87,7 @@ async function rowsOf(
           // A service has one name but may have several ports: the busiest speaks for the latency.
           effective:
             found.length > 0 ? found.reduce(addTraffic) : profile ? undefined : plain(service),
-          actual: to && sent.length > 0 ? tally(sent) : undefined,
+          actual: to && (sent.length > 0 ? tally(sent) : profile ? undefined : plain(service)),
         };
       });
     })
@@ -110,7 +110,7 @@ async function profileless(
     return ({ namespace, name }) =>
       found.get(sliceKey({ dst_namespace: namespace, dst_service: name }, by));
   }
-  const match: Match = { direction: "inbound", ...matchOf(of, "") };
+  const match: Match = { direction: "inbound", ...NO_PROBES, ...matchOf(of, "") };
   const all = (await httpTraffic(metrics, { match, by: [] }, windowMs)).get("");
   return () => (services.length === 1 ? all : undefined);
 }

@@ -7,6 +7,7 @@ import { Fault } from "../base/fault.ts";
 import type { Close, Watch } from "../base/watch.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import type { Store } from "./store.ts";
+import type { Labels } from "./text.ts";
 import type { MeshPod, World } from "./world.ts";
 
 /** Reads the metrics of a pod's proxy; rejects when it cannot. */
@@ -29,7 +30,8 @@ export function scrape(
       read(pod)
         .then(
           // The pod's name, because an address may belong to another pod tomorrow.
-          (text) => store.take(`${pod.namespace}/${pod.name}`, pod.metricLabels, text),
+          (text) =>
+            store.take(`${pod.namespace}/${pod.name}`, pod.metricLabels, text, isScrape(pod)),
           () => {},
         )
         .finally(() => busy.delete(pod.ip));
@@ -41,6 +43,13 @@ export function scrape(
     timer.cancel();
     stopWatching();
   };
+}
+
+// Our own requests say nothing about the application, and there are many of them. Probes stay.
+function isScrape({ adminPort }: MeshPod): (labels: Labels) => boolean {
+  const port = String(adminPort);
+  return ({ direction, target_port, route_name }) =>
+    direction === "inbound" && target_port === port && route_name !== "probe";
 }
 
 // A dump of this size is no proxy's.

@@ -3,7 +3,15 @@
 import type { Match, Metrics } from "./metrics.ts";
 import type { Selector } from "./selector.ts";
 import type { TcpTraffic, Traffic } from "./traffic.ts";
-import { groupLabels, httpTraffic, matchOf, sliceKey, tcpTraffic } from "./traffic.ts";
+import {
+  groupLabels,
+  httpTraffic,
+  matchOf,
+  NO_PROBES,
+  servedTraffic,
+  sliceKey,
+  tcpTraffic,
+} from "./traffic.ts";
 import type { MeshPod, Named, Thing, World } from "./world.ts";
 import { isWanted, podsOf, thingsOf } from "./world.ts";
 
@@ -18,6 +26,8 @@ export type StatQuery = {
   /** Whether connections and bytes are wanted, and whether only the pods are. */
   readonly tcp: boolean;
   readonly podsOnly: boolean;
+  /** Whether what has had nothing but probes is known by those; else it has no traffic. */
+  readonly probes: boolean;
 };
 
 export type StatRow = {
@@ -40,9 +50,12 @@ export async function stat(world: World, metrics: Metrics, query: StatQuery): Pr
   const by = query.of.kind === "server" ? SERVER_LABELS : groupLabels(query.of.kind, side);
   const { windowMs } = query;
   const peer = match["direction"] === "inbound" ? "src" : "dst";
+  const isOwn = match["direction"] === "inbound";
+  const requests = query.probes && isOwn ? servedTraffic : httpTraffic;
+  const wanted = query.probes || !isOwn ? match : { ...match, ...NO_PROBES };
   const none = Promise.resolve(new Map<string, never>());
   const [http, tcp, authz] = await Promise.all([
-    query.podsOnly ? none : httpTraffic(metrics, { match, by }, windowMs),
+    query.podsOnly ? none : requests(metrics, { match: wanted, by }, windowMs),
     query.podsOnly || !query.tcp
       ? none
       : tcpTraffic(metrics, { match: { ...match, peer }, by }, windowMs),

@@ -54,6 +54,7 @@ class Series {
 class Target {
   /** By the series' own text, which saves parsing its labels again at each scrape. */
   readonly series = new Map<string, Series>();
+  readonly ignored = new Set<string>();
   scraped = false;
 }
 
@@ -83,8 +84,13 @@ export class Store implements Metrics {
     if (this.#tick % 30 === 0) this.#forget();
   }
 
-  /** Takes what `target` answered in this turn. `extra` are the labels that say whose proxy it is. */
-  take(target: string, extra: Labels, text: string): void {
+  /** Takes what `target` answered in this turn. `extra` are the labels that say whose proxy it is; `isNoise` picks series to leave out. */
+  take(
+    target: string,
+    extra: Labels,
+    text: string,
+    isNoise: (labels: Labels) => boolean = () => false,
+  ): void {
     let known = this.#targets.get(target);
     if (!known) this.#targets.set(target, (known = new Target()));
     const from = known;
@@ -96,7 +102,13 @@ export class Store implements Metrics {
       (family, key, value, labels) => {
         let series = from.series.get(key);
         if (!series) {
-          series = new Series(from, { ...labels(), ...extra });
+          if (from.ignored.has(key)) return;
+          const own = labels();
+          if (isNoise(own)) {
+            from.ignored.add(key);
+            return;
+          }
+          series = new Series(from, { ...own, ...extra });
           from.series.set(key, series);
           this.#family(family).add(series);
           if (fresh) series.value = value;

@@ -64,6 +64,23 @@ export async function httpTraffic(
   return found;
 }
 
+/** Inbound series of probes, and of everything else. */
+export const PROBES: Match = { route_name: "probe" };
+export const NO_PROBES: Match = { route_name: { not: "probe" } };
+
+/** Requests of a slice without probes; what has had nothing but probes is known by those. */
+export async function servedTraffic(
+  metrics: Metrics,
+  { match, by }: Slice,
+  windowMs: number,
+): Promise<Map<string, Traffic>> {
+  const [served, probed] = await Promise.all([
+    httpTraffic(metrics, { match: { ...match, ...NO_PROBES }, by }, windowMs),
+    httpTraffic(metrics, { match: { ...match, ...PROBES }, by }, windowMs),
+  ]);
+  return new Map([...probed, ...served]);
+}
+
 /** Connections of a slice by key: open ones now, bytes in the window. */
 export async function tcpTraffic(
   metrics: Metrics,

@@ -1,0 +1,90 @@
+// What the checks of one run share, and how a row of a table of checks is written.
+
+import type { X509Certificate } from "node:crypto";
+import { Fault } from "../base/fault.ts";
+import type { MeshPod, World } from "../viz/world.ts";
+import { parseBundle } from "./certificate.ts";
+import type { Check } from "./check.ts";
+import type { Globals } from "./command.ts";
+import type { Mesh } from "./mesh.ts";
+import { findMesh } from "./mesh.ts";
+
+/** What the checks of a run share; the mesh is found by the first of them. */
+export class CheckContext {
+  readonly globals: Globals;
+  readonly env: NodeJS.ProcessEnv;
+  /** Of the data plane; "" for all. */
+  readonly namespace: string;
+  readonly expectedVersion: string | undefined;
+  #mesh: Mesh | undefined;
+
+  constructor(
+    globals: Globals,
+    env: NodeJS.ProcessEnv,
+    namespace: string,
+    expectedVersion?: string,
+  ) {
+    this.globals = globals;
+    this.env = env;
+    this.namespace = namespace;
+    this.expectedVersion = expectedVersion;
+  }
+
+  async mesh(): Promise<Mesh> {
+    return (this.#mesh ??= await findMesh(this.globals, this.env));
+  }
+
+  async world(): Promise<World> {
+    return (await this.mesh()).world();
+  }
+
+  /** Meshed pods of the data plane that run. */
+  async proxies(): Promise<MeshPod[]> {
+    const { pods } = await this.world();
+    return pods.filter(
+      (pod) =>
+        pod.meshed &&
+        !pod.failed &&
+        pod.status !== "Succeeded" &&
+        (this.namespace === "" || pod.namespace === this.namespace),
+    );
+  }
+
+  async anchors(): Promise<X509Certificate[]> {
+    return parseBundle((await (await this.mesh()).certificates()).anchors);
+  }
+
+  async issuer(): Promise<X509Certificate> {
+    const { issuer } = await (await this.mesh()).certificates();
+    const [certificate] = parseBundle(issuer ?? "");
+    if (!certificate) throw new Fault("not-found", "the issuer's certificate cannot be read");
+    return certificate;
+  }
+}
+
+type Row = Check<CheckContext>;
+type Run = Row["run"];
+
+/** One check, tried once. */
+export const row = (
+  severity: Row["severity"],
+  description: string,
+  anchor: string,
+  run: Run,
+): Row => ({
+  severity,
+  description,
+  anchor,
+  run,
+});
+
+/** One that may become right by waiting. */
+export const awaited = (
+  severity: Row["severity"],
+  description: string,
+  anchor: string,
+  run: Run,
+): Row => ({
+  ...row(severity, description, anchor, run),
+  retries: true,
+});

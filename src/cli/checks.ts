@@ -1,0 +1,216 @@
+// What `linkerd check` looks at in a mesh of this machine: a table of categories in the order of Linkerd's, with its
+// words and hint anchors where it has them.
+
+import type { X509Certificate } from "node:crypto";
+import { statSync } from "node:fs";
+import { createServer } from "node:net";
+import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { readText } from "../viz/scrape.ts";
+import { isIssuedBy, isSupportedKey } from "./certificate.ts";
+import type { Category } from "./check.ts";
+import type { CheckContext } from "./checkcontext.ts";
+import { awaited, row } from "./checkcontext.ts";
+import { DATA_PLANE } from "./datachecks.ts";
+import { clientVersion } from "./version.ts";
+
+const DAY_MS = 86_400_000;
+const SOON_DAYS = 60;
+const TIMEOUT_MS = 5000;
+
+const existence: Category<CheckContext> = {
+  id: "linkerd-existence",
+  checks: [
+    awaited("fatal", "local mesh is running", "", async (c) => void (await c.mesh())),
+    row("warning", "state folder is private to its owner", "", async (c) => {
+      const dir = (await c.mesh()).local!.status.stateDir;
+      const mode = statSync(dir).mode & 0o777;
+      if (mode & 0o077)
+        throw new Fault(
+          "no-permission",
+          `others may read ${dir} (mode ${mode.toString(8)}): run chmod 700 ${dir}`,
+        );
+    }),
+    awaited("fatal", "control plane pods are ready", "l5d-api-control-ready", async (c) => {
+      const status = await (await c.mesh()).local!.mesh.status.next();
+      if (!status.controllerReady)
+        throw new Fault(
+          "unavailable",
+          'the control plane is not ready: "linkerd local logs linkerd-controller -n linkerd" says why',
+        );
+    }),
+    row("warning", "manifests were applied without complaints", "", async (c) => {
+      const { notices } = await (await c.mesh()).local!.mesh.status.next();
+      if (notices.length > 0) throw new Fault("bad-input", notices.join("\n"));
+    }),
+  ],
+};
+
+const identity: Category<CheckContext> = {
+  id: "linkerd-identity",
+  checks: [
+    row("fatal", "certificate config is valid", "l5d-identity-cert-config-valid", async (c) => {
+      if ((await c.anchors()).length === 0)
+        throw new Fault("bad-input", "there is no trust anchor");
+      await c.issuer();
+    }),
+    row(
+      "fatal",
+      "trust anchors are using supported crypto algorithm",
+      "l5d-identity-trustAnchors-use-supported-crypto",
+      async (c) => (await c.anchors()).forEach(checkKey),
+    ),
+    row(
+      "fatal",
+      "trust anchors are within their validity period",
+      "l5d-identity-trustAnchors-are-time-valid",
+      async (c) => (await c.anchors()).forEach(checkTime),
+    ),
+    row(
+      "warning",
+      "trust anchors are valid for at least 60 days",
+      "l5d-identity-trustAnchors-not-expiring-soon",
+      async (c) => (await c.anchors()).forEach(checkSoon),
+    ),
+    row(
+      "fatal",
+      "issuer cert is using supported crypto algorithm",
+      "l5d-identity-issuer-cert-uses-supported-crypto",
+      async (c) => checkKey(await c.issuer()),
+    ),
+    row(
+      "fatal",
+      "issuer cert is within its validity period",
+      "l5d-identity-issuer-cert-is-time-valid",
+      async (c) => checkTime(await c.issuer()),
+    ),
+    row(
+      "warning",
+      "issuer cert is valid for at least 60 days",
+      "l5d-identity-issuer-cert-not-expiring-soon",
+      async (c) => checkSoon(await c.issuer()),
+    ),
+    row(
+      "fatal",
+      "issuer cert is issued by the trust anchor",
+      "l5d-identity-issuer-cert-issued-by-trust-anchor",
+      async (c) => {
+        const issuer = await c.issuer();
+        if (
+          !(await c.anchors()).some(
+            (anchor) => isIssuedBy(issuer, anchor) || anchor.raw.equals(issuer.raw),
+          )
+        ) {
+          throw new Fault("bad-input", "no trust anchor has issued the issuer's certificate");
+        }
+      },
+    ),
+  ],
+};
+
+const controlVersion: Category<CheckContext> = {
+  id: "control-plane-version",
+  checks: [
+    awaited(
+      "fatal",
+      "can retrieve the control plane version",
+      "l5d-version-control",
+      async (c) => void (await (await c.mesh()).version()),
+    ),
+    row("warning", "control plane and cli versions match", "l5d-version-control", async (c) => {
+      const [server, own] = [await (await c.mesh()).version(), clientVersion(c.env)];
+      if (server !== (c.expectedVersion ?? own)) {
+        throw new Fault("bad-input", `control plane running ${server} but cli running ${own}`);
+      }
+    }),
+  ],
+};
+
+const viz: Category<CheckContext> = {
+  id: "linkerd-viz",
+  checks: [
+    awaited("error", "viz extension self-check", "l5d-viz-metrics-api", async (c) => {
+      const { results } = await (await c.mesh()).viz.selfCheck({});
+      const bad = results.filter(({ Status }) => Status !== 0);
+      if (bad.length > 0)
+        throw new Fault("unavailable", bad.map((b) => b.FriendlyMessageToUser).join("\n"));
+    }),
+    awaited("error", "dashboard answers", "l5d-viz-metrics-api", async (c) => {
+      const { hostname, port } = new URL(await (await c.mesh()).dashboard());
+      await readText({ ip: hostname, port: Number(port) }, "/", TIMEOUT_MS);
+    }),
+  ],
+};
+
+/** Before a mesh is started: whether this machine can have one. */
+export const PRE_CHECKS: readonly Category<CheckContext>[] = [
+  {
+    id: "pre-local-setup",
+    checks: [
+      row("fatal", "Node is 26 or later", "", () => {
+        if (Number.parseInt(process.versions.node, 10) < 26)
+          throw new Fault("bad-input", `this is Node ${process.versions.node}`);
+      }),
+      row("fatal", "loopback addresses can be listened on", "", () => canListen("127.66.255.254")),
+      row("warning", "no local mesh is running already", "", async (c) => {
+        const mesh = await c.mesh().catch(() => undefined);
+        if (mesh) throw new Fault("in-use", `one runs on ${mesh.local!.status.stateDir}`);
+      }),
+    ],
+  },
+];
+
+export const CONTROL_CHECKS: readonly Category<CheckContext>[] = [
+  existence,
+  identity,
+  controlVersion,
+  viz,
+];
+export const DATA_CHECKS: readonly Category<CheckContext>[] = [
+  existence,
+  identity,
+  viz,
+  ...DATA_PLANE,
+];
+
+function checkKey(certificate: X509Certificate): void {
+  if (isSupportedKey(certificate.publicKey)) return;
+  throw new Fault(
+    "bad-input",
+    `${nameOf(certificate)} has a ${certificate.publicKey.asymmetricKeyType} key: use ECDSA P-256`,
+  );
+}
+
+function checkTime(certificate: X509Certificate): void {
+  const now = systemClock.wall();
+  if (now < certificate.validFromDate.getTime())
+    throw new Fault(
+      "bad-input",
+      `${nameOf(certificate)} not valid before: ${certificate.validFrom}`,
+    );
+  if (now > certificate.validToDate.getTime())
+    throw new Fault(
+      "bad-input",
+      `${nameOf(certificate)} not valid anymore. Expired on ${certificate.validTo}`,
+    );
+}
+
+function checkSoon(certificate: X509Certificate): void {
+  const days = (certificate.validToDate.getTime() - systemClock.wall()) / DAY_MS;
+  if (days < SOON_DAYS)
+    throw new Fault("bad-input", `${nameOf(certificate)} will expire on ${certificate.validTo}`);
+}
+
+function nameOf({ subject, serialNumber }: X509Certificate): string {
+  return `${serialNumber} ${subject.replace(/^CN=/, "").split("\n")[0]}`;
+}
+
+function canListen(ip: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error) =>
+      reject(new Fault("no-permission", `cannot listen on ${ip}: ${error.message}`)),
+    );
+    server.listen(0, ip, () => server.close(() => resolve()));
+  });
+}

@@ -1,0 +1,101 @@
+// The verbs `linkerd check` and `linkerd viz check`.
+
+import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import type { Category } from "./check.ts";
+import { report, runChecks, succeeded } from "./check.ts";
+import { CheckContext } from "./checkcontext.ts";
+import { CONTROL_CHECKS, DATA_CHECKS, PRE_CHECKS } from "./checks.ts";
+import type { Call } from "./command.ts";
+import { command } from "./command.ts";
+import { duration, oneOf, optional, toggle } from "./flag.ts";
+import type { Values } from "./flag.ts";
+import { clientVersion } from "./version.ts";
+import { namespace } from "./vizflags.ts";
+
+const SHARED = {
+  proxy: toggle("Check the data plane too"),
+  namespace,
+  output: oneOf(["table", "json", "short"], "Format of the output", { short: "o" }),
+  wait: duration("5m", "Longest wait for what may still become right"),
+};
+
+const CONTROL = {
+  ...SHARED,
+  pre: toggle("Check whether this machine can have a mesh"),
+  crds: toggle("Check the custom resources of a cluster"),
+  linkerdCniEnabled: toggle("With --pre, check the CNI plugin of a cluster"),
+  expectedVersion: optional("VERSION", "Version that is expected of everything"),
+  cliVersionOverride: optional("VERSION", "Version to take for the command line's", {
+    hidden: true,
+  }),
+};
+
+export const check = command({
+  name: "check",
+  summary: "Check whether everything is as it should be",
+  examples: [
+    ["Before the start", "check --pre"],
+    ["The control plane", "check"],
+    ["The proxies of a namespace", "check --proxy -n emojivoto"],
+    ["Only what is wrong", "check -o short"],
+  ],
+  flags: CONTROL,
+  run: async (call) => {
+    const { flags } = call;
+    if (flags.pre && (flags.proxy || flags.crds)) {
+      throw new Fault("bad-input", "--pre excludes --proxy and --crds");
+    }
+    if (flags.crds)
+      throw new Fault(
+        "bad-input",
+        "a local mesh has no custom resources to install: --crds is for clusters",
+      );
+    const categories = flags.pre ? PRE_CHECKS : flags.proxy ? DATA_CHECKS : CONTROL_CHECKS;
+    return run(categories, flags, call, flags.expectedVersion);
+  },
+});
+
+export const vizCheck = command({
+  name: "check",
+  summary: "Check the viz extension",
+  flags: SHARED,
+  run: (call) => {
+    const wanted = [
+      "linkerd-existence",
+      "linkerd-viz",
+      ...(call.flags.proxy ? ["linkerd-data-plane"] : []),
+    ];
+    return run(
+      DATA_CHECKS.filter(({ id }) => wanted.includes(id)),
+      call.flags,
+      call,
+      undefined,
+    );
+  },
+});
+
+async function run(
+  categories: readonly Category<CheckContext>[],
+  flags: Values<typeof SHARED>,
+  { globals, terminal }: Pick<Call, "globals" | "terminal">,
+  expectedVersion: string | undefined,
+): Promise<number> {
+  const page = report(flags.output, terminal);
+  const context = new CheckContext(globals, terminal.env, flags.namespace ?? "", expectedVersion);
+  const results = await runChecks(categories, context, {
+    ...page.options,
+    waitMs: flags.wait,
+    hintBase: hintBase(clientVersion(terminal.env)),
+    clock: systemClock,
+    stopped: () => terminal.scope.closed,
+  });
+  page.close(results);
+  return succeeded(results) ? 0 : 1;
+}
+
+/** Where hints are, for a version. */
+export function hintBase(version: string): string {
+  const stable = /^stable-(\d+\.\d+)\./.exec(version)?.[1];
+  return `https://linkerd.io/${stable ?? "2"}/checks/#`;
+}
