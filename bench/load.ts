@@ -103,14 +103,14 @@ export function atRate(world: World, target: Target, seconds: number, rate: numb
   return own(world, seconds, ["client.ts", "rate", ...at(target), "/small", seconds, rate]);
 }
 
-/** Mutual TLS connections with one request each, to a server that shows the identity `name`. */
+/** Mutual TLS connections with one request each, to a server that shows `identity`. */
 export function handshakes(
   world: World,
   target: Target,
   seconds: number,
-  name: string,
+  { name, folder }: { readonly name: string; readonly folder: string },
 ): Promise<Done> {
-  const args = ["handshake", ...at(target), "/small", seconds, 8, name, world.folder];
+  const args = ["handshake", ...at(target), "/small", seconds, 8, name, folder];
   // The rules take this user's connections for those of a proxy, and send them to the server's.
   return own(world, seconds, ["client.ts", ...args], CLIENT_PROXY);
 }

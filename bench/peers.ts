@@ -20,7 +20,16 @@ export type Hop = {
   readonly endpoints: number;
 };
 
-export type Running = { readonly target: Target; readonly proxies: readonly Measured[] };
+/** How many endpoints the service with many has. */
+export const MANY = 1_000;
+
+export type Running = {
+  readonly target: Target;
+  /** The server's first, then the client's. */
+  readonly proxies: readonly Measured[];
+  /** What the server's proxy shows to be, and the folder of what a client of it needs: ca.crt, tls.crt, tls.key. */
+  readonly identity: { readonly name: string; readonly folder: string };
+};
 
 export type Peer = {
   readonly name: string;
@@ -43,6 +52,7 @@ export const PEERS: readonly Peer[] = [
     start: async (world, _mesh, { protocol }) => ({
       target: { host: world.plain, port: PORTS[protocol].target },
       proxies: [],
+      identity: { name: "", folder: "" },
     }),
   },
   configured({
@@ -129,6 +139,7 @@ function configured(
     async start(world, _mesh, hop) {
       const home = (end: string): string => join(world.folder, `${kind.name}-${end}`);
       const target = targetOf(world, hop);
+      const identity = { name: "server.bench", folder: world.folder };
       if (hop.between === "one") {
         const leg = legOf(
           world,
@@ -138,21 +149,26 @@ function configured(
           endpointsOf(world, hop),
           home("client"),
         );
-        return { target, proxies: [await startOne(leg, world, CLIENT_PROXY)] };
+        return { target, identity, proxies: [await startOne(leg, world, CLIENT_PROXY)] };
       }
       const server = legOf(world, hop.protocol, "server", true, [world.meshed], home("server"));
       const client = legOf(world, hop.protocol, "client", true, [world.meshed], home("client"));
       const proxies = [await startOne(server, world, SERVER_PROXY)];
       proxies.push(await startOne(client, world, CLIENT_PROXY));
-      return { target, proxies };
+      return { target, identity, proxies };
     },
   };
 }
 
+/** The address of the service that a hop goes to. */
+export function serviceOf({ services }: World, { between, endpoints }: Hop): string {
+  return endpoints > 1 ? services.many : between === "pair" ? services.meshed : services.plain;
+}
+
 /** Where load for a hop is sent: to the service, or where nothing redirects, to the proxy. */
-export function targetOf(world: World, { protocol }: Hop): Target {
+export function targetOf(world: World, hop: Hop): Target {
   return world.redirects
-    ? { host: world.service, port: PORTS[protocol].service }
+    ? { host: serviceOf(world, hop), port: PORTS[hop.protocol].service }
     : { host: "127.0.0.1", port: OUTBOUND_PORT };
 }
 

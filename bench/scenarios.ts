@@ -1,6 +1,6 @@
 // What is measured, as a table: the hop that a scenario needs, the load on it, and the figures that it yields.
 
-import { GRPC_PATH } from "./backend.ts";
+import { GRPC_PATH, PORTS } from "./backend.ts";
 import {
   atRate,
   type Done,
@@ -13,7 +13,7 @@ import {
   wrk,
 } from "./load.ts";
 import type { Mesh } from "./mesh.ts";
-import type { Hop, Peer, Running } from "./peers.ts";
+import { type Hop, MANY, type Peer, type Running } from "./peers.ts";
 import type { Cpu, Measured } from "./process.ts";
 import type { Metric } from "./report.ts";
 import type { World } from "./world.ts";
@@ -98,10 +98,10 @@ export const SCENARIOS: readonly Scenario[] = [
     unit: "connections",
     direct: false,
     measure: (run) =>
-      running(run, async ({ proxies }) => {
+      running(run, async ({ proxies, identity }) => {
         const server = proxies[0]!;
-        const target = { host: run.world.meshed, port: 8080 };
-        const load: Load = (world, to, seconds) => handshakes(world, to, seconds, run.peer.name);
+        const target = { host: run.world.meshed, port: PORTS.http1.target };
+        const load: Load = (world, to, seconds) => handshakes(world, to, seconds, identity);
         await load(run.world, target, run.warmup);
         return loaded(run, load, target, [server]);
       }),
@@ -122,7 +122,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   memory("idle", "Memory, idle", one("http1"), 0),
   memory("connections", "Memory, 1,000 connections", one("http1"), 1_000),
-  memory("endpoints", "Memory, 1,000 endpoints", one("http1", 1_000), 1),
+  memory("endpoints", "Memory, 1,000 endpoints", one("http1", MANY), 1),
   {
     name: "start",
     title: "From exec to the first answer",

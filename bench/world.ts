@@ -21,10 +21,11 @@ export type World = {
   readonly redirects: boolean;
   /** A folder for configuration and certificates; removed at the end. */
   readonly folder: string;
-  /** The address of the service, and those of its workloads without and with a proxy of their own. */
-  readonly service: string;
+  /** A workload without and one with a proxy of its own. */
   readonly plain: string;
   readonly meshed: string;
+  /** The services in front of them, and one with many endpoints. */
+  readonly services: { readonly plain: string; readonly meshed: string; readonly many: string };
   /** The processors of proxies, and of load and backends. */
   readonly proxyCpus: string;
   readonly loadCpus: string;
@@ -92,9 +93,9 @@ function worldAt(folder: string, redirects: boolean, cores: number): World {
   return {
     redirects,
     folder,
-    service: `${net}.96.1`,
     plain: `${net}.1.1`,
     meshed: `${net}.1.2`,
+    services: { plain: `${net}.96.1`, meshed: `${net}.96.2`, many: `${net}.96.3` },
     proxyCpus: all.slice(0, cores).join(),
     loadCpus: (rest.length > 0 ? rest : all).join(),
     cores,
@@ -115,7 +116,7 @@ function layNetwork(): void {
     `-A LINKERD -m owner --uid-owner ${SERVER_PROXY} -j RETURN`,
     `-A LINKERD -m owner --uid-owner ${CLIENT_PROXY} -d 10.77.1.2 -p tcp -j REDIRECT --to-port ${INBOUND_PORT}`,
     `-A LINKERD -m owner --uid-owner ${CLIENT_PROXY} -j RETURN`,
-    `-A LINKERD -d 10.77.96.1 -p tcp -j REDIRECT --to-port ${OUTBOUND_PORT}`,
+    `-A LINKERD -d 10.77.96.0/24 -p tcp -j REDIRECT --to-port ${OUTBOUND_PORT}`,
     "-A OUTPUT -p tcp -j LINKERD",
   ])
     run(`iptables -w -t nat ${rule}`);

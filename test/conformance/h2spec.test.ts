@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { test, type TestContext } from "node:test";
 import { bare, bareTls } from "./bare.ts";
 import type { At } from "./raw.ts";
-import { selfSigned } from "./certificates.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { startWays } from "./ways.ts";
 
 test("our server, cleartext", async (t) => {

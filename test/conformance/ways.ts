@@ -14,7 +14,7 @@ import type { Credentials } from "../../src/io/tls.ts";
 import { identityOf } from "../../src/platform/sidecar.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane.ts";
 import { podYaml } from "../support/world.ts";
-import { credentialsOf } from "./certificates.ts";
+import { credentialsOf } from "../support/certificates.ts";
 import type { At } from "./raw.ts";
 import { Recorder } from "./recorder.ts";
 

@@ -12,7 +12,7 @@ import { printPem } from "../../src/proxy/csr.ts";
 const KEY = { name: "ECDSA", namedCurve: "P-256" };
 
 /** A fresh authority for `trustDomain`. */
-export async function newIssuer(trustDomain: string): Promise<Issuer> {
+async function newIssuer(trustDomain: string): Promise<Issuer> {
   const folder = mkdtempSync(join(tmpdir(), "linkerd-issuer-"));
   try {
     return (await openIssuer(folder, trustDomain, systemClock)).issuer;
