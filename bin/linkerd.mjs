@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command `linkerd`: hands over to Node 26 and the program itself, whichever Node (20 or later) the shell found.
-// In a clone that is the source, in an installed package what was built from it.
+// That is what was built (half the memory and a third of the time to start), or, in a clone whose build is older than
+// its sources, the sources themselves.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,11 +9,12 @@ import module from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { isBuilt } from "./built.mjs";
 import { findNode, isRunning, oldest } from "./node.mjs";
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(home, "src", "main.ts");
-const program = existsSync(source) ? source : join(home, "dist", "main.js");
+const program = isBuilt(home) ? join(home, "dist", "main.js") : source;
 const node = findNode();
 
 if (!node) {

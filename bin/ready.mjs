@@ -1,10 +1,11 @@
-// Makes a clone ready to run: installs what package-lock.json asks for, Node 26 included, and builds the dashboard.
+// Makes a clone ready to run: installs what package-lock.json asks for, Node 26 included, and builds what is out of date.
 // Prints nothing and takes a few milliseconds when nothing is to be done. Plain JavaScript for any Node from 20 on.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { changedMs, isBuilt } from "./built.mjs";
 import { findNode, oldest } from "./node.mjs";
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,6 +18,8 @@ if (!findNode())
   fail(
     `There is no Node ${oldest}: allow npm to run install scripts and run \`npm rebuild node\`, or put Node ${oldest} first in PATH.`,
   );
+if (existsSync(at("src", "main.ts")) && !isBuilt(home))
+  run("Building the program", findNode(), at("scripts", "build.mjs"), "program");
 if (
   existsSync(at("web", "index.html")) &&
   changedMs(at("web")) > changedMs(at("dist", "web", "index.html"))
@@ -46,13 +49,6 @@ function isInstalled() {
     ([path, { version, optional }]) =>
       path === "" || optional || installed[path]?.version === version,
   );
-}
-
-/** The time of the newest file in a folder, or of a file; 0 where there is none. */
-function changedMs(path) {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat?.isDirectory()) return stat?.mtimeMs ?? 0;
-  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => changedMs(join(path, name))));
 }
 
 function npm(what, ...args) {

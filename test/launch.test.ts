@@ -87,7 +87,7 @@ for (const [title, node] of [
         assert.deepEqual(await once(child, "exit"), [5, null]);
       });
 
-      test("prefers the source where there is one, and says what to do when there is nothing to run", () => {
+      test("prefers a source that is newer than what was built, and says what to do when there is nothing to run", () => {
         mkdirSync(join(built, "src"));
         writeFileSync(
           join(built, "src/main.ts"),

@@ -92,6 +92,10 @@ export function sidecarEnv(
   return {
     ...Object.fromEntries(Object.entries(env).map(([k, v]) => [`LINKERD2_PROXY_${k}`, v])),
     PATH: process.env["PATH"] ?? "",
+    // Compiled once for all sidecars.
+    ...(process.env["NODE_COMPILE_CACHE"] && {
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+    }),
     LINKERD_PROXY_OUTBOUND_ORIGINALS: originals.map((pair) => pair.join("=")).join(","),
     LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
     LINKERD_PROXY_HTTP_PROXY_ADDR: `${ip}:${PORTS.outbound}`,
