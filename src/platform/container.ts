@@ -18,6 +18,8 @@ export type ContainerPlan = {
   readonly ip: string;
   readonly restart: "Always" | "OnFailure" | "Never";
   readonly log: Log;
+  /** Whether the program listens on a port, where a connection would not tell. */
+  readonly listens?: (port: number) => boolean;
 };
 
 const BACKOFF_MS = { least: 1000, most: 30_000 };
@@ -136,8 +138,9 @@ export class Container {
 
   // Startup first; readiness and liveness once it has passed.
   #probe(child: Child): void {
-    const { spec, ip } = this.plan;
+    const { spec, ip, listens } = this.plan;
     const target = {
+      ...(listens && { listens }),
       ip,
       ports: spec.ports,
       exec: (command: readonly string[], timeoutMs: number) => this.exec(command, timeoutMs),

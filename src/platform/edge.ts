@@ -97,7 +97,7 @@ export class Edge {
           terminationGracePeriodSeconds: 5,
         },
         meshed: true,
-        extraOriginals: published.map(({ address, original }) => [address, original] as const),
+        entrances: published.map(({ address, original }) => [address, original] as const),
       },
       this.#options,
       (pod) => {

@@ -1,16 +1,16 @@
 // The network without privileges: each pod has an address 127.80.x.y of its own, and for every port of a
 // service that its manifest names an address 127.112.x.y:4140, at which its sidecar listens. Names in its
-// environment and arguments are replaced by those addresses; it learns its own from HOST.
+// environment and arguments are replaced by those addresses; it learns its own from HOST. A program that
+// asks for a proxy itself finds one in LINKERD_HTTP_PROXY.
 
 import { Addresses } from "./addresses.ts";
 import { forward } from "./forward.ts";
 import type { Target } from "./mentions.ts";
 import { mentions, replaceMentions } from "./mentions.ts";
-import type { Attachment, Listener, Network, PodPlace } from "./network.ts";
-import type { Store } from "./store.ts";
+import type { Attachment, Listener, Network, Original, PodPlace } from "./network.ts";
+import { PORTS } from "./sidecar.ts";
 import { servicePorts } from "./slices.ts";
-
-export const OUTBOUND_PORT = 4140;
+import type { Store } from "./store.ts";
 
 export class Loopback implements Network {
   readonly #store: Store;
@@ -33,22 +33,27 @@ export class Loopback implements Network {
     const services = servicePorts(this.#store.all("Service"));
     const ip = this.#pods.take();
     const listeners = mentions(pod.texts, pod.namespace, services).map((target): Listener => {
-      return { listen: `${this.#listeners.take()}:${OUTBOUND_PORT}`, target };
+      return { listen: `${this.#listeners.take()}:${PORTS.outbound}`, target };
     });
     const forwards = pod.meshed
       ? []
       : await Promise.all(listeners.map((listener) => forward(this.#store, listener, ip)));
     const address = ({ service, port }: Target): string =>
       listeners.find(({ target }) => target.service === service && target.port === port)!.listen;
+    const originals = listeners.map(({ listen, target }): Original => {
+      const clusterIp = this.#store.get("Service", target.service)?.spec.clusterIP;
+      return [listen, `${clusterIp ?? "0.0.0.0"}:${target.port}`];
+    });
     return {
       ip,
-      listeners,
       env: {
         HOST: ip,
-        ...(pod.meshed && { LINKERD_HTTP_PROXY: `http://${ip}:${OUTBOUND_PORT}` }),
+        ...(pod.meshed && { LINKERD_HTTP_PROXY: `http://${ip}:${PORTS.outbound}` }),
       },
+      sidecar: loopbackVariables(ip, [...originals, ...pod.entrances]),
       rewrite: (text) => replaceMentions(text, pod.namespace, services, address),
       within: (argv) => argv,
+      beside: (argv) => argv,
       close: async () => {
         for (const close of forwards) close();
         for (const { listen } of listeners) this.#listeners.give(listen.split(":")[0]!);
@@ -56,4 +61,20 @@ export class Loopback implements Network {
       },
     };
   }
+}
+
+/** The variables of a sidecar to which nothing is redirected: every listener knows what it stands for. */
+export function loopbackVariables(
+  ip: string,
+  originals: readonly Original[],
+): Record<string, string> {
+  return {
+    LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:${PORTS.inbound}`,
+    LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:${PORTS.tap}`,
+    LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:${PORTS.admin}`,
+    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: originals.map(([listen]) => listen).join(","),
+    LINKERD_PROXY_OUTBOUND_ORIGINALS: originals.map((pair) => pair.join("=")).join(","),
+    LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
+    LINKERD_PROXY_HTTP_PROXY_ADDR: `${ip}:${PORTS.outbound}`,
+  };
 }

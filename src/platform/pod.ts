@@ -8,7 +8,7 @@ import { Fault } from "../base/fault.ts";
 import { Container } from "./container.ts";
 import type { Container as Spec, Metadata, Pod as PodResource, PodSpec } from "./kinds.ts";
 import { Log } from "./logs.ts";
-import type { Attachment, Network } from "./network.ts";
+import type { Attachment, Network, Original } from "./network.ts";
 import type { PodFacts } from "./podplan.ts";
 import { commandOf, textsOf } from "./podplan.ts";
 import type { SidecarOptions } from "./sidecar.ts";
@@ -39,8 +39,8 @@ export type PodIdentity = {
   readonly owners: Metadata["ownerReferences"];
   readonly spec: PodSpec;
   readonly meshed: boolean;
-  /** Listeners of the sidecar besides those for the services that the pod names: [listen, original]. */
-  readonly extraOriginals?: readonly (readonly [string, string])[];
+  /** Listeners of the sidecar through which the outside comes in; only the edge has any. */
+  readonly entrances?: readonly Original[];
 };
 
 /** How long endpoints may be sent requests after their removal was announced. */
@@ -159,7 +159,9 @@ export class Pod {
     const { network, store } = this.#options;
     const { namespace, name, meshed, spec } = identity;
     const texts = textsOf(spec, store, namespace);
-    this.#network ??= await network.attach({ namespace, name, meshed, texts });
+    const { annotations, entrances = [] } = identity;
+    const wanted = { namespace, name, meshed, texts, annotations, entrances };
+    this.#network ??= await network.attach(wanted);
     const place = this.#network;
     if (this.deleted) return;
     // Every command is worked out before the first one runs.
@@ -185,17 +187,13 @@ export class Pod {
   }
 
   async #startSidecar(place: Attachment): Promise<void> {
-    const { state, store, sidecar } = this.#options;
-    const { namespace, name, extraOriginals = [] } = this.identity;
+    const { state, sidecar } = this.#options;
+    const { namespace, name } = this.identity;
     this.refreshToken();
     const dir = state.pod(namespace, name);
     state.write(`${dir}/identity/.keep`, "");
-    const originals = place.listeners.map(({ listen, target }) => {
-      const ip = store.get("Service", target.service)?.spec.clusterIP ?? "0.0.0.0";
-      return [listen, `${ip}:${target.port}`] as const;
-    });
-    const env = sidecarEnv(sidecar, this.facts, place, dir, [...originals, ...extraOriginals]);
-    const argv = place.within(sidecar.argv);
+    const env = sidecarEnv(sidecar, this.facts, place, dir);
+    const argv = place.beside(sidecar.argv);
     this.#sidecar = this.#container(sidecarSpec(), { argv, env, cwd: this.#options.cwd }, "Always");
     this.#sidecar.start();
     await this.#until(() => this.#sidecar!.ready);
@@ -216,7 +214,8 @@ export class Pod {
     const { clock, state } = this.#options;
     const { namespace, name } = this.identity;
     const log = new Log(state.log(namespace, name, spec.name));
-    const plan = { spec, ...command, ip: this.#network!.ip, restart, log };
+    const { ip, listens } = this.#network!;
+    const plan = { spec, ...command, ip, restart, log, ...(listens && { listens }) };
     return new Container(plan, clock, () => {
       this.#wake?.();
       this.#changed(this);

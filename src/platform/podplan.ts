@@ -59,10 +59,14 @@ export function commandOf(
   }
   for (const name in env) env[name] = network.rewrite(env[name]!);
   const argv = [...container.command, ...(container.args ?? [])];
+  const folder = folderOf(container, cwd);
   return {
-    argv: network.within(argv.map((arg) => network.rewrite(expand(arg, env)))),
+    argv: network.within(
+      argv.map((arg) => network.rewrite(expand(arg, env))),
+      folder,
+    ),
     env,
-    cwd: folderOf(container, cwd),
+    cwd: folder,
   };
 }
 

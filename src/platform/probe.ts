@@ -15,6 +15,8 @@ export type ProbeTarget = {
   readonly ip: string;
   readonly ports: Container["ports"];
   exec(command: readonly string[], timeoutMs: number): Promise<boolean>;
+  /** Whether the program listens on a port, where a connection would reach a sidecar and not tell. */
+  readonly listens?: (port: number) => boolean;
 };
 
 /**
@@ -61,7 +63,9 @@ export function runProbe(clock: Clock, probe: Probe, target: ProbeTarget): Promi
   const port = probe.tcpSocket?.port ?? probe.grpc?.port;
   if (port === undefined) return Promise.resolve(true);
   const host = localHost(probe.tcpSocket?.host, target);
-  return probeTcp(clock, host, portNumber(port, target.ports), timeoutMs);
+  const number = portNumber(port, target.ports);
+  if (target.listens) return Promise.resolve(target.listens(number));
+  return probeTcp(clock, host, number, timeoutMs);
 }
 
 /** The number of a port that a probe or a service names; 0 when no container port has that name. */

@@ -45,26 +45,21 @@ export function identityOf(serviceAccount: string, namespace: string, trustDomai
   return `${serviceAccount}.${namespace}.serviceaccount.identity.${CONTROL_NAMESPACE}.${trustDomain}`;
 }
 
-/** Variables of the proxy beside a pod whose secrets (token, key) lie in `dir`. `originals` maps listeners to what they stand for. */
+/** Variables of the proxy beside a pod whose secrets (token, key) lie in `dir`. */
 export function sidecarEnv(
   options: SidecarOptions,
   facts: PodFacts,
   network: Attachment,
   dir: string,
-  originals: readonly (readonly [listen: string, original: string])[],
 ): Record<string, string> {
-  const { ip } = network;
   const ports = facts.spec.containers.flatMap(({ ports: each }) =>
     each.map((p) => p.containerPort),
   );
   const env: Record<string, string> = {
-    INBOUND_LISTEN_ADDR: `${ip}:${PORTS.inbound}`,
-    CONTROL_LISTEN_ADDR: `${ip}:${PORTS.tap}`,
-    ADMIN_LISTEN_ADDR: `${ip}:${PORTS.admin}`,
-    OUTBOUND_LISTEN_ADDRS: originals.map(([listen]) => listen).join(","),
-    INBOUND_IPS: ip,
+    INBOUND_IPS: network.ip,
     INBOUND_PORTS: ports.join(","),
     DESTINATION_SVC_ADDR: options.destination,
+    DESTINATION_SVC_NAME: identityOf("linkerd-destination", CONTROL_NAMESPACE, options.trustDomain),
     DESTINATION_CONTEXT: JSON.stringify({
       ns: facts.namespace,
       nodeName: facts.nodeName,
@@ -72,9 +67,11 @@ export function sidecarEnv(
     }),
     DESTINATION_PROFILE_NETWORKS: options.clusterNetworks,
     POLICY_SVC_ADDR: options.policy,
+    POLICY_SVC_NAME: identityOf("linkerd-destination", CONTROL_NAMESPACE, options.trustDomain),
     POLICY_WORKLOAD: JSON.stringify({ ns: facts.namespace, pod: facts.name }),
     POLICY_CLUSTER_NETWORKS: options.clusterNetworks,
     IDENTITY_SVC_ADDR: options.identity,
+    IDENTITY_SVC_NAME: identityOf("linkerd-identity", CONTROL_NAMESPACE, options.trustDomain),
     IDENTITY_DIR: resolve(dir, "identity"),
     IDENTITY_TOKEN_FILE: resolve(dir, "token"),
     IDENTITY_TRUST_ANCHORS: options.anchors(),
@@ -96,10 +93,8 @@ export function sidecarEnv(
     ...(process.env["NODE_COMPILE_CACHE"] && {
       NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
     }),
-    LINKERD_PROXY_OUTBOUND_ORIGINALS: originals.map((pair) => pair.join("=")).join(","),
-    LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
-    LINKERD_PROXY_HTTP_PROXY_ADDR: `${ip}:${PORTS.outbound}`,
     LINKERD_PROXY_TRUST_ANCHORS_FILE: options.anchorsFile,
+    ...network.sidecar,
   };
 }
 
