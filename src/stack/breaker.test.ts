@@ -139,6 +139,19 @@ test("a success rate over requests, as Linkerd 1 has it", async () => {
   assert.equal(w.endpoint.ready, false);
 });
 
+test("the only endpoint of a backend is probed again and again", async () => {
+  const keeper = { readyCount: 1, changed() {} };
+  const w = world(CONSECUTIVE);
+  w.endpoint.keeper = keeper;
+  await w.fail(3);
+  for (const pauseMs of [1000, 2000, 4000]) {
+    keeper.readyCount = 0;
+    w.clock.advance(pauseMs);
+    assert.equal(w.endpoint.ready, true, `after ${pauseMs} ms`);
+    await w.fail(1);
+  }
+});
+
 test("it leaves the minimum of endpoints in use", async () => {
   const kept = world({ ...CONSECUTIVE, minReady: 1 }, 1);
   await kept.fail(10);

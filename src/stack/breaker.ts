@@ -94,13 +94,15 @@ export class Breaker implements Watcher {
   }
 
   private count(x: Exchange): void {
-    const { rate, average, consecutive } = this.accrual;
+    const { rate, average, consecutive, minReady = 0 } = this.accrual;
+    const { keeper } = this.endpoint;
     this.failures = x.success ? 0 : this.failures + 1;
     // Being told to slow down is no failure of the server, but no reason to go on either.
     const served = x.success && x.rsp?.status !== 429 && x.grpcStatus !== 8;
     this.window?.add(served, x.endAt);
     this.average?.add(x.success);
     if (x.success && served) return;
+    if (keeper !== undefined && keeper.readyCount <= minReady) return;
     if (
       (consecutive !== undefined && this.failures >= consecutive) ||
       (rate !== undefined && this.window!.below(rate.threshold, rate.minRequests, x.endAt)) ||
@@ -111,9 +113,8 @@ export class Breaker implements Watcher {
   }
 
   private trip(x: Exchange): void {
-    const { keeper, target } = this.endpoint;
-    const { minReady = 0, honourRetryAfter } = this.accrual;
-    if (keeper !== undefined && keeper.readyCount <= minReady) return;
+    const { target } = this.endpoint;
+    const { honourRetryAfter } = this.accrual;
     const asked = honourRetryAfter && x.rsp ? (retryAfterMs(x.rsp) ?? 0) : 0;
     const waitMs = Math.max(this.delays.next(), Math.min(asked, MAX_RETRY_AFTER_MS));
     this.state = "open";
