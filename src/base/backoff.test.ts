@@ -1,3 +1,5 @@
+// Backoff: how delays grow, and that chance keeps within the limits.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

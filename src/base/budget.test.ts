@@ -1,3 +1,5 @@
+// Retry budgets: what requests earn, what retries cost, and what time takes away.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Budget } from "./budget.ts";

@@ -1,3 +1,5 @@
+// The cache of bound things: idle, busy and full, on a virtual clock.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cache, type Closable } from "./cache.ts";

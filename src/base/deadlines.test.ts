@@ -1,3 +1,5 @@
+// A line of deadlines, on a virtual clock.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "./clock.ts";

@@ -1,3 +1,5 @@
+// Moving averages against their formulas.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ewma, PeakEwma } from "./ewma.ts";

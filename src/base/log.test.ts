@@ -1,3 +1,5 @@
+// Log lines in both shapes, and filters that change.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "./clock.ts";

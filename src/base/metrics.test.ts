@@ -1,3 +1,5 @@
+// The metrics page: its text, idle series, and families that are full.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "./clock.ts";

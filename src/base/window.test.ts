@@ -1,3 +1,5 @@
+// Success rates over time and over requests.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SuccessAverage, SuccessWindow } from "./window.ts";

@@ -1,3 +1,5 @@
+// Who may do what: authorizations, identities in header fields, and rate limits.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

@@ -1,3 +1,5 @@
+// One contract for every way to choose an endpoint, simulated with a seed, and the set that changes under it.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

@@ -1,3 +1,5 @@
+// Circuit breakers on a virtual clock: when they trip, and how they come back.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exponential } from "../base/backoff.ts";

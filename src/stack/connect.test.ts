@@ -1,3 +1,5 @@
+// Endpoints that cannot be reached: dialled again in the background, and one connection for many requests.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

@@ -1,3 +1,5 @@
+// Choosing a backend, and the limit on requests at once.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../base/fault.ts";

@@ -1,3 +1,5 @@
+// What watchers see of an exchange, and what counts as success.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

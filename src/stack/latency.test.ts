@@ -1,3 +1,5 @@
+// Penalties for failures in the latency estimate.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { grpcResponse, response } from "../../test/support/messages.ts";

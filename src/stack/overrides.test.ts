@@ -1,3 +1,5 @@
+// Limits that requests bring in header fields.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { request, response } from "../../test/support/messages.ts";

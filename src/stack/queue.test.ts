@@ -1,3 +1,5 @@
+// Waiting for an endpoint, failing fast, and the sentences that say why.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

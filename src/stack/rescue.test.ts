@@ -1,3 +1,5 @@
+// Faults as responses: every code, both languages, safe texts.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

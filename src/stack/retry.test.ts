@@ -1,3 +1,5 @@
+// Retries, seen from both sides: what upstream gets, and what the client gets. On a virtual clock.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Budget } from "../base/budget.ts";

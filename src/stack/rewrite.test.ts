@@ -1,3 +1,5 @@
+// The filters of routes: header fields, redirects, failures on purpose.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../base/random.ts";

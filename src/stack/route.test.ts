@@ -1,3 +1,5 @@
+// The precedence of routes.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { request, response, type ReqParts } from "../../test/support/messages.ts";

@@ -1,3 +1,5 @@
+// The metrics of requests, routes and queues as they stand on the page.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

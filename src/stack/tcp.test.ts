@@ -1,3 +1,5 @@
+// Connections through a balancer, and their metrics.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

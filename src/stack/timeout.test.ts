@@ -1,3 +1,5 @@
+// Timeouts on a virtual clock: before the head, in the body, and never after the end.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

@@ -1,3 +1,5 @@
+// What tells of requests: traces, access logs, taps.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";

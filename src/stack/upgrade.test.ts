@@ -1,3 +1,5 @@
+// HTTP/1 over HTTP/2 and back, and requests made alike.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../base/fault.ts";
