@@ -16,6 +16,7 @@ import { bindHttpEndpoint, bindTcpEndpoint, type EndpointParts } from "./endpoin
 import { backendLabels, parentLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import type { Address, Backend, Meta } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
+import { bestKnown } from "./subscription.ts";
 
 type Held<Req = never, Rsp = unknown> = Usable<Req, Rsp> & {
   readonly busy: boolean;
@@ -117,9 +118,9 @@ export class Backends {
     endpoint: (address: Address) => Endpoint<Req, Rsp, Address>,
   ): Held<Req, Rsp> {
     const { clock, random, registry, discover } = this.#sidecar;
-    const targets: Watch<ReadonlyMap<string, Address>> = discover
-      .endpoints(path)
-      .map((answer) => (answer.exists ? answer.value.addresses : NONE));
+    const targets: Watch<ReadonlyMap<string, Address>> = bestKnown(discover.endpoints(path)).map(
+      (answer) => (answer.exists ? answer.value.addresses : NONE),
+    );
     const balancer = new Balancer({ name: path, targets, endpoint, clock, random });
     const labels = { ...parentLabels(parent), ...backendLabels(meta), logical: path };
     const watcher = queueStats(registry, prefix, labels, clock);

@@ -8,7 +8,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Counter } from "../base/metrics.ts";
 import type { Random } from "../base/random.ts";
-import { Var, Watch, known, type Close, type Observer, type State } from "../base/watch.ts";
+import { source, Var, Watch, known, type Close, type Observer, type State } from "../base/watch.ts";
 
 /** Opens a stream; `message` is called for each message, then `end` once with the gRPC status that ended it. */
 export type OpenStream<M> = (
@@ -197,4 +197,14 @@ export class Subscription<T> extends Watch<Answer<T>> {
     this.#stream = undefined;
     stream?.();
   }
+}
+
+/** `watch` without its failures wherever something is known: old knowledge is as good as new to whoever serves. */
+export function bestKnown<T>(watch: Watch<T>): Watch<T> {
+  return source((set) =>
+    watch.observe((state) => {
+      const value = known(state);
+      set(value === undefined ? state : { kind: "ok", value });
+    }),
+  );
 }

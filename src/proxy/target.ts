@@ -14,7 +14,7 @@ import type { OutboundMetrics } from "./outboundmetrics.ts";
 import { planFor } from "./plan.ts";
 import { builtIn, type OutboundPolicy, type Profile } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
-import type { Answer } from "./subscription.ts";
+import { bestKnown, type Answer } from "./subscription.ts";
 
 /** A policy as services. Those that its protocol does not have are absent. */
 export type Bound = {
@@ -58,7 +58,7 @@ export class Target implements Closable {
     this.known = promise;
     this.#patience = clock.after(settings.outbound.tcpFailfastMs, settle);
     let plan: OutboundPolicy | undefined;
-    this.#stop = watchPlan(key, sidecar).observe((state) => {
+    this.#stop = bestKnown(watchPlan(key, sidecar)).observe((state) => {
       if (state.kind === "failed") {
         reason = state.fault.message;
         logger.warn("policy is not up to date", { target: this.name, error: reason });

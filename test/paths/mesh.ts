@@ -25,6 +25,8 @@ export type TestMesh = {
   readonly plane: ControlPlane;
   /** The environment of the sidecar of a pod at an address. */
   env(pod: string, ip: string): Record<string, string>;
+  /** Starts a sidecar. */
+  run(env: Record<string, string>): Promise<RunningProxy>;
   /** Starts the sidecars of the first server and of the client. */
   start(env?: Record<string, string>): Promise<{ inbound: RunningProxy; outbound: RunningProxy }>;
 };
@@ -34,13 +36,13 @@ export const PORTS = { http: 14_080, db: 14_306 };
 
 let meshes = 0;
 
-/** A control plane for the service `web` (80 to 8080, 3306 to 3306) with one pod; `more` joins its manifests. */
-export async function mesh(t: TestContext, more = ""): Promise<TestMesh> {
+/** A control plane for the service `web` (80 to 8080, 3306 to 3306) with one pod. */
+export async function mesh(t: TestContext, annotations = ""): Promise<TestMesh> {
   const folder = mkdtempSync(join(tmpdir(), "paths-"));
   const net = `127.${78 + (process.pid % 100)}.${meshes++ % 250}`;
   const [control, server, client, second] = [`${net}.1`, `${net}.2`, `${net}.3`, `${net}.4`];
   const pods = [podYaml("web-1", server), podYaml("client", client, { labels: "app: client" })];
-  const yaml = [SERVICE, ...pods, more].filter(Boolean).join("\n---\n");
+  const yaml = [serviceYaml(annotations), ...pods].join("\n---\n");
   const plane = await controlPlane(yaml, control, folder);
   const proxies: RunningProxy[] = [];
   t.after(async () => {
@@ -74,6 +76,7 @@ export async function mesh(t: TestContext, more = ""): Promise<TestMesh> {
     client,
     plane,
     env,
+    run,
     start: async (extra = {}) => {
       const [inbound, outbound] = await Promise.all([
         run({ ...env("web-1", server), ...extra }),
@@ -184,10 +187,10 @@ export async function until(check: () => boolean | Promise<boolean>): Promise<vo
   throw new Error(`it did not come to be: ${check.toString()}`);
 }
 
-const SERVICE = `
+const serviceYaml = (annotations: string): string => `
 apiVersion: v1
 kind: Service
-metadata: {name: web, namespace: ns}
+metadata: {name: web, namespace: ns, annotations: {${annotations}}}
 spec:
   clusterIP: 10.96.0.1
   selector: {app: web}

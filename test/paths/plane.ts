@@ -40,7 +40,11 @@ export async function controlPlane(
   const { issuer } = await openIssuer(join(folder, "issuer"), settings.trustDomain, clock);
   const token = join(folder, "token");
   writeFileSync(token, tokens.issue(ACCOUNT));
-  const slices = (): void => store.apply(sliceChanges(store).put.map(put));
+  const slices = (): void => {
+    const changes = sliceChanges(store);
+    const gone = changes.remove.map((key) => ({ kind: "EndpointSlice", key }) as const);
+    store.apply([...changes.put.map(put), ...gone]);
+  };
   const start = () =>
     startController({
       resources: {
