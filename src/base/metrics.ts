@@ -275,7 +275,7 @@ export class Registry {
 }
 
 /** `a="b",c="d"`, escaped as the text format wants. */
-export function printLabels(labels: Labels): string {
+function printLabels(labels: Labels): string {
   let text = "";
   for (const name in labels) {
     text += `${text === "" ? "" : ","}${name}="${escape(labels[name]!).replaceAll('"', '\\"')}"`;

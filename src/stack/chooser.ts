@@ -1,7 +1,6 @@
 // Choosers: how a balancer picks one of the endpoints that it may use. Each is one rule behind one interface, so
 // that Linkerd 1's kinds and Linkerd 2's balancer are the same machine. Weights are honoured by all.
 
-import type { Clock } from "../base/clock.ts";
 import { Ewma } from "../base/ewma.ts";
 import type { Random } from "../base/random.ts";
 
@@ -21,8 +20,6 @@ export interface Chooser<E extends Candidate = Candidate> {
   /** One of them; undefined when there are none. */
   pick(now: number): E | undefined;
 }
-
-export type ChooserOptions = { readonly clock: Clock; readonly random: Random };
 
 /** Power of two choices: of two endpoints taken by chance, the one with less load. O(1), or O(log n) with weights. */
 export class P2c<E extends Candidate> implements Chooser<E> {

@@ -3,7 +3,7 @@
 
 import { header, type Headers } from "../wire/headers.ts";
 import type { Labels } from "../base/metrics.ts";
-import type { HttpReq, HttpRsp } from "../io/message.ts";
+import type { HttpRsp } from "../io/message.ts";
 import type { Exchange } from "./exchange.ts";
 import type { HttpFilter } from "./types.ts";
 
@@ -43,11 +43,6 @@ export function mark(route: Mark): HttpFilter {
       req.route = route;
       return next(req);
     };
-}
-
-/** The mark of the request's route. */
-export function markOf(req: HttpReq): Mark | undefined {
-  return req.route as Mark | undefined;
 }
 
 /** Whether an exchange that has ended was a success: without a fault, and good in the eyes of its route. */

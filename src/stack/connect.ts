@@ -24,7 +24,7 @@ export type ConnectOptions<C> = {
   readonly close: (connection: C) => void;
 };
 
-export const RECONNECT: Backoff = exponential(100, 60_000, 0.1);
+const RECONNECT: Backoff = exponential(100, 60_000, 0.1);
 
 /** The dial of `endpoint`, which shuts and opens it. */
 export class Connector<C> {

@@ -173,11 +173,6 @@ export class HttpEndpoint<T extends Target = Target>
   }
 }
 
-/** The endpoint that a request was sent to last. */
-export function endpointOf(req: HttpReq): HttpEndpoint | undefined {
-  return req.endpoint as HttpEndpoint | undefined;
-}
-
 // Too many requests and server failures; of gRPC's, all but permission denied.
 function asksForRest(status: number, grpcStatus: number | undefined): boolean {
   if (status === 429 || status >= 500) return true;

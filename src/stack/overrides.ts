@@ -76,7 +76,7 @@ const NO_RETRY: RetryPolicy = {
 };
 
 /** `limits` changed by the fields `own`; a fault that names the fields which cannot be read. */
-export function withOverrides(limits: Limits, own: Headers): Limits | Fault {
+function withOverrides(limits: Limits, own: Headers): Limits | Fault {
   let { timeouts, retry } = limits;
   const wrong: string[] = [];
   for (let i = 0; i < own.length; i += 2) {
@@ -128,7 +128,7 @@ const GRPC_STATUSES: Readonly<Record<string, number>> = {
 };
 
 /** `5xx`, `gateway-error`, `503` or `500-504` as a range of statuses; undefined when it is none of them. */
-export function parseStatuses(word: string): { from: number; to: number } | undefined {
+function parseStatuses(word: string): { from: number; to: number } | undefined {
   if (word === "5xx") return { from: 500, to: 599 };
   if (word === "gateway-error") return { from: 502, to: 504 };
   const [, from, to = from] = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(word) ?? [];

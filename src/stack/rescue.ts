@@ -91,7 +91,7 @@ export function rescue(options: RescueOptions): HttpFilter {
 }
 
 /** The response that tells `fault` to the client of `req`; `version` is the one that the client speaks. */
-export function replyTo(
+function replyTo(
   req: HttpReq,
   fault: Fault,
   informs: boolean,
@@ -127,7 +127,7 @@ function statusesOf(req: HttpReq, fault: Fault): { status: number; grpcStatus?: 
 const MAX_TEXT = 512;
 
 /** Text that may stand in a field value: visible ASCII and spaces, at most 512 characters (RFC 9110 §5.5). */
-export function headerText(text: string): string {
+function headerText(text: string): string {
   const safe = text.replace(/[^\x20-\x7e]+/g, " ").trim();
   return safe.length <= MAX_TEXT ? safe : `${safe.slice(0, MAX_TEXT - 3)}...`;
 }

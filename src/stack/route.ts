@@ -167,7 +167,7 @@ function queryTest({ name, match }: NamedMatch): Test {
 }
 
 /** Whether a text matches: whole for `exact` and `regex`, the start of it for `prefix`. */
-export function matches(match: TextMatch, text: string): boolean {
+function matches(match: TextMatch, text: string): boolean {
   if (match.kind === "exact") return text === match.value;
   return match.kind === "regex" ? match.value.test(text) : text.startsWith(match.value);
 }

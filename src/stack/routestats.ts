@@ -9,7 +9,7 @@ import type { QueueWatcher } from "./queue.ts";
 import type { RetryCounters } from "./retry.ts";
 
 /** Bounds in seconds, as linkerd2-proxy has them for each of its histograms. */
-export const BOUNDS = {
+const BOUNDS = {
   route: [0.05, 0.5, 1, 10],
   backend: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 10],
   queue: [0.0005, 0.005, 0.05, 0.5, 1, 3],
