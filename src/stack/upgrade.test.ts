@@ -20,6 +20,7 @@ test("HTTP/1 rides on HTTP/2 between proxies and arrives as it was", async () =>
       carried.push(req.headers.at(-1), req.scheme);
       // What HTTP/2 makes of it: no version, no Host.
       const other = request({ version: 20, headers: req.headers.slice(2) });
+      other.scheme = req.scheme;
       return downgrade(application)(other).then((rsp) =>
         response(rsp.status, rsp.headers, Body.empty, 20),
       );
