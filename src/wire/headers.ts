@@ -74,3 +74,21 @@ export function hasToken(value: string | undefined, token: string): boolean {
   if (value === token) return true;
   return value.split(",").some((part) => part.trim().toLowerCase() === token);
 }
+
+/** Tells most names from the few that it was made of by their length and first letter, at the cost of one look. */
+export class NameFilter {
+  private readonly table = new Uint8Array(32 * 32);
+
+  constructor(names: readonly string[]) {
+    for (const name of names) this.table[keyOf(name)] = 1;
+  }
+
+  /** False for a name that is surely none of them, in whatever case. */
+  mayHold(name: string): boolean {
+    return name.length < 32 && this.table[keyOf(name)] === 1;
+  }
+}
+
+function keyOf(name: string): number {
+  return (name.length << 5) | (name.charCodeAt(0) & 31);
+}

@@ -8,7 +8,7 @@ import { setHeader } from "./headers.ts";
 import { Http1Fields } from "./http1fields.ts";
 import { latin1 } from "./latin1.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
-import { CR, LF, OCTETS, SLASH, SPACE, TARGET, TOKEN, VALUE } from "./octets.ts";
+import { CR, DIGIT_0, LF, OCTETS, SLASH, SPACE, TARGET, TOKEN, VALUE } from "./octets.ts";
 
 /** How a body is framed, where it is not a length in bytes. */
 export const CHUNKED = -1;
@@ -16,7 +16,6 @@ export const CHUNKED = -1;
 export const UNTIL_CLOSE = -2;
 
 const VERSION = "HTTP/1.";
-const DIGIT_0 = 48;
 
 export class RequestParser {
   method = "";
@@ -77,7 +76,7 @@ export class RequestParser {
         throw fields.bad("the request line ends in no HTTP version");
       return 0;
     }
-    if (!text.startsWith(VERSION, at)) throw this.badVersion(text.slice(at, at + 10));
+    if (!isVersion(bytes, at)) throw this.badVersion(text.slice(at, at + 10));
     const minor = bytes[at + 7]! - DIGIT_0;
     if (minor !== 0 && minor !== 1) throw this.badVersion(text.slice(at, at + 10));
     if (bytes[at + 8] !== CR || bytes[at + 9] !== LF) {
@@ -223,11 +222,15 @@ export class ResponseParser {
       return 0;
     }
     const minor = bytes[7]! - DIGIT_0;
-    if (!text.startsWith(VERSION) || (minor !== 0 && minor !== 1) || bytes[8] !== SPACE) {
+    if (!isVersion(bytes, 0) || (minor !== 0 && minor !== 1) || bytes[8] !== SPACE) {
       throw fields.bad("the response is not HTTP/1.1 or HTTP/1.0");
     }
-    const status = text.slice(9, 12);
-    if (!/^[1-9][0-9]{2}$/.test(status)) throw fields.bad("the status line has no valid status");
+    const hundreds = bytes[9]! - DIGIT_0;
+    const tens = bytes[10]! - DIGIT_0;
+    const ones = bytes[11]! - DIGIT_0;
+    if (!(hundreds >= 1 && hundreds <= 9 && tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9)) {
+      throw fields.bad("the status line has no valid status");
+    }
     let at = 12;
     if (at < size && bytes[at] !== SPACE && bytes[at] !== CR) {
       throw fields.bad("the status is not followed by a space");
@@ -241,7 +244,7 @@ export class ResponseParser {
       throw fields.bad("the status line does not end in CR LF");
     }
     this.version = minor === 1 ? 11 : 10;
-    this.status = Number(status);
+    this.status = 100 * hundreds + 10 * tens + ones;
     return at + 2;
   }
 }
@@ -263,6 +266,13 @@ function parseHead(parser: HeadParser, bytes: Buffer, start: number): number {
     if (end > 0 || bytes.length <= size) return end;
     if (size >= limit) throw parser.fields.tooLarge();
   }
+}
+
+function isVersion(bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < VERSION.length; i++) {
+    if (bytes[at + i] !== VERSION.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 function couldBeVersion(text: string): boolean {

@@ -3,23 +3,39 @@
 // the lines say of framing and of the connection is remembered here, so that nobody looks them up again.
 
 import { Fault, type FaultCode, type Side } from "../base/fault.ts";
-import { hasToken, type Headers } from "./headers.ts";
+import { hasToken, type Headers, NameFilter } from "./headers.ts";
 import { stripHopByHop } from "./hopbyhop.ts";
 import type { Http1Limits } from "./limits.ts";
-import { COLON, CR, LF, OCTETS, SPACE, TAB, TOKEN, VALUE } from "./octets.ts";
+import { COLON, CR, DIGIT_0, LF, OCTETS, SPACE, TAB, TOKEN, VALUE } from "./octets.ts";
 
 /** Whose heads are parsed: decides what a mistake is called and who made it. */
 export type Http1Kind = "request" | "response";
 
-// A block of fields that is worth remembering: clients and servers send the same ones again and again.
-const MEMO_BYTES = 2048;
-// Lengths of the names that `note` knows.
-const NOTED = new Set(
-  "te host expect upgrade connection keep-alive content-length http2-settings proxy-connection transfer-encoding"
-    .split(" ")
-    .map((name) => name.length),
-);
-const IS_NOTED = Uint8Array.from({ length: 32 }, (_, length) => (NOTED.has(length) ? 1 : 0));
+// Senders send most lines again and again, each at its place. A line that is the same as last time is not scanned, and
+// gives the same two strings, which whoever prints them can tell at a glance.
+type Line = {
+  readonly text: string;
+  readonly name: string;
+  readonly value: string;
+  readonly noted: boolean;
+};
+
+const MAX_LINES = 64;
+const MAX_LINE_BYTES = 512;
+const NO_LINE: Line = { text: "\0", name: "", value: "", noted: false };
+// Names that `note` knows, with those that could be taken for them.
+const NOTED = new NameFilter([
+  "te",
+  "host",
+  "expect",
+  "upgrade",
+  "connection",
+  "keep-alive",
+  "content-length",
+  "http2-settings",
+  "proxy-connection",
+  "transfer-encoding",
+]);
 const MAX_LENGTH_DIGITS = 15;
 
 export class Http1Fields {
@@ -43,7 +59,9 @@ export class Http1Fields {
   private readonly what: Http1Kind;
   private readonly keepUpgrade: (fields: Http1Fields) => boolean;
   private hopByHop = false;
-  private memo = "";
+  private readonly lines: Line[] = [];
+  /** The whole block, once it has come twice, and its fields as they go on. */
+  private block = "";
   private template: Headers = [];
 
   constructor(
@@ -59,18 +77,16 @@ export class Http1Fields {
   /** Reads from `at` to the empty line; returns where the head ends, or 0 when it is incomplete.
    * `text` is the latin1 text of `bytes`. Throws a Fault. */
   parse(bytes: Buffer, text: string, at: number): number {
-    if (this.memo !== "" && text.startsWith(this.memo, at)) {
+    const { block } = this;
+    if (block !== "" && text.slice(at, at + block.length) === block) {
       this.headers = this.template.slice();
-      return at + this.memo.length;
+      return at + block.length;
     }
     this.reset();
     const end = this.parseLines(bytes, text, at);
     if (end === 0) return 0;
     if (this.hopByHop) stripHopByHop(this.headers, this.keepUpgrade(this));
-    if (end - at <= MEMO_BYTES && this.upgrade === undefined) {
-      this.memo = text.slice(at, end);
-      this.template = this.headers.slice();
-    }
+    if (this.block !== "") this.template = this.headers.slice();
     return end;
   }
 
@@ -100,47 +116,69 @@ export class Http1Fields {
     this.connectionUpgrade = false;
     this.takesTrailers = false;
     this.hopByHop = false;
-    this.memo = "";
+    this.block = "";
   }
 
   private parseLines(bytes: Buffer, text: string, from: number): number {
-    const { headers } = this;
+    const { headers, lines } = this;
     const size = text.length;
     let at = from;
-    while (at < size) {
-      if (bytes[at] === CR) {
-        if (at + 1 === size) return 0;
-        if (bytes[at + 1] !== LF) throw this.bad("a carriage return without its line feed");
-        return at + 2;
+    let i = 0;
+    let fresh = 0;
+    while (at < size && bytes[at] !== CR) {
+      const known = i < lines.length ? lines[i]! : NO_LINE;
+      const next = at + known.text.length;
+      if (bytes[next - 1] === LF && text.slice(at, next) === known.text) {
+        headers.push(known.name, known.value);
+        if (known.noted) this.note(known.name, known.value);
+        at = next;
+      } else {
+        at = this.parseLine(bytes, text, at, i);
+        if (at === 0) return 0;
+        fresh++;
       }
-      const start = at;
-      while (at < size && OCTETS[bytes[at]!]! & TOKEN) at++;
-      if (at === size) return 0;
-      if (bytes[at] !== COLON || at === start) throw this.badName(bytes[at]!, at === start);
-      const name = text.slice(start, at++);
-      while (at < size && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
-      const valueStart = at;
-      while (at < size && OCTETS[bytes[at]!]! & VALUE) at++;
-      if (at + 1 >= size && (at === size || bytes[at] === CR)) return 0;
-      if (bytes[at] !== CR || bytes[at + 1] !== LF) throw this.badValue(name, bytes[at]!);
-      let valueEnd = at;
-      while (
-        valueEnd > valueStart &&
-        (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)
-      )
-        valueEnd--;
-      at += 2;
-      const value = text.slice(valueStart, valueEnd);
-      headers.push(name, value);
-      if (IS_NOTED[name.length] === 1) this.note(name, value);
-      if (headers.length > 2 * this.limits.fields) {
+      if (++i > this.limits.fields) {
         throw this.bad(`more than ${this.limits.fields} fields`, "headers-too-large");
       }
     }
-    return 0;
+    if (at + 2 > size) return 0;
+    if (bytes[at + 1] !== LF) throw this.bad("a carriage return without its line feed");
+    if (fresh === 0 && this.upgrade === undefined) {
+      this.block = text.slice(from, at + 2);
+    }
+    return at + 2;
   }
 
-  private note(name: string, value: string): void {
+  // Scans the line that begins at `start`, the `i`th; returns where it ends, or 0 when it is incomplete.
+  private parseLine(bytes: Buffer, text: string, start: number, i: number): number {
+    const size = text.length;
+    let at = start;
+    while (at < size && OCTETS[bytes[at]!]! & TOKEN) at++;
+    if (at === size) return 0;
+    if (bytes[at] !== COLON || at === start) throw this.badName(bytes[at]!, at === start);
+    const nameEnd = at++;
+    while (at < size && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+    const valueStart = at;
+    while (at < size && OCTETS[bytes[at]!]! & VALUE) at++;
+    if (at + 1 >= size && (at === size || bytes[at] === CR)) return 0;
+    const name = text.slice(start, nameEnd);
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) throw this.badValue(name, bytes[at]!);
+    const end = at + 2;
+    while (at > valueStart && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
+    const value = text.slice(valueStart, at);
+    this.headers.push(name, value);
+    const noted = NOTED.mayHold(name) && this.note(name, value);
+    if (i < MAX_LINES) {
+      this.lines[i] =
+        end - start > MAX_LINE_BYTES
+          ? NO_LINE
+          : { text: text.slice(start, end), name, value, noted };
+    }
+    return end;
+  }
+
+  // Takes note of what concerns framing and the connection; false for every other field.
+  private note(name: string, value: string): boolean {
     switch (name.toLowerCase()) {
       case "host":
         if (this.host !== undefined) throw this.bad("Host stands twice");
@@ -178,7 +216,9 @@ export class Http1Fields {
         // Some servers take the underscore for a dash (CGI variables), others ignore the field.
         throw this.bad(`the field ${name} could be taken for ${name.replace("_", "-")}`);
       default:
+        return false;
     }
+    return true;
   }
 
   private noteLength(value: string): void {
@@ -188,7 +228,9 @@ export class Http1Fields {
     }
     this.contentLength = Number(value);
     // Leading zeros look octal to some.
-    this.headers[this.headers.length - 1] = String(this.contentLength);
+    if (value.length > 1 && value.charCodeAt(0) === DIGIT_0) {
+      this.headers[this.headers.length - 1] = String(this.contentLength);
+    }
   }
 
   private noteConnection(value: string): void {

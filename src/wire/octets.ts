@@ -35,4 +35,5 @@ export const LF = 10;
 export const CR = 13;
 export const SPACE = 32;
 export const SLASH = 47;
+export const DIGIT_0 = 48;
 export const COLON = 58;
