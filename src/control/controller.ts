@@ -11,6 +11,7 @@ import type { Conn, SocketAddr } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { listen } from "../io/listen.ts";
+import type { Credentials } from "../io/tls.ts";
 import type { Resources } from "../platform/resources.ts";
 import { admin } from "../proxy/admin.ts";
 import type { Server } from "../proxy/serving.ts";
@@ -23,6 +24,7 @@ import { destination } from "./destination.ts";
 import { certify } from "./identity.ts";
 import type { Issuer } from "./issuer.ts";
 import { policy } from "./policy.ts";
+import { ownCredentials, secure } from "./secure.ts";
 import { writeStatuses } from "./statuses.ts";
 import type { MeshSettings, World } from "./world.ts";
 import { watchWorld } from "./world.ts";
@@ -39,6 +41,8 @@ export type ControllerOptions = {
   };
   /** Needed for identity. */
   readonly issuer?: Issuer;
+  /** Whether callers from elsewhere than loopback must speak TLS, to which the issuer certifies us. */
+  readonly tls?: boolean;
   readonly clock: Clock;
 };
 
@@ -63,18 +67,22 @@ export async function startController(options: ControllerOptions): Promise<Contr
   scope.defer(world.each((next) => (latest = next)));
   if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock));
 
-  const grpc = (implementations: readonly Implementation[]) => {
+  const grpc = (implementations: readonly Implementation[], credentials?: Credentials) => {
     const service = grpcService(implementations, { clock });
-    return (conn: Conn): Server =>
-      serveH2(conn, service, { clock, keepAliveIntervalMs: KEEP_ALIVE_MS });
+    return async (conn: Conn): Promise<Server> => {
+      const begun = await secure(conn, credentials, clock);
+      const h2 = { clock, keepAliveIntervalMs: KEEP_ALIVE_MS };
+      return serveH2(begun.conn, service, h2, begun.first);
+    };
   };
   const open = async (
     addr: SocketAddr | undefined,
-    serve: (conn: Conn) => Server,
+    serve: (conn: Conn) => Server | Promise<Server>,
   ): Promise<void> => {
     if (!addr) return;
     const listening = await listen(addr, {}, (conn) => {
-      void serving.track(conn, serving.serve(serve(conn)));
+      const served = async (): Promise<void> => serving.serve(await serve(conn));
+      void serving.track(conn, served());
     });
     scope.defer(() => listening.close());
   };
@@ -88,9 +96,17 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   const sources = sourcesOf(world, registry);
   try {
-    await open(options.listen.destination, grpc([destination(sources)]));
-    await open(options.listen.policy, grpc(policy(sources)));
-    if (issuer) await open(options.listen.identity, grpc([identity(options, issuer)]));
+    const own = async (account: string): Promise<Credentials | undefined> =>
+      options.tls && issuer ? ownCredentials(issuer, account, settings, clock) : undefined;
+    await open(
+      options.listen.destination,
+      grpc([destination(sources)], await own("linkerd-destination")),
+    );
+    await open(options.listen.policy, grpc(policy(sources), await own("linkerd-destination")));
+    if (issuer) {
+      const service = identity(options, issuer);
+      await open(options.listen.identity, grpc([service], await own("linkerd-identity")));
+    }
     await open(options.listen.admin, (conn) => serveH1(conn, pages, { clock }));
   } catch (error) {
     await scope.close();

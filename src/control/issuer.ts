@@ -131,6 +131,17 @@ export async function signLeaf(
   });
 }
 
+/** A new key pair: the private half as PEM. */
+export async function newKey(): Promise<{ keyPem: string; publicKey: webcrypto.CryptoKey }> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  return { keyPem: await printKey(keys.privateKey), publicKey: keys.publicKey };
+}
+
+async function printKey(key: webcrypto.CryptoKey): Promise<string> {
+  const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", key);
+  return `${x509.PemConverter.encode(pkcs8, "PRIVATE KEY")}\n`;
+}
+
 async function newAuthority(name: string, lifetimeMs: number, clock: Clock, above?: Issuer) {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const subject = `CN=${name}`;
@@ -150,9 +161,10 @@ async function newAuthority(name: string, lifetimeMs: number, clock: Clock, abov
       ),
     ],
   });
-  const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-  const keyPem = x509.PemConverter.encode(pkcs8, "PRIVATE KEY");
-  return { certPem: `${certificate.toString("pem")}\n`, keyPem: `${keyPem}\n` };
+  return {
+    certPem: `${certificate.toString("pem")}\n`,
+    keyPem: await printKey(keys.privateKey),
+  };
 }
 
 const endOf = (pem: string): number => Date.parse(new X509Certificate(pem).validTo);

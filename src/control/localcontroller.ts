@@ -44,6 +44,7 @@ export async function runLocalController(env: Env = process.env): Promise<number
       admin: addr("ADMIN"),
     },
     issuer,
+    tls: env["LINKERD_CONTROLLER_TLS"] === "true",
     clock: systemClock,
   });
   logger.info("serving", { destination: need("LINKERD_CONTROLLER_DESTINATION_ADDR") });

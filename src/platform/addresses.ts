@@ -18,9 +18,9 @@ export const LOCAL_NETWORKS = "127.64.0.0/10";
 /** The number of a mesh and what gives it back. */
 export type MeshNumber = { readonly number: number; readonly close: Close };
 
-/** Takes the first number that no other mesh of this machine has. */
-export async function claimMesh(): Promise<MeshNumber> {
-  for (let number = 0; number < MESHES; number++) {
+/** Takes the first number, or `wanted`, that no other mesh of this machine has. */
+export async function claimMesh(wanted?: number): Promise<MeshNumber> {
+  for (let number = wanted ?? 0; number <= (wanted ?? MESHES - 1); number++) {
     const close = await hold(controlIp(number), LOCK_PORT);
     if (close) return { number, close };
   }
@@ -36,16 +36,25 @@ export function controlIp(mesh: number): string {
 export class Addresses {
   readonly #prefix: string;
   readonly #base: number;
+  readonly #blocks: number;
   readonly #taken = new Set<number>();
   #next = 0;
 
-  constructor(range: 80 | 96 | 112, mesh: number) {
-    this.#prefix = `127.${range}`;
-    this.#base = mesh * (256 / MESHES);
+  /** The addresses of `blocks` times 254 that begin with `prefix` ("10.244") and `base`. */
+  constructor(prefix: string, base: number, blocks: number) {
+    this.#prefix = prefix;
+    this.#base = base;
+    this.#blocks = blocks;
+  }
+
+  /** A range of mesh `mesh` on loopback. */
+  static loopback(range: 80 | 96 | 112, mesh: number): Addresses {
+    const blocks = 256 / MESHES;
+    return new Addresses(`127.${range}`, mesh * blocks, blocks);
   }
 
   take(): string {
-    const size = (256 / MESHES) * 254;
+    const size = this.#blocks * 254;
     for (let tried = 0; tried < size; tried++) {
       const at = this.#next;
       this.#next = (at + 1) % size;

@@ -26,9 +26,11 @@ export type ChildOptions = {
   readonly clock?: Clock;
 };
 
-// `$$` is the process group in the subshells too. The watcher is doubly forked, so that the program, which
-// takes over the shell's process, never meets a child that it did not start.
-const WATCHED = `(trap '' TERM INT HUP
+/**
+ * Shell that becomes "$@" and leaves a watcher of descriptor 3 behind. `$$` is the process group in the subshells
+ * too. The watcher is doubly forked, so that the program never meets a child that it did not start.
+ */
+export const WATCHED = `(trap '' TERM INT HUP
  (read -r _ <&3; kill -TERM -$$; sleep 3; kill -KILL -$$) >/dev/null 2>&1 </dev/null &)
 exec "$@" 3<&-`;
 

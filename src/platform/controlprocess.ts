@@ -23,7 +23,13 @@ export class Control {
   readonly ready = new Var(false);
   readonly container: Container;
 
-  constructor(argv: readonly string[], options: PodOptions, addresses: ControlAddresses) {
+  /** With `tls`, it proves itself to who calls from elsewhere than loopback. */
+  constructor(
+    argv: readonly string[],
+    options: PodOptions,
+    addresses: ControlAddresses,
+    tls: boolean,
+  ) {
     const { clock, state, cwd, sidecar } = options;
     const [ip = "", port] = addresses.admin.split(":");
     const plan = {
@@ -41,6 +47,7 @@ export class Control {
         LINKERD_CONTROLLER_POLICY_ADDR: addresses.policy,
         LINKERD_CONTROLLER_IDENTITY_ADDR: addresses.identity,
         LINKERD_CONTROLLER_ADMIN_ADDR: addresses.admin,
+        LINKERD_CONTROLLER_TLS: String(tls),
         LINKERD_CONTROLLER_TRUST_DOMAIN: sidecar.trustDomain,
         LINKERD_CONTROLLER_CLUSTER_NETWORKS: sidecar.clusterNetworks,
       },

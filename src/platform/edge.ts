@@ -1,7 +1,6 @@
 // The edge: one more sidecar, with an identity of its own, through which browsers and curl enter the mesh.
 // For every service that is to be published it listens on 127.0.0.1, on the wanted port or the next free one.
 
-import { createServer } from "node:net";
 import type { Close } from "../base/watch.ts";
 import { Var } from "../base/watch.ts";
 import { forward } from "./forward.ts";
@@ -64,7 +63,7 @@ export class Edge {
     const published: (Published & { readonly original: string })[] = [];
     const taken = new Set<number>();
     for (const { service, port, publish, clusterIP } of wanted) {
-      const free = await freePort(publish, taken);
+      const free = await freePort(publish, taken, (each) => this.#options.network.isFree(each));
       taken.add(free);
       const address = `${HOST}:${free}`;
       published.push({ service, port, address, original: `${clusterIP}:${port}` });
@@ -143,17 +142,13 @@ type Wanted = {
 // 80 becomes 8080 and 443 becomes 8443.
 const unprivileged = (port: number): number => (port < 1024 ? 8000 + port : port);
 
-async function freePort(wanted: number, taken: ReadonlySet<number>): Promise<number> {
+async function freePort(
+  wanted: number,
+  taken: ReadonlySet<number>,
+  isFree: (port: number) => Promise<boolean>,
+): Promise<number> {
   for (let port = wanted; port < wanted + 1000 && port < 65_536; port++) {
     if (!taken.has(port) && (await isFree(port))) return port;
   }
   return wanted;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ host: HOST, port, exclusive: true }, () => server.close(() => resolve(true)));
-  });
 }

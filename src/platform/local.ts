@@ -11,16 +11,20 @@ import { systemRandom } from "../base/random.ts";
 import { Scope } from "../base/scope.ts";
 import { constant } from "../base/watch.ts";
 import { claimMesh, controlIp, LOCAL_NETWORKS } from "./addresses.ts";
+import type { ControlAddresses } from "./controlprocess.ts";
 import { Control } from "./controlprocess.ts";
 import { Edge } from "./edge.ts";
+import { ISOLATED } from "./isolation.ts";
 import { LocalMesh } from "./localmesh.ts";
 import { Loopback } from "./loopback.ts";
 import { readManifests } from "./manifests.ts";
 import { watchManifests } from "./manifestwatch.ts";
+import type { Network } from "./network.ts";
 import { serveMesh } from "./supervisor.ts";
 import { defaultStateDir, State } from "./state.ts";
 import { Store } from "./store.ts";
 import { Tokens } from "./tokens.ts";
+import { MESH_IP, Transparent, TRANSPARENT_NETWORKS } from "./transparent.ts";
 import { Workloads } from "./workloads.ts";
 
 /** Servers of the local control plane, on an address of its own. */
@@ -40,6 +44,8 @@ export type LocalOptions = {
   /** Whether pods get a sidecar when neither they nor their namespace say; default `opt-out`: they do. */
   readonly inject?: "opt-in" | "opt-out";
   readonly trustDomain?: string;
+  /** Default `loopback`; `transparent` only inside what `runIsolated` started. */
+  readonly network?: "loopback" | "transparent";
   /** Services to publish on a port of 127.0.0.1, by "namespace/name". */
   readonly publish?: Readonly<Record<string, number>>;
 };
@@ -52,64 +58,52 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   const state = new State(resolve(options.stateDir ?? defaultStateDir()));
   const scope = new Scope();
   try {
-    const mesh = await claimMesh();
-    scope.defer(mesh.close);
-    const cwd = resolve(options.cwd ?? ".");
     const store = new Store();
-    const key = state.keep("token.key", () => randomBytes(32));
-    const ip = controlIp(mesh.number);
-    const addresses = {
-      destination: `${ip}:${CONTROL_PORTS.destination}`,
-      policy: `${ip}:${CONTROL_PORTS.policy}`,
-      identity: `${ip}:${CONTROL_PORTS.identity}`,
-      admin: `${ip}:${CONTROL_PORTS.admin}`,
-    };
+    const place = await openPlace(options, store, state, scope);
     const trustDomain = options.trustDomain ?? "cluster.local";
     const pods = {
       clock,
       store,
       state,
-      tokens: new Tokens(key, clock),
-      network: new Loopback(store, mesh.number),
-      cwd,
+      tokens: new Tokens(
+        state.keep("token.key", () => randomBytes(32)),
+        clock,
+      ),
+      network: place.network,
+      cwd: resolve(options.cwd ?? "."),
       sidecar: {
-        ...addresses,
+        ...addressesAt(place.sidecarsCallIp),
         argv: options.programs?.proxy ?? [],
         trustDomain,
-        clusterNetworks: LOCAL_NETWORKS,
+        clusterNetworks: place.clusterNetworks,
         anchors: () => readFileSync(state.anchors, "utf8"),
         anchorsFile: state.anchors,
       },
     };
-    const meshed = options.programs !== undefined;
+    const { programs } = options;
+    const inject = programs ? (options.inject ?? "opt-out") : "never";
+    const own = addressesAt(place.ip);
     const local = new LocalMesh(
       pods,
-      (changed) =>
-        new Workloads(
-          {
-            ...pods,
-            random: systemRandom,
-            inject: !meshed ? "never" : (options.inject ?? "opt-out"),
-          },
-          changed,
-        ),
-      new Edge({ ...pods, meshed, publish: options.publish ?? {} }),
+      (changed) => new Workloads({ ...pods, random: systemRandom, inject }, changed),
+      new Edge({ ...pods, meshed: programs !== undefined, publish: options.publish ?? {} }),
       scope,
       {
+        ...own,
         pid: process.pid,
         stateDir: state.dir,
         startedMs: clock.wall(),
-        network: "loopback",
+        network: options.network ?? "loopback",
         trustDomain,
-        ...addresses,
-        controllerAdmin: addresses.admin,
+        controllerAdmin: own.admin,
       },
     );
     // Whoever serves the socket owns the folder.
     scope.defer(await serveMesh(state.socket, local, store, clock).catch(refuse(state.dir)));
     state.clean();
-    if (options.programs) {
-      const control = new Control(options.programs.controller, pods, addresses);
+    if (programs) {
+      const listens = { ...addressesAt(place.controlListensIp), admin: own.admin };
+      const control = new Control(programs.controller, pods, listens, place.tls);
       scope.defer(() => control.close());
       local.follow(control);
     }
@@ -120,6 +114,61 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
     await scope.close();
     throw error;
   }
+}
+
+/** Where the mesh lives: its network, and where its control plane is found in it. */
+type Place = {
+  readonly network: Network;
+  readonly clusterNetworks: string;
+  /** The control plane for this machine, for sidecars, and where it listens for both. */
+  readonly ip: string;
+  readonly sidecarsCallIp: string;
+  readonly controlListensIp: string;
+  /** Whether the control plane must prove itself to sidecars: it need not on loopback. */
+  readonly tls: boolean;
+};
+
+async function openPlace(
+  { network }: LocalOptions,
+  store: Store,
+  state: State,
+  scope: Scope,
+): Promise<Place> {
+  if (network !== "transparent") {
+    const mesh = await claimMesh();
+    scope.defer(mesh.close);
+    const ip = controlIp(mesh.number);
+    return {
+      network: new Loopback(store, mesh.number),
+      clusterNetworks: LOCAL_NETWORKS,
+      ip,
+      sidecarsCallIp: ip,
+      controlListensIp: ip,
+      tls: false,
+    };
+  }
+  const number = process.env[ISOLATED];
+  if (number === undefined) {
+    throw new Fault("bad-input", "a transparent mesh has to be started by runIsolated");
+  }
+  return {
+    network: await Transparent.open(store, state, scope, systemClock),
+    clusterNetworks: TRANSPARENT_NETWORKS,
+    ip: controlIp(Number(number)),
+    sidecarsCallIp: MESH_IP,
+    controlListensIp: "0.0.0.0",
+    tls: true,
+  };
+}
+
+function addressesAt(ip: string): ControlAddresses {
+  const { destination, policy, identity, admin } = CONTROL_PORTS;
+  return {
+    destination: `${ip}:${destination}`,
+    policy: `${ip}:${policy}`,
+    identity: `${ip}:${identity}`,
+    admin: `${ip}:${admin}`,
+  };
 }
 
 function refuse(dir: string): (error: unknown) => never {

@@ -23,7 +23,7 @@ import { put } from "./store.ts";
 import type { Workloads } from "./workloads.ts";
 import { WORKLOADS } from "./wanted.ts";
 
-type Facts = Omit<MeshStatus, "published" | "notices" | "controllerReady">;
+type Facts = Omit<MeshStatus, "published" | "exposed" | "notices" | "controllerReady">;
 
 const SETTLE_MS = 10;
 const TOKEN_REFRESH_MS = 12 * 3_600_000;
@@ -41,6 +41,7 @@ export class LocalMesh implements Mesh {
   readonly #workloads: Workloads;
   readonly #edge: Edge;
   readonly #scope: Scope;
+  readonly #exposed = new Var<readonly string[]>([]);
   readonly #notices = new Var<readonly string[]>([]);
   readonly #controllerReady = new Var(false);
   #control: Control | undefined;
@@ -70,14 +71,18 @@ export class LocalMesh implements Mesh {
         if (resource) store.put(resourceOf(kind, { ...resource, status }));
       },
     };
-    this.status = combine([edge.published, this.#notices, this.#controllerReady]).map(
-      ([published, notices, controllerReady]) => ({
-        ...facts,
-        published,
-        notices,
-        controllerReady,
-      }),
-    );
+    this.status = combine([
+      edge.published,
+      this.#exposed,
+      this.#notices,
+      this.#controllerReady,
+    ]).map(([published, exposed, notices, controllerReady]) => ({
+      ...facts,
+      published,
+      exposed,
+      notices,
+      controllerReady,
+    }));
   }
 
   /** Starts pods once `control` is ready, and tells of its readiness. */
@@ -102,6 +107,11 @@ export class LocalMesh implements Mesh {
       }),
     );
     await manifests.next();
+  }
+
+  /** Lets the machine reach an address ("127.0.0.1:8084") that this process listens on. */
+  expose(address: string): void {
+    this.#exposed.set([...this.#exposed.value!, address]);
   }
 
   /** Says something to the user: kept for `status`. */

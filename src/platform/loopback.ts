@@ -8,6 +8,7 @@ import { forward } from "./forward.ts";
 import type { Target } from "./mentions.ts";
 import { mentions, replaceMentions } from "./mentions.ts";
 import type { Attachment, Listener, Network, Original, PodPlace } from "./network.ts";
+import { isFree } from "./relay.ts";
 import { PORTS } from "./sidecar.ts";
 import { servicePorts } from "./slices.ts";
 import type { Store } from "./store.ts";
@@ -20,13 +21,17 @@ export class Loopback implements Network {
 
   constructor(store: Store, mesh: number) {
     this.#store = store;
-    this.#pods = new Addresses(80, mesh);
-    this.#services = new Addresses(96, mesh);
-    this.#listeners = new Addresses(112, mesh);
+    this.#pods = Addresses.loopback(80, mesh);
+    this.#services = Addresses.loopback(96, mesh);
+    this.#listeners = Addresses.loopback(112, mesh);
   }
 
   serviceIp(): string {
     return this.#services.take();
+  }
+
+  isFree(port: number): Promise<boolean> {
+    return isFree(port);
   }
 
   async attach(pod: PodPlace): Promise<Attachment> {

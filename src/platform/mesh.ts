@@ -26,6 +26,8 @@ export type MeshStatus = {
   readonly controllerAdmin: string;
   readonly controllerReady: boolean;
   readonly published: readonly Published[];
+  /** Other addresses that the machine shall reach, where the mesh has a network of its own. */
+  readonly exposed: readonly string[];
   /** Sentences for the user, such as a manifest that was not applied; the newest last. */
   readonly notices: readonly string[];
 };

@@ -42,4 +42,6 @@ export interface Network {
   attach(pod: PodPlace): Promise<Attachment>;
   /** An address for a new service. */
   serviceIp(): string;
+  /** Whether a port of the machine's 127.0.0.1 can be published. */
+  isFree(port: number): Promise<boolean>;
 }

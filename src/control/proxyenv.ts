@@ -1,0 +1,128 @@
+// The variables of a sidecar on Kubernetes, from the chart's values. Their meaning stands in proxy/envtable.
+
+import type { Installation } from "./injectproxy.ts";
+import { IDENTITY_DIR, PROXY, TOKEN_DIR } from "./injectproxy.ts";
+import type { EnvVar, RawPod } from "./manifest.ts";
+import { inboundPorts } from "./podports.ts";
+import { trustDomainOf } from "./values.ts";
+
+const A_YEAR = "8760h";
+
+const own = (name: string, value: string): EnvVar => ({ name: `LINKERD2_PROXY_${name}`, value });
+const when = (condition: unknown, ...vars: EnvVar[]): EnvVar[] => (condition ? vars : []);
+const field = (name: string, fieldPath: string): EnvVar => ({
+  name,
+  valueFrom: { fieldRef: { fieldPath } },
+});
+
+/** The variables of a sidecar in `namespace`, in the order in which they refer to each other. */
+export function proxyEnv(
+  pod: RawPod,
+  { values, namespace: ns, trustAnchors }: Installation,
+): EnvVar[] {
+  const { proxy, clusterDomain, clusterNetworks, disableIPv6 } = values;
+  const { ports, control } = proxy;
+  const domain = trustDomainOf(values);
+  const service = (name: string, port: number): string =>
+    `${name}.${ns}.svc.${clusterDomain}.:${port}`;
+  const identityOf = (account: string): string =>
+    `${account}.${ns}.serviceaccount.identity.${ns}.${domain}`;
+  const any = disableIPv6 ? "0.0.0.0" : "[::]";
+  const http2 = (side: string): EnvVar[] => [
+    own(`${side}_SERVER_HTTP2_KEEP_ALIVE_INTERVAL`, "10s"),
+    own(`${side}_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT`, "3s"),
+  ];
+  return [
+    field("_pod_name", "metadata.name"),
+    field("_pod_ns", "metadata.namespace"),
+    field("_pod_uid", "metadata.uid"),
+    field("_pod_ip", "status.podIP"),
+    field("_pod_nodeName", "spec.nodeName"),
+    { name: "_pod_containerName", value: PROXY },
+    ...when(proxy.cores > 0, own("CORES", String(proxy.cores))),
+    ...when(
+      proxy.requireIdentityOnInboundPorts,
+      own("INBOUND_PORTS_REQUIRE_IDENTITY", proxy.requireIdentityOnInboundPorts),
+    ),
+    ...when(
+      proxy.requireTLSOnInboundPorts,
+      own("INBOUND_PORTS_REQUIRE_TLS", proxy.requireTLSOnInboundPorts),
+    ),
+    own("SHUTDOWN_ENDPOINT_ENABLED", String(proxy.enableShutdownEndpoint)),
+    own(
+      "LOG",
+      proxy.logLevel +
+        (proxy.logHTTPHeaders === "insecure" ? "" : ",[{headers}]=off,[{request}]=off"),
+    ),
+    own("LOG_FORMAT", proxy.logFormat),
+    own("DESTINATION_SVC_ADDR", service("linkerd-dst-headless", 8086)),
+    own("DESTINATION_PROFILE_NETWORKS", clusterNetworks),
+    own("POLICY_SVC_ADDR", service("linkerd-policy", 8090)),
+    own("POLICY_WORKLOAD", '{"ns":"$(_pod_ns)", "pod":"$(_pod_name)"}\n'),
+    own("INBOUND_DEFAULT_POLICY", proxy.defaultInboundPolicy),
+    own("POLICY_CLUSTER_NETWORKS", clusterNetworks),
+    own("CONTROL_STREAM_INITIAL_TIMEOUT", control.streams.initialTimeout),
+    own("CONTROL_STREAM_IDLE_TIMEOUT", control.streams.idleTimeout),
+    own("CONTROL_STREAM_LIFETIME", control.streams.lifetime),
+    ...when(
+      proxy.inboundConnectTimeout,
+      own("INBOUND_CONNECT_TIMEOUT", proxy.inboundConnectTimeout),
+    ),
+    ...when(
+      proxy.outboundConnectTimeout,
+      own("OUTBOUND_CONNECT_TIMEOUT", proxy.outboundConnectTimeout),
+    ),
+    ...when(
+      proxy.outboundDiscoveryCacheUnusedTimeout,
+      own("OUTBOUND_DISCOVERY_IDLE_TIMEOUT", proxy.outboundDiscoveryCacheUnusedTimeout),
+    ),
+    ...when(
+      proxy.inboundDiscoveryCacheUnusedTimeout,
+      own("INBOUND_DISCOVERY_IDLE_TIMEOUT", proxy.inboundDiscoveryCacheUnusedTimeout),
+    ),
+    ...when(proxy.disableOutboundProtocolDetectTimeout, own("OUTBOUND_DETECT_TIMEOUT", A_YEAR)),
+    ...when(proxy.disableInboundProtocolDetectTimeout, own("INBOUND_DETECT_TIMEOUT", A_YEAR)),
+    own("CONTROL_LISTEN_ADDR", `${any}:${ports.control}`),
+    own("ADMIN_LISTEN_ADDR", `${any}:${ports.admin}`),
+    own("OUTBOUND_LISTEN_ADDR", `127.0.0.1:${ports.outbound}`),
+    own(
+      "OUTBOUND_LISTEN_ADDRS",
+      `127.0.0.1:${ports.outbound}${disableIPv6 ? "" : `,[::1]:${ports.outbound}`}`,
+    ),
+    own("INBOUND_LISTEN_ADDR", `${any}:${ports.inbound}`),
+    field("LINKERD2_PROXY_INBOUND_IPS", "status.podIPs"),
+    own("INBOUND_PORTS", proxy.podInboundPorts || inboundPorts(pod).join(",")),
+    ...when(proxy.isGateway, own("INBOUND_GATEWAY_SUFFIXES", `svc.${clusterDomain}.`)),
+    ...when(proxy.isIngress, own("INGRESS_MODE", "true")),
+    own(
+      "DESTINATION_PROFILE_SUFFIXES",
+      proxy.enableExternalProfiles ? "." : `svc.${clusterDomain}.`,
+    ),
+    own("INBOUND_ACCEPT_KEEPALIVE", "10000ms"),
+    own("OUTBOUND_CONNECT_KEEPALIVE", "10000ms"),
+    own("INBOUND_ACCEPT_USER_TIMEOUT", "30s"),
+    own("OUTBOUND_CONNECT_USER_TIMEOUT", "30s"),
+    ...http2("INBOUND"),
+    ...http2("OUTBOUND"),
+    own("INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION", proxy.opaquePorts),
+    own(
+      "DESTINATION_CONTEXT",
+      '{"ns":"$(_pod_ns)", "nodeName":"$(_pod_nodeName)", "pod":"$(_pod_name)"}\n',
+    ),
+    field("_pod_sa", "spec.serviceAccountName"),
+    { name: "_l5d_ns", value: ns },
+    { name: "_l5d_trustdomain", value: domain },
+    own("IDENTITY_DIR", IDENTITY_DIR),
+    own("IDENTITY_TRUST_ANCHORS", trustAnchors),
+    own("IDENTITY_TOKEN_FILE", `${TOKEN_DIR}/linkerd-identity-token`),
+    own("IDENTITY_SVC_ADDR", service("linkerd-identity-headless", 8080)),
+    own("IDENTITY_LOCAL_NAME", `$(_pod_sa).$(_pod_ns).serviceaccount.identity.${ns}.${domain}`),
+    own("IDENTITY_SVC_NAME", identityOf("linkerd-identity")),
+    own("DESTINATION_SVC_NAME", identityOf("linkerd-destination")),
+    own("POLICY_SVC_NAME", identityOf("linkerd-destination")),
+    ...when(proxy.accessLog, own("ACCESS_LOG", proxy.accessLog)),
+    ...when(proxy.shutdownGracePeriod, own("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod)),
+    ...when(proxy.metrics.hostnameLabels, own("OUTBOUND_METRICS_HOSTNAME_LABELS", "true")),
+    ...(proxy.additionalEnv as EnvVar[]),
+  ];
+}
