@@ -41,7 +41,7 @@ export const downgrade: HttpFilter = (next) =>
 
 function unpack(req: HttpReq, original: string): void {
   req.version = original.startsWith("HTTP/1.0") ? 10 : 11;
-  req.absolute = original.endsWith(ABSOLUTE);
+  req.absolute = original.endsWith(ABSOLUTE) && /^(?:https?)?$/i.test(req.scheme);
   if (header(req.headers, "host") === undefined) req.headers.unshift("host", req.authority);
 }
 

@@ -1,10 +1,12 @@
 // What stands in the field blocks of HTTP/2 messages (RFC 9113 §8): pseudo-header fields, then fields without those
 // that belong to a connection. One H2Head serves all messages of a connection: it is filled, read and filled again.
 
+import { isAuthority } from "./authority.ts";
 import { type Headers, removeHeader } from "./headers.ts";
 
 const COLON = 58;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const DIGITS = /^[0-9]{1,15}$/;
 
 export class H2Head {
@@ -80,7 +82,8 @@ export class H2Head {
 
   /** Reads trailers into `headers`, as `readRequest` does. */
   readTrailers(fields: string[], length: number): string | null {
-    return this.readFields(fields, 0, length);
+    const wrong = this.readFields(fields, 0, length);
+    return wrong ?? (this.length >= 0 ? "Content-Length in trailers" : null);
   }
 
   private readFields(fields: string[], from: number, length: number): string | null {
@@ -116,7 +119,7 @@ export class H2Head {
         return null;
       case "content-length":
         if (!DIGITS.test(value)) return "an invalid Content-Length";
-        if (this.length >= 0 && this.length !== Number(value)) return "two Content-Lengths";
+        if (this.length >= 0) return "Content-Length twice";
         this.length = Number(value);
         return null;
       default:
@@ -132,7 +135,7 @@ export class H2Head {
     }
     this.authority = authority ?? host ?? "";
     if (this.authority !== this.knownAuthority) {
-      if (this.authority.includes("@")) return "user information in :authority";
+      if (this.authority !== "" && !isAuthority(this.authority)) return "an invalid :authority";
       this.knownAuthority = this.authority;
     }
     if (method !== "GET" && method !== "POST" && !TOKEN.test(method)) return "an invalid :method";
@@ -143,7 +146,9 @@ export class H2Head {
     if (this.protocol !== undefined && (method !== "CONNECT" || !TOKEN.test(this.protocol))) {
       return ":protocol without CONNECT, or an invalid one";
     }
-    if (this.scheme === "") return "no :scheme";
+    if (this.scheme !== "http" && this.scheme !== "https" && !SCHEME.test(this.scheme)) {
+      return "no :scheme, or an invalid one";
+    }
     if (path.charCodeAt(0) === 47) return null;
     return path === "*" && method === "OPTIONS" ? null : "an invalid :path";
   }
@@ -161,6 +166,9 @@ for (const name of [
   "content-length",
   "proxy-connection",
   "transfer-encoding",
+  // What some servers take for the same, since they make variables of names.
+  "content_length",
+  "transfer_encoding",
 ]) {
   (SPECIAL[name.length] ??= []).push(name);
 }

@@ -8,7 +8,7 @@ import { readHuffman } from "./huffman.ts";
 /** Bits that tell what a literal may be used as; they save checking it again each time it is referred to. */
 export const NAME_OK = 1;
 export const VALUE_OK = 2;
-/** Every octet is visible, as it must be in the value of a pseudo-header field, which ends up in a request line. */
+/** Every octet is visible US-ASCII, as it must be in a pseudo-header field's value, which ends up in a request line. */
 export const VISIBLE = 4;
 
 const SLOTS = 1024;
@@ -86,9 +86,10 @@ function useOf(src: Uint8Array, start: number, end: number): number {
   let name = NAME_OCTET[first]! | (first === 58 && end - start > 1 ? 1 : 0);
   for (let i = start; i < end; i++) {
     const octet = src[i]!;
-    if (octet <= 32 || octet === 127) {
+    if (octet <= 32 || octet >= 127) {
       use &= ~VISIBLE;
-      if (octet === 0 || octet === 10 || octet === 13) return 0;
+      // HTTP/1 has no way to say any control but the tab (RFC 9110 §5.5), and the next hop may be HTTP/1.
+      if ((octet < 32 && octet !== 9) || octet === 127) return 0;
     }
     if (i > start) name &= NAME_OCTET[octet]!;
   }
