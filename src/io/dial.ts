@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Conn, type SocketAddr } from "./conn.ts";
+import { limitUnacknowledged } from "./sockopt.ts";
 
 export type DialOptions = {
   readonly clock: Clock;
@@ -11,12 +12,14 @@ export type DialOptions = {
   readonly timeoutMs: number;
   /** Idle time before the kernel probes; no probes when absent. */
   readonly keepAliveMs?: number;
+  /** How long what was sent may stay unacknowledged, in milliseconds (TCP_USER_TIMEOUT); the kernel decides when absent. */
+  readonly userTimeoutMs?: number;
 };
 
 /** Connects to `addr`. Rejects with `connect-timeout` or `connect-failed`, naming the address. */
 export function dial(addr: SocketAddr, options: DialOptions): Promise<Conn> {
   return new Promise((resolve, reject) => {
-    const { keepAliveMs } = options;
+    const { keepAliveMs, userTimeoutMs } = options;
     const socket = connect({
       host: addr.ip,
       port: addr.port,
@@ -39,6 +42,7 @@ export function dial(addr: SocketAddr, options: DialOptions): Promise<Conn> {
     socket.once("connect", () => {
       timer.cancel();
       socket.off("error", failed);
+      if (userTimeoutMs !== undefined) limitUnacknowledged(socket, userTimeoutMs);
       const local = { ip: socket.localAddress ?? "", port: socket.localPort ?? 0 };
       const tls = { kind: "no_identity", reason: "disabled" } as const;
       resolve(new Conn(socket, { remote: addr, local, original: addr, tls }));

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { Fault } from "../base/fault.ts";
 import { Conn, type NoTlsReason, type Peer, type SocketAddr } from "./conn.ts";
 import { originalDst, type OriginalDst } from "./origdst.ts";
+import { limitUnacknowledged } from "./sockopt.ts";
 
 export type ListenOptions = {
   /** What connections were meant for: a fixed address, or `kernel` for what iptables redirected. Default: the listener itself. */
@@ -15,6 +16,8 @@ export type ListenOptions = {
   readonly backlog?: number;
   /** Idle time in milliseconds before the kernel probes; no probes when absent. */
   readonly keepAliveMs?: number;
+  /** How long what was sent may stay unacknowledged, in milliseconds (TCP_USER_TIMEOUT); the kernel decides when absent. */
+  readonly userTimeoutMs?: number;
   /** What to do about a port that is taken, for the error's sentence. */
   readonly hint?: string;
 };
@@ -47,6 +50,7 @@ export function listen(
       socket.destroy(); // The client was gone before it was accepted.
       return;
     }
+    if (options.userTimeoutMs !== undefined) limitUnacknowledged(socket, options.userTimeoutMs);
     const conn = new Conn(socket, peer);
     conns.add(conn);
     socket.on("close", () => conns.delete(conn));
