@@ -20,8 +20,14 @@ export function bindApplication(
   addr: SocketAddr,
 ): Application {
   const { clock, settings, taps, registry } = sidecar;
-  const { connectTimeoutMs, connectKeepaliveMs, maxIdlePerEndpoint, poolIdleMs } = settings.inbound;
-  const keepAlive = connectKeepaliveMs === undefined ? {} : { keepAliveMs: connectKeepaliveMs };
+  const { connectTimeoutMs: timeoutMs, maxIdlePerEndpoint, poolIdleMs } = settings.inbound;
+  const { connectKeepaliveMs: keepAliveMs, connectUserTimeoutMs: userTimeoutMs } = settings.inbound;
+  const dialOptions = {
+    clock,
+    timeoutMs,
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
+  };
   const target = { ...addr, weight: 1, labels: {} };
   const stats = new ConnStats(registry, metrics.conns, {
     direction: "inbound",
@@ -33,7 +39,7 @@ export function bindApplication(
     no_tls_reason: "loopback",
   });
   const connect = async (): Promise<Conn> => {
-    const conn = await dial(addr, { clock, timeoutMs: connectTimeoutMs, ...keepAlive });
+    const conn = await dial(addr, dialOptions);
     const over = stats.opened(conn);
     conn.socket.once("close", () => over(undefined));
     return conn;

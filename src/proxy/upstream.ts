@@ -17,8 +17,15 @@ export type Session = "http/1" | "http/2" | undefined;
 /** The dial of `address`. Rejects with the fault of whatever failed, naming the address. */
 export function dialAddress(sidecar: Sidecar, address: Address, session: Session): Dial<Conn> {
   const { clock, settings } = sidecar;
-  const { connectTimeoutMs: timeoutMs, connectKeepaliveMs: keepAliveMs } = settings.outbound;
-  const dialOptions = { clock, timeoutMs, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) };
+  const { connectTimeoutMs: timeoutMs } = settings.outbound;
+  const { connectKeepaliveMs: keepAliveMs, connectUserTimeoutMs: userTimeoutMs } =
+    settings.outbound;
+  const dialOptions = {
+    clock,
+    timeoutMs,
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
+  };
   const at = { ip: address.ip, port: address.transportPort ?? address.port };
   const { tls, authority } = address;
   if (tls === undefined) return () => dial(at, dialOptions);
