@@ -10,6 +10,7 @@ import { demo } from "./demo.ts";
 import { diagnostics } from "./diagnostics.ts";
 import { edges } from "./edges.ts";
 import { identity } from "./identity.ts";
+import { inject, uninject } from "./inject.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
 import { routes } from "./routes.ts";
@@ -34,5 +35,18 @@ export const root = command({
   name: "linkerd",
   summary:
     "A service mesh: encrypts, balances, retries and measures what your services say to each other",
-  commands: [authz, check, completion, demo, diagnostics, identity, local, version, viz, ...moved],
+  commands: [
+    authz,
+    check,
+    completion,
+    demo,
+    diagnostics,
+    identity,
+    inject,
+    local,
+    uninject,
+    version,
+    viz,
+    ...moved,
+  ],
 });

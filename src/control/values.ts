@@ -128,7 +128,7 @@ const shape = object({
 /** What the injector and the controllers know of an installation. */
 export type Values = Of<typeof shape>;
 
-export type ReadValues = { readonly values: Values; readonly mistakes: readonly string[] };
+type ReadValues = { readonly values: Values; readonly mistakes: readonly string[] };
 
 /** Reads values, with defaults for what is absent; `mistakes` name each value of a wrong type. */
 export function readValues(given: unknown): ReadValues {

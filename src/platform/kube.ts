@@ -35,7 +35,7 @@ export function kubeResources(api: KubeApi, options: KubeOptions): Resources {
     if (options.kinds && !options.kinds.includes(kind)) return constant(new Map() as never);
     let found = watches.get(kind);
     if (!found) {
-      found = source((set) => new Informer(api, kind, options, set as Observer<never>).close);
+      found = source((set) => new Informer(api, kind, options, set).close);
       watches.set(kind, found);
     }
     return found;
