@@ -4,59 +4,15 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
+import { identity, programArgv, workload } from "./support/shop.ts";
 import { startLocal } from "../src/platform/local.ts";
 import type { LocalMesh } from "../src/platform/localmesh.ts";
 import { parseManifests } from "../src/platform/manifests.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "mesh-"));
 after(() => rmSync(dir, { recursive: true, force: true }));
-
-const main = (program: string): string[] => [
-  process.execPath,
-  resolve(import.meta.dirname, "../src/main.ts"),
-  program,
-];
-
-// Answers who calls it, or passes the call on to what the path names.
-const SERVER = `
-const http = require("node:http");
-const { HOST, PORT, NAME } = process.env;
-http.createServer(async (req, rsp) => {
-  const up = process.env[req.url.slice(1)];
-  if (up === undefined) return rsp.end(NAME + " called by " + (req.headers["l5d-client-id"] ?? "nobody"));
-  const answer = await fetch(up);
-  rsp.writeHead(answer.status).end(await answer.text());
-}).listen(PORT, HOST);
-process.on("SIGTERM", () => process.exit(0));
-`;
-
-function workload(name: string, more: { env?: string; annotations?: string } = {}): string {
-  const { env = "", annotations = "{}" } = more;
-  return `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ${name}, namespace: shop}
-spec:
-  selector: {matchLabels: {app: ${name}}}
-  template:
-    metadata: {labels: {app: ${name}}, annotations: ${annotations}}
-    spec:
-      serviceAccountName: ${name}
-      containers:
-        - name: ${name}
-          command: [node, -e, ${JSON.stringify(SERVER)}]
-          env: [{name: PORT, value: "8080"}, {name: NAME, value: ${name}}${env}]
-          ports: [{name: http, containerPort: 8080}]
-          readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: shop}
-spec: {selector: {app: ${name}}, ports: [{port: 80, targetPort: http}]}
-`;
-}
 
 const CALLS = `, {name: api, value: "http://api.shop/"}, {name: canary, value: "http://canary/"}, {name: plain, value: "http://plain.shop.svc.cluster.local:80/"}`;
 
@@ -66,9 +22,6 @@ const MANIFESTS = [
   workload("api"),
   workload("canary"),
 ].join("---");
-
-const ID = (account: string): string =>
-  `${account}.shop.serviceaccount.identity.linkerd.cluster.local`;
 
 async function apply(mesh: LocalMesh, yaml: string): Promise<void> {
   await mesh.apply(parseManifests([["test.yaml", yaml]]).resources);
@@ -82,9 +35,15 @@ test("a mesh of real processes", { timeout: 60_000 }, async (t) => {
     manifests: [file],
     stateDir: join(dir, "state"),
     programs: {
-      proxy: main("proxy"),
+      proxy: programArgv("proxy"),
       // Leaves its process id behind, so that it can be killed.
-      controller: ["sh", "-c", `echo $$ >${pidFile}; exec "$@"`, "sh", ...main("controller")],
+      controller: [
+        "sh",
+        "-c",
+        `echo $$ >${pidFile}; exec "$@"`,
+        "sh",
+        ...programArgv("controller"),
+      ],
     },
     publish: { "shop/web": 28580, "shop/plain": 28590 },
   });
@@ -117,7 +76,7 @@ test("a mesh of real processes", { timeout: 60_000 }, async (t) => {
       200,
       "web called by ingress.linkerd.serviceaccount.identity.linkerd.cluster.local",
     ]);
-    assert.deepEqual(await ask("api"), [200, `api called by ${ID("web")}`]);
+    assert.deepEqual(await ask("api"), [200, `api called by ${identity("web")}`]);
   });
 
   await t.test("what is not meshed can call and be called", async () => {
@@ -149,7 +108,7 @@ spec:
     );
     assert.deepEqual(await until("api", ([status]) => status === 200), [
       200,
-      `api called by ${ID("web")}`,
+      `api called by ${identity("web")}`,
     ]);
   });
 
@@ -166,7 +125,7 @@ spec:
 `,
     );
     const [, text] = await until("api", ([, answer]) => answer.startsWith("canary"));
-    assert.equal(text, `canary called by ${ID("web")}`);
+    assert.equal(text, `canary called by ${identity("web")}`);
     await mesh.remove("HTTPRoute", "shop/split");
     await until("api", ([, answer]) => answer.startsWith("api"));
   });
@@ -174,7 +133,7 @@ spec:
   await t.test("the mesh outlives its controller", async () => {
     process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
     await mesh.status.next(({ controllerReady }) => !controllerReady);
-    assert.deepEqual(await ask("api"), [200, `api called by ${ID("web")}`]);
+    assert.deepEqual(await ask("api"), [200, `api called by ${identity("web")}`]);
     await mesh.status.next(({ controllerReady }) => controllerReady);
     await mesh.remove("AuthorizationPolicy", "shop/web-only");
     await until("api", ([status]) => status === 403);

@@ -5,17 +5,21 @@ import { openSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { ISOLATED, runIsolated } from "../platform/isolation.ts";
 import type { Mesh } from "../platform/mesh.ts";
 import { connectMesh } from "../platform/remote.ts";
 import { State } from "../platform/state.ts";
+import { readText } from "../viz/scrape.ts";
 import { command } from "./command.ts";
 import { list, oneOf, text, toggle } from "./flag.ts";
 import { connectLocal, file, stateDirOf } from "./localaccess.ts";
 import { printStatus } from "./localstatus.ts";
-import { programArgv, ready, runLocal } from "./running.ts";
+import { hostOf, programArgv, ready, runLocal, VIZ_PORT } from "./running.ts";
 import { spin } from "./spinner.ts";
 import type { Terminal } from "./terminal.ts";
 import { untilStopped } from "./terminal.ts";
+
+const RETRY_MS = 100;
 
 export const up = command({
   name: "up",
@@ -32,7 +36,9 @@ them changes in the mesh. Ctrl-C stops everything.`,
     file,
     watch: toggle("Follow changes of the files", { initial: true }),
     detach: toggle("Return when everything is ready, and leave the mesh running", { short: "d" }),
-    transparent: toggle("Redirect with network namespaces in place of loopback addresses"),
+    transparent: toggle(
+      "Give each pod a network of its own, in place of loopback addresses (Linux)",
+    ),
     inject: oneOf(
       ["opt-out", "opt-in"],
       "Whether pods get a sidecar unless they say no, or only if they say yes",
@@ -43,17 +49,17 @@ them changes in the mesh. Ctrl-C stops everything.`,
   run: async ({ flags, globals, terminal }) => {
     if (flags.file.length === 0)
       throw new Fault("bad-input", "name manifests with -f FILE or -f FOLDER");
-    if (flags.transparent) {
-      throw new Fault(
-        "not-implemented",
-        "--transparent is not available yet: leave it out to use loopback addresses",
-      );
-    }
     const stateDir = stateDirOf(globals, terminal.env);
     if (flags.detach) return detach(stateDir, terminal);
+    if (flags.transparent && terminal.env[ISOLATED] === undefined) {
+      // The same command again, in a network of its own.
+      const argv = programArgv(...process.argv.slice(2));
+      return runIsolated(argv, stateDir, systemClock, (sentence) => terminal.note(sentence));
+    }
     const running = await runLocal(
       {
         manifests: flags.file,
+        network: flags.transparent ? "transparent" : "loopback",
         watch: flags.watch,
         stateDir,
         inject: flags.inject,
@@ -105,6 +111,8 @@ async function detach(stateDir: string, terminal: Terminal): Promise<number> {
   const spinner = spin(terminal, "starting the control plane");
   try {
     const mesh = connectMesh(state.socket);
+    // Viz starts when the manifests have been read, and not before.
+    await Promise.race([ended, untilAnswers(mesh)]);
     await Promise.race([ended, ready(mesh, terminal, (what) => spinner.say(what))]);
     if (terminal.scope.closed) {
       child.kill();
@@ -116,6 +124,16 @@ async function detach(stateDir: string, terminal: Terminal): Promise<number> {
   } finally {
     spinner.stop();
     child.unref();
+  }
+}
+
+async function untilAnswers(mesh: Mesh): Promise<void> {
+  const { destination } = await mesh.status.next();
+  const viz = { ip: hostOf(destination), port: VIZ_PORT };
+  for (;;) {
+    const answer = await readText(viz, "/api/version", RETRY_MS).catch(() => undefined);
+    if (answer !== undefined) return;
+    await new Promise<void>((resolve) => systemClock.after(RETRY_MS, resolve));
   }
 }
 

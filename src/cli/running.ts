@@ -14,6 +14,7 @@ import type { Viz } from "../viz/start.ts";
 import { startViz } from "../viz/start.ts";
 import { spin } from "./spinner.ts";
 import type { Terminal } from "./terminal.ts";
+import { untilStopped } from "./terminal.ts";
 import { clientVersion } from "./version.ts";
 
 /** The folder of the program: its sources in a clone, what was built from them elsewhere. */
@@ -44,6 +45,8 @@ export async function runLocal(
     const programs = { proxy: programArgv("proxy"), controller: programArgv("controller") };
     const mesh = await startLocal({ ...options, programs });
     terminal.scope.defer(() => mesh.close());
+    // `local down` stops it from elsewhere.
+    void mesh.stopped.then(() => terminal.scope.close());
     const status = await mesh.status.next();
     const viz = await startViz({
       resources: mesh.resources,
@@ -53,6 +56,9 @@ export async function runLocal(
       version: clientVersion(terminal.env),
     });
     terminal.scope.defer(() => viz.close());
+    for (const address of [`${hostOf(status.destination)}:${VIZ_PORT}`, viz.address]) {
+      mesh.expose(address.replace(/^http:\/\//, ""));
+    }
     await ready(mesh, terminal, (what) => spinner.say(what));
     return { mesh, status: await mesh.status.next(), viz };
   } finally {
@@ -90,17 +96,13 @@ export async function ready(
       (sum, { spec }) => sum + (spec.replicas ?? 1),
       0,
     );
-    const waiting = pods.filter(([, is]) => !is).map(([pod]) => pod);
+    const waiting = pods.filter(([, is]) => !is).map(([pod]) => pod.metadata.name + reason(pod));
+    const isMissing = pods.length < wanted;
     if (!status.controllerReady) say("waiting for the control plane");
-    else if (waiting.length > 0 || pods.length < wanted) {
-      const names = waiting.map((pod) => pod.metadata.name + reason(pod)).join(", ");
-      say(
-        `waiting for ${Math.max(wanted, pods.length) - pods.length + waiting.length} pods: ${names}`,
-      );
-    }
-    return status.controllerReady && waiting.length === 0 && pods.length >= wanted;
+    else if (waiting.length > 0) say(`waiting for ${waiting.join(", ")}`);
+    return status.controllerReady && waiting.length === 0 && !isMissing;
   });
-  await Promise.race([isUp, new Promise<void>((resolve) => terminal.scope.defer(resolve))]);
+  await Promise.race([isUp, untilStopped(terminal)]);
 }
 
 function reason({ status }: Pod): string {

@@ -70,7 +70,7 @@ export class Child {
   async stop(graceMs: number): Promise<Exit> {
     if (!this.running) return this.exited;
     this.signal("SIGTERM");
-    const timer = this.#clock.after(graceMs, () => this.#group("SIGKILL"));
+    const timer = this.#clock.after(graceMs, () => killGroup(this.#process.pid));
     const exit = await this.exited;
     timer.cancel();
     return exit;
@@ -91,20 +91,20 @@ export class Child {
       });
     });
     // What the program left behind goes with it, and the watcher as well.
-    this.#group("SIGKILL");
+    killGroup(this.#process.pid);
     this.#process.stdio[3]?.destroy();
     await Promise.all(ends);
     return exit;
   }
+}
 
-  #group(signal: NodeJS.Signals): void {
-    const pid = this.#process.pid;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // The group is gone already.
-    }
+/** Ends a whole process group at once; nothing happens when it is gone already. */
+export function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It is gone already.
   }
 }
 

@@ -9,7 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
 import { claimMesh } from "./addresses.ts";
-import { WATCHED } from "./child.ts";
+import { killGroup, WATCHED } from "./child.ts";
 import { connectMesh } from "./remote.ts";
 import { relayTo, serveRelay } from "./relay.ts";
 import { State } from "./state.ts";
@@ -26,18 +26,22 @@ const TOOLS = ["unshare", "nsenter", "ip", "iptables", "mount"];
 export const insideSocket = (stateDir: string): string => join(stateDir, "inside.sock");
 export const outsideSocket = (stateDir: string): string => join(stateDir, "outside.sock");
 
-/** Runs `argv` isolated until it ends; resolves to its exit code. Rejects when this machine cannot. */
+/**
+ * Runs `argv` isolated until it ends; resolves to its exit code. Rejects when this machine cannot. `notice` gets
+ * sentences for the user.
+ */
 export async function runIsolated(
   argv: readonly string[],
   stateDir: string,
   clock: Clock,
+  notice: (sentence: string) => void,
 ): Promise<number> {
   requireTools();
   const state = new State(stateDir);
   const mesh = await claimMesh();
   const translate = (ip: string): string => (ip === MACHINE_IP ? "127.0.0.1" : ip);
   const closeOut = await serveRelay(outsideSocket(state.dir), { translate });
-  const relays = new Relays(insideSocket(state.dir));
+  const relays = new Relays(insideSocket(state.dir), notice);
   const status = connectMesh(state.socket, clock).status.each(({ published, exposed }) => {
     relays.set([...published.map(({ address }) => address), ...exposed]);
   });
@@ -66,6 +70,8 @@ function enter(argv: readonly string[], mesh: string): Promise<number> {
     child.once("exit", (code, signal) => resolve(code ?? (signal === "SIGINT" ? 130 : 143)));
   }).finally(() => {
     process.off("SIGINT", pass).off("SIGTERM", pass);
+    // The watcher has nothing left to watch.
+    killGroup(child.pid);
     child.stdio[3]?.destroy();
   });
 }
@@ -73,10 +79,12 @@ function enter(argv: readonly string[], mesh: string): Promise<number> {
 // Listeners of the machine's network for addresses inside, kept in line with what is published.
 class Relays {
   readonly #socket: string;
+  readonly #notice: (sentence: string) => void;
   readonly #open = new Map<string, Promise<Close>>();
 
-  constructor(socket: string) {
+  constructor(socket: string, notice: (sentence: string) => void) {
     this.#socket = socket;
+    this.#notice = notice;
   }
 
   set(addresses: readonly string[]): void {
@@ -91,7 +99,10 @@ class Relays {
       const [host, port] = [address.slice(0, at), Number(address.slice(at + 1))];
       this.#open.set(
         address,
-        relayTo(this.#socket, host, port, address).catch(() => () => {}),
+        relayTo(this.#socket, host, port, address).catch((error: unknown) => {
+          this.#notice(`${address} cannot be had on this machine: ${Fault.from(error).message}`);
+          return () => {};
+        }),
       );
     }
   }
