@@ -6,6 +6,7 @@ import { KINDS as PLATFORM_KINDS } from "../platform/kinds.ts";
 import { readManifests } from "../platform/manifests.ts";
 import type { Mesh } from "../platform/mesh.ts";
 import { parseResource } from "../viz/kinds.ts";
+import { podsOf, watchWorld } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { count, list, oneOf, optional, text, toggle } from "./flag.ts";
 import { connectLocal, file } from "./localaccess.ts";
@@ -62,18 +63,14 @@ const logs = command({
   },
 });
 
-async function podNamed(mesh: Mesh, ns: string, word: string): Promise<string> {
+async function podNamed(mesh: Mesh, namespace: string, word: string): Promise<string> {
   if (!word.includes("/")) return word;
-  const { kind, name } = parseResource(word);
-  if (kind === "pod") return name;
-  const pods = await mesh.resources.watch("Pod").next();
-  const found = [...pods.values()].find(
-    ({ metadata: { namespace, ownerReferences } }) =>
-      namespace === ns &&
-      ownerReferences.some((owner) => owner.kind.toLowerCase() === kind && owner.name === name),
-  );
-  if (!found) throw new Fault("not-found", `there is no pod of ${word} in ${ns}`);
-  return found.metadata.name;
+  const [pod] = podsOf(await watchWorld(mesh.resources).next(), {
+    ...parseResource(word),
+    namespace,
+  });
+  if (!pod) throw new Fault("not-found", `there is no pod of ${word} in ${namespace}`);
+  return pod.name;
 }
 
 const run = command({
