@@ -4,7 +4,12 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -34,6 +39,8 @@ type Spoken = keyof typeof PORTS;
 export const SERVER = identityOf("web", "ns", "cluster.local");
 export const CLIENT = identityOf("client", "ns", "cluster.local");
 
+const LARGE = 1 << 20;
+
 // Test runs side by side must not meet.
 const net = `127.93.${process.pid & 255}`;
 const CONTROL = `${net}.1`;
@@ -47,8 +54,8 @@ const program = join(dirname(fileURLToPath(import.meta.url)), "../../bin/linkerd
 export type Ways = {
   /** The HTTP/1 server at the end of both ways. */
   readonly recorder: Recorder;
-  /** The HTTP/2 server at the end of both ways, which answers "hello". */
-  readonly h2: Http2Server;
+  /** The HTTP/2 server at the end of both ways, which answers "hello", and to /large with a megabyte. */
+  readonly h2: readonly Http2Server[];
   /** Where a client connects that speaks a protocol. */
   at(way: Way, spoken: Spoken): At;
   /** The workload's own address of a port, to listen at. */
@@ -79,7 +86,7 @@ export async function startWays(more: Record<string, string> = {}): Promise<Ways
   let count = 0;
   return {
     recorder,
-    h2: h2[0]!,
+    h2,
     at: (way, spoken) => listenerOf(way, spoken),
     end: (way, spoken) => ({ host: ENDS[way].workload, port: PORTS[spoken].target }),
     inbound: { host: ENDS.pair.workload, port: 4143 },
@@ -211,10 +218,10 @@ async function hello(hosts: readonly string[], port: number): Promise<Http2Serve
   return Promise.all(
     hosts.map(async (host) => {
       const server = createServer();
-      server.on("stream", (stream: ServerHttp2Stream) => {
+      server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
         stream.on("error", () => {});
         stream.respond({ ":status": 200 });
-        stream.end("hello");
+        stream.end(headers[":path"] === "/large" ? Buffer.alloc(LARGE) : "hello");
         stream.resume();
       });
       server.on("sessionError", () => {});
