@@ -29,7 +29,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     refused: 1,
     run: async () => {
       const { runLocalController } = await import("./control/localcontroller.ts");
-      return runLocalController();
+      return runLocalController(process.env);
     },
   },
 };

@@ -32,6 +32,7 @@ test("a mesh of real processes", { timeout: 60_000 }, async (t) => {
   const pidFile = join(dir, "controller.pid");
   writeFileSync(file, MANIFESTS);
   const mesh = await startLocal({
+    env: process.env,
     manifests: [file],
     stateDir: join(dir, "state"),
     programs: {

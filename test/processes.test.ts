@@ -103,7 +103,7 @@ async function ask(mesh: Mesh, service: string, path = "/"): Promise<string> {
 
 test("a mesh runs manifests as processes", async (t) => {
   writeFileSync(file, WEB());
-  const options = { manifests: [file], stateDir: join(dir, "state") };
+  const options = { env: process.env, manifests: [file], stateDir: join(dir, "state") };
   const mesh = await startLocal(options);
   t.after(() => mesh.close());
   await podsOf(mesh, (pods) => pods.length === 2 && pods.every(ready));

@@ -29,6 +29,8 @@ const packages: Record<string, readonly string[]> = {
   yaml: ["name", "platform", "proxy", "control", "viz", "cli"],
   koffi: ["io"],
   "@peculiar/x509": ["control", "cli"],
+  // What @peculiar/x509 wants loaded before it.
+  "reflect-metadata": ["control"],
   commander: ["cli"],
 };
 

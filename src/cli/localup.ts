@@ -54,7 +54,8 @@ them changes in the mesh. Ctrl-C stops everything.`,
     if (flags.transparent && terminal.env[ISOLATED] === undefined) {
       // The same command again, in a network of its own.
       const argv = programArgv(...process.argv.slice(2));
-      return runIsolated(argv, stateDir, systemClock, (sentence) => terminal.note(sentence));
+      const notice = (sentence: string): void => terminal.note(sentence);
+      return runIsolated(argv, stateDir, terminal.env, systemClock, notice);
     }
     const running = await runLocal(
       {

@@ -83,7 +83,7 @@ export function routeAuthorizations(
 }
 
 /** One address range on the wire. */
-export function ipNetwork({ family, first, bits }: Cidr): Init<typeof IPNetworkSchema> {
+function ipNetwork({ family, first, bits }: Cidr): Init<typeof IPNetworkSchema> {
   if (family === 4) {
     return { ip: { ip: { case: "ipv4", value: Number(first) } }, prefixLen: bits };
   }

@@ -44,7 +44,7 @@ export function destination({ get, getProfile }: DestinationSources): Implementa
 }
 
 /** Reads a proxy's context token, `{"ns":…,"nodeName":…}` or the older `ns:…`; garbage is nobody in particular. */
-export function parseContext(token: string): Client {
+function parseContext(token: string): Client {
   if (token.startsWith("ns:")) return { namespace: token.slice(3), nodeName: "" };
   try {
     const { ns = "", nodeName = "" } = JSON.parse(token) as { ns?: string; nodeName?: string };

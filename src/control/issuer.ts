@@ -85,7 +85,7 @@ export async function openIssuer(
 }
 
 /** Reads an issuer; throws `bad-input` when key and certificate do not belong together or are of the wrong sort. */
-export async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): Promise<Issuer> {
+async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): Promise<Issuer> {
   const certificate = new x509.X509Certificate(certPem);
   const key = createPrivateKey(keyPem);
   if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {

@@ -14,7 +14,7 @@ import { DEFAULT_SETTINGS } from "./world.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** Runs until SIGTERM or SIGINT; resolves to the exit code. */
-export async function runLocalController(env: Env = process.env): Promise<number> {
+export async function runLocalController(env: Env): Promise<number> {
   const logger = log.logger("controller");
   const need = (name: string): string => {
     const value = env[name];

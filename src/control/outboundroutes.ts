@@ -121,23 +121,6 @@ export function defaultHttpRoute(context: RouteContext, name: string, denied = f
   };
 }
 
-export function defaultGrpcRoute(context: RouteContext, name: string): GrpcInit {
-  const retry = grpcRetry(context.annotations);
-  const times = timeouts(context.annotations);
-  return {
-    metadata: builtIn(name),
-    rules: [
-      {
-        matches: [{ rpc: {} }],
-        backends: { kind: first(context, {}) },
-        allowL5dRequestHeaders: context.world.settings.allowL5dRequestHeaders,
-        ...(times && { timeouts: times }),
-        ...(retry && { retry }),
-      },
-    ],
-  };
-}
-
 /** The route of bytes that nobody looks into. */
 export function defaultOpaqueRoute(
   context: RouteContext,

@@ -50,7 +50,7 @@ export function policy({ inbound, outbound }: PolicySources): Implementation[] {
 }
 
 /** Reads a proxy's name for its workload: JSON, or the older "namespace:pod". */
-export function parseWorkload(text: string): WorkloadName {
+function parseWorkload(text: string): WorkloadName {
   if (!text.startsWith("{")) {
     const [namespace = "", pod = "", ...more] = text.split(":");
     if (namespace === "" || pod === "" || more.length > 0) throw badWorkload(text);

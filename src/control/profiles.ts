@@ -13,7 +13,7 @@ import type {
 } from "../../proto/gen/destination_pb.js";
 import { isIP } from "node:net";
 import type { Pod, Resource, Service } from "../platform/kinds.ts";
-import type { RequestMatch, ResponseMatch } from "../platform/policyshapes.ts";
+import type { RequestMatch, ResponseMatch } from "../platform/profileshapes.ts";
 import { parseGoDuration, parseQuantity } from "../platform/quantity.ts";
 import { printMethod, printTcpAddress } from "../proxy/fromproto.ts";
 import { duration } from "./duration.ts";

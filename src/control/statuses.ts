@@ -10,7 +10,7 @@ import type { ParentRef, RouteKind } from "./attachment.ts";
 import { byAge, parentKindOf, ROUTE_KINDS } from "./attachment.ts";
 import type { World } from "./world.ts";
 
-export const CONTROLLER_NAME = "linkerd.io/policy-controller";
+const CONTROLLER_NAME = "linkerd.io/policy-controller";
 
 /** A status that a resource should have. */
 export type WantedStatus = { readonly kind: Kind; readonly key: string; readonly status: unknown };

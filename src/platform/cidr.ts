@@ -33,7 +33,7 @@ export function contains(range: Cidr, ip: string): boolean {
 }
 
 /** An address as a number: 32 bits for IPv4, 128 for IPv6 (RFC 4291 §2.2). */
-export function addressNumber(ip: string): bigint {
+function addressNumber(ip: string): bigint {
   if (isIPv4(ip)) {
     return ip.split(".").reduce((number, byte) => (number << 8n) | BigInt(byte), 0n);
   }

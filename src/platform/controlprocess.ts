@@ -30,7 +30,7 @@ export class Control {
     addresses: ControlAddresses,
     tls: boolean,
   ) {
-    const { clock, state, cwd, sidecar } = options;
+    const { clock, state, cwd, sidecar, env } = options;
     const [ip = "", port] = addresses.admin.split(":");
     const plan = {
       spec: spec(Number(port)),
@@ -40,7 +40,7 @@ export class Control {
       restart: "Always" as const,
       log: new Log(state.log(CONTROL_NAMESPACE, CONTROLLER, CONTROLLER)),
       env: {
-        PATH: process.env["PATH"] ?? "",
+        PATH: env["PATH"] ?? "",
         LINKERD_LOCAL_SOCKET: state.socket,
         LINKERD_LOCAL_STATE_DIR: state.dir,
         LINKERD_CONTROLLER_DESTINATION_ADDR: addresses.destination,

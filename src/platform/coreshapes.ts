@@ -2,7 +2,6 @@
 // The words are those of the Kubernetes API reference; keys that are not here are dropped.
 
 import {
-  anything,
   bool,
   integer,
   list,
@@ -290,6 +289,3 @@ export const endpointSlice = object({
     }),
   ),
 });
-
-/** A kind that we know by name only. */
-export const opaque = object({ metadata, spec: optional(anything) });

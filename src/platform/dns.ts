@@ -30,7 +30,7 @@ export function serveDns(store: Store, ip: string, outside: ResolveOutside): Pro
 }
 
 /** The addresses of "svc.ns.svc.cluster.local" or "pod.svc.ns.svc.cluster.local"; undefined when it is no name of the mesh. */
-export function resolveService(store: Store, name: string): string[] | undefined {
+function resolveService(store: Store, name: string): string[] | undefined {
   const suffix = `.svc.${CLUSTER_DOMAIN}`;
   if (!name.endsWith(suffix)) return name.endsWith(`.${CLUSTER_DOMAIN}`) ? [] : undefined;
   const labels = name.slice(0, -suffix.length).split(".");

@@ -11,7 +11,7 @@ import type { PodOptions } from "./pod.ts";
 import { Pod } from "./pod.ts";
 import { CONTROL_NAMESPACE, meshLabels } from "./sidecar.ts";
 
-export const PUBLISH = "local.linkerd.io/publish";
+const PUBLISH = "local.linkerd.io/publish";
 const HOST = "127.0.0.1";
 const NAME = "ingress";
 

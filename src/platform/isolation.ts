@@ -10,6 +10,7 @@ import { Fault } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
 import { claimMesh } from "./addresses.ts";
 import { killGroup, WATCHED } from "./child.ts";
+import type { Env } from "./state.ts";
 import { connectMesh } from "./remote.ts";
 import { relayTo, serveRelay } from "./relay.ts";
 import { State } from "./state.ts";
@@ -33,10 +34,11 @@ export const outsideSocket = (stateDir: string): string => join(stateDir, "outsi
 export async function runIsolated(
   argv: readonly string[],
   stateDir: string,
+  env: Env,
   clock: Clock,
   notice: (sentence: string) => void,
 ): Promise<number> {
-  requireTools();
+  requireTools(env);
   const state = new State(stateDir);
   const mesh = await claimMesh();
   const translate = (ip: string): string => (ip === MACHINE_IP ? "127.0.0.1" : ip);
@@ -46,7 +48,7 @@ export async function runIsolated(
     relays.set([...published.map(({ address }) => address), ...exposed]);
   });
   try {
-    return await enter(argv, String(mesh.number));
+    return await enter(argv, { ...env, [ISOLATED]: String(mesh.number) });
   } finally {
     status();
     relays.set([]);
@@ -55,13 +57,13 @@ export async function runIsolated(
   }
 }
 
-function enter(argv: readonly string[], mesh: string): Promise<number> {
+function enter(argv: readonly string[], env: Env): Promise<number> {
   const user = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
   const unshare = ["unshare", ...user, "--net", "--mount", "--", ...argv];
   const child = spawn("/bin/sh", ["-c", WATCHED, "sh", ...unshare], {
     detached: true,
     stdio: ["inherit", "inherit", "inherit", "pipe"],
-    env: { ...process.env, [ISOLATED]: mesh },
+    env,
   });
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on("SIGINT", pass).on("SIGTERM", pass);
@@ -108,14 +110,14 @@ class Relays {
   }
 }
 
-function requireTools(): void {
+function requireTools(env: Env): void {
   if (process.platform !== "linux") {
     throw new Fault(
       "not-implemented",
       "--transparent needs Linux; leave it out to use loopback addresses",
     );
   }
-  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin"];
+  const folders = [...(env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin"];
   const missing = TOOLS.filter((tool) => !folders.some((folder) => isRunnable(join(folder, tool))));
   if (missing.length === 0) return;
   throw new Fault(

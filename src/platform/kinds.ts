@@ -3,6 +3,7 @@
 
 import * as core from "./coreshapes.ts";
 import * as policy from "./policyshapes.ts";
+import * as profiles from "./profileshapes.ts";
 import * as routes from "./routeshapes.ts";
 import type { Of, Shape } from "./shape.ts";
 
@@ -66,7 +67,7 @@ export const KINDS = {
     "linkerd.io",
     "v1alpha2 v1alpha1",
     "serviceprofiles",
-    policy.serviceProfile,
+    profiles.serviceProfile,
   ),
   Server: row("Server", POLICY, "v1beta3 v1beta2 v1beta1 v1alpha1", "servers", policy.server),
   ServerAuthorization: row(

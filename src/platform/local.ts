@@ -14,6 +14,7 @@ import { claimMesh, controlIp, LOCAL_NETWORKS } from "./addresses.ts";
 import type { ControlAddresses } from "./controlprocess.ts";
 import { Control } from "./controlprocess.ts";
 import { Edge } from "./edge.ts";
+import type { Env } from "./state.ts";
 import { ISOLATED } from "./isolation.ts";
 import { LocalMesh } from "./localmesh.ts";
 import { Loopback } from "./loopback.ts";
@@ -28,9 +29,11 @@ import { MESH_IP, Transparent, TRANSPARENT_NETWORKS } from "./transparent.ts";
 import { Workloads } from "./workloads.ts";
 
 /** Servers of the local control plane, on an address of its own. */
-export const CONTROL_PORTS = { destination: 28086, policy: 28090, identity: 28080, admin: 28099 };
+const CONTROL_PORTS = { destination: 28086, policy: 28090, identity: 28080, admin: 28099 };
 
 export type LocalOptions = {
+  /** The environment of this process: what programs of the mesh may need of it is passed on. */
+  readonly env: Env;
   /** Files and folders with manifests. */
   readonly manifests: readonly string[];
   /** Whether changes of them are followed; default true. */
@@ -55,7 +58,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   const clock = systemClock;
   const manifests = options.manifests.map((path) => resolve(path));
   const first = await readManifests(manifests);
-  const state = new State(resolve(options.stateDir ?? defaultStateDir()));
+  const state = new State(resolve(options.stateDir ?? defaultStateDir(options.env)));
   const scope = new Scope();
   try {
     const store = new Store();
@@ -71,6 +74,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
       ),
       network: place.network,
       cwd: resolve(options.cwd ?? "."),
+      env: options.env,
       sidecar: {
         ...addressesAt(place.sidecarsCallIp),
         argv: options.programs?.proxy ?? [],
@@ -129,7 +133,7 @@ type Place = {
 };
 
 async function openPlace(
-  { network }: LocalOptions,
+  { network, env }: LocalOptions,
   store: Store,
   state: State,
   scope: Scope,
@@ -147,12 +151,12 @@ async function openPlace(
       tls: false,
     };
   }
-  const number = process.env[ISOLATED];
+  const number = env[ISOLATED];
   if (number === undefined) {
     throw new Fault("bad-input", "a transparent mesh has to be started by runIsolated");
   }
   return {
-    network: await Transparent.open(store, state, scope, systemClock),
+    network: await Transparent.open({ store, state, env, clock: systemClock }, scope),
     clusterNetworks: TRANSPARENT_NETWORKS,
     ip: controlIp(Number(number)),
     sidecarsCallIp: MESH_IP,

@@ -6,6 +6,7 @@ import { rmSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Container } from "./container.ts";
+import type { Env } from "./state.ts";
 import type { Container as Spec, Metadata, Pod as PodResource, PodSpec } from "./kinds.ts";
 import { Log } from "./logs.ts";
 import type { Attachment, Network, Original } from "./network.ts";
@@ -26,6 +27,8 @@ export type PodOptions = {
   readonly tokens: Tokens;
   readonly network: Network;
   readonly sidecar: SidecarOptions;
+  /** The environment of this process. */
+  readonly env: Env;
   /** The folder in which containers run. */
   readonly cwd: string;
 };
@@ -166,8 +169,7 @@ export class Pod {
     if (this.deleted) return;
     // Every command is worked out before the first one runs.
     const plan = (each: Spec, restart: "Always" | "OnFailure" | "Never"): Container => {
-      const { cwd } = this.#options;
-      return this.#container(each, commandOf(each, facts, place, store, cwd), restart);
+      return this.#container(each, commandOf(each, facts, place, this.#options), restart);
     };
     const policy = spec.restartPolicy ?? "Always";
     const init = spec.initContainers.map((each) =>
@@ -192,7 +194,7 @@ export class Pod {
     this.refreshToken();
     const dir = state.pod(namespace, name);
     state.write(`${dir}/identity/.keep`, "");
-    const env = sidecarEnv(sidecar, this.facts, place, dir);
+    const env = sidecarEnv(sidecar, this.facts, place, dir, this.#options.env);
     const argv = place.beside(sidecar.argv);
     this.#sidecar = this.#container(sidecarSpec(), { argv, env, cwd: this.#options.cwd }, "Always");
     this.#sidecar.start();

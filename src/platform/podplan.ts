@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { Fault } from "../base/fault.ts";
+import type { Env } from "./state.ts";
 import type { Container, PodSpec } from "./kinds.ts";
 import type { Attachment } from "./network.ts";
 import type { Store } from "./store.ts";
@@ -18,6 +19,9 @@ export type PodFacts = {
   readonly annotations: Readonly<Record<string, string>>;
   readonly spec: PodSpec;
 };
+
+/** Where containers run, and what they may refer to. */
+export type CommandOptions = { readonly store: Store; readonly cwd: string; readonly env: Env };
 
 export type Command = {
   readonly argv: readonly string[];
@@ -40,8 +44,7 @@ export function commandOf(
   container: Container,
   facts: PodFacts,
   network: Attachment,
-  store: Store,
-  cwd: string,
+  { store, cwd, env: own }: CommandOptions,
 ): Command {
   if (!container.command?.length) {
     const what = container.image === "" ? "nothing to run" : `only the image ${container.image}`;
@@ -51,7 +54,7 @@ export function commandOf(
         `give it a command, such as command: ["node", "server.js"]`,
     );
   }
-  const env: Record<string, string> = { ...inherited(), HOSTNAME: facts.name, ...network.env };
+  const env: Record<string, string> = { ...inherited(own), HOSTNAME: facts.name, ...network.env };
   Object.assign(env, envFrom(container, store, facts.namespace));
   for (const variable of container.env) {
     const value = valueOf(variable, facts, network.ip, store);
@@ -71,20 +74,20 @@ export function commandOf(
 }
 
 /** Replaces $(NAME) by its value and $$ by $; a reference to nothing stays as it is (as in Kubernetes). */
-export function expand(text: string, env: Readonly<Record<string, string>>): string {
+function expand(text: string, env: Readonly<Record<string, string>>): string {
   return text.replace(/\$\$|\$\(([^()]+)\)/g, (found, name: string | undefined) =>
     name === undefined ? "$" : (env[name] ?? found),
   );
 }
 
 // What a program needs of the user's own environment to run at all. `node` is the one that we run on.
-function inherited(): Record<string, string> {
+function inherited(own: Env): Record<string, string> {
   const env: Record<string, string> = {};
   for (const name of ["HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"]) {
-    const value = process.env[name];
+    const value = own[name];
     if (value !== undefined) env[name] = value;
   }
-  const path = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  const path = own["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
   env["PATH"] = `${resolve(process.execPath, "..")}:${path}`;
   return env;
 }

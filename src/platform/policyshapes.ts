@@ -1,4 +1,4 @@
-// What Linkerd's own kinds say: service profiles, who may call whom, rate limits, external workloads and
+// What Linkerd's own kinds say: who may call whom, rate limits, external workloads and
 // egress. They are strict, because a mistyped key of a policy opens or closes a door in silence.
 
 import { condition, labelSelector, metadata } from "./coreshapes.ts";
@@ -7,7 +7,6 @@ import type { Shape } from "./shape.ts";
 import {
   bool,
   integer,
-  lazy,
   list,
   lists,
   matching,
@@ -23,13 +22,6 @@ import {
   where,
 } from "./shape.ts";
 import { isCidr } from "./cidr.ts";
-import { parseGoDuration, parseQuantity } from "./quantity.ts";
-
-/** A duration as Go prints it: 1h30m, 250ms. */
-export const duration = matching<string>(
-  'a duration such as "500ms", "10s" or "1m30s"',
-  (value) => parseGoDuration(value) !== undefined,
-);
 
 const POLICY = "policy.linkerd.io";
 
@@ -44,78 +36,6 @@ export const ACCESS_POLICIES = [
 
 /** One of the default inbound policies. */
 export type AccessPolicy = (typeof ACCESS_POLICIES)[number];
-
-// ServiceProfile (linkerd.io)
-
-export type RequestMatch = {
-  readonly pathRegex?: string;
-  readonly method?: string;
-  readonly all?: readonly RequestMatch[];
-  readonly any?: readonly RequestMatch[];
-  readonly not?: RequestMatch;
-};
-
-const regex = matching<string>("a regular expression", isRegex);
-
-const requestMatch: Shape<RequestMatch> = lazy("a request condition", () =>
-  where(
-    strict({
-      pathRegex: optional(regex),
-      method: optional(name),
-      all: optional(list(requestMatch, 1)),
-      any: optional(list(requestMatch, 1)),
-      not: optional(requestMatch),
-    }),
-    oneKeyAtLeast,
-  ),
-);
-
-export type ResponseMatch = {
-  readonly status?: { readonly min?: number; readonly max?: number };
-  readonly all?: readonly ResponseMatch[];
-  readonly any?: readonly ResponseMatch[];
-  readonly not?: ResponseMatch;
-};
-
-const status = integer(100, 599);
-
-const responseMatch: Shape<ResponseMatch> = lazy("a response condition", () =>
-  where(
-    strict({
-      status: optional(strict({ min: optional(status), max: optional(status) })),
-      all: optional(list(responseMatch, 1)),
-      any: optional(list(responseMatch, 1)),
-      not: optional(responseMatch),
-    }),
-    oneKeyAtLeast,
-  ),
-);
-
-export const serviceProfile = object({
-  metadata,
-  spec: strict({
-    routes: lists(
-      strict({
-        name,
-        condition: requestMatch,
-        responseClasses: lists(
-          strict({ condition: responseMatch, isFailure: or(bool, () => false) }),
-        ),
-        isRetryable: or(bool, () => false),
-        timeout: optional(duration),
-      }),
-    ),
-    retryBudget: optional(
-      strict({
-        retryRatio: matching<number>("a number of at least 0", (n) => n >= 0, "number"),
-        minRetriesPerSecond: integer(),
-        ttl: duration,
-      }),
-    ),
-    dstOverrides: lists(strict({ authority: name, weight: quantity() })),
-    opaquePorts: lists(text),
-  }),
-});
 
 // Inbound policy
 
@@ -290,18 +210,6 @@ export const externalWorkload = object({
   status: optional(object({ conditions: lists(condition) })),
 });
 
-function quantity(): Shape<string | number> {
-  const wanted = 'a weight such as 1 or "500m"';
-  return {
-    wanted,
-    read(value, path, mistakes) {
-      if (parseQuantity(value) === undefined)
-        mistakes.push({ path, value, wanted, unknown: false });
-      return value as string | number;
-    },
-  };
-}
-
 /** Linkerd takes one text where a list is meant. */
 function oneOrMore(item: Shape<string>): Shape<readonly string[]> {
   const several = list(item);
@@ -310,17 +218,4 @@ function oneOrMore(item: Shape<string>): Shape<readonly string[]> {
     read: (value, path, mistakes) =>
       several.read(typeof value === "string" ? [value] : value, path, mistakes),
   };
-}
-
-function oneKeyAtLeast(value: object): string | undefined {
-  return Object.keys(value).length === 0 ? "at least one condition" : undefined;
-}
-
-function isRegex(value: string): boolean {
-  try {
-    void new RegExp(value);
-    return true;
-  } catch {
-    return false;
-  }
 }

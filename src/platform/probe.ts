@@ -56,7 +56,7 @@ export function watchProbe(
 }
 
 /** Runs a probe once. */
-export function runProbe(clock: Clock, probe: Probe, target: ProbeTarget): Promise<boolean> {
+function runProbe(clock: Clock, probe: Probe, target: ProbeTarget): Promise<boolean> {
   const timeoutMs = probe.timeoutSeconds * 1000;
   if (probe.exec) return target.exec(probe.exec.command, timeoutMs);
   if (probe.httpGet) return probeHttp(clock, probe.httpGet, target, timeoutMs);

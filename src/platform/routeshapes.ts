@@ -3,7 +3,7 @@
 // are refused rather than ignored.
 
 import { condition, metadata } from "./coreshapes.ts";
-import { duration } from "./policyshapes.ts";
+import { duration } from "./profileshapes.ts";
 import type { Shape } from "./shape.ts";
 import {
   integer,
@@ -22,7 +22,7 @@ import {
 
 const GATEWAY = "gateway.networking.k8s.io";
 
-export const parentRef = strict({
+const parentRef = strict({
   group: or(text, () => GATEWAY),
   kind: or(name, () => "Gateway"),
   name,

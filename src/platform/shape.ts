@@ -130,7 +130,7 @@ export function list<T>(item: Shape<T>, min = 0): Shape<readonly T[]> {
 export const lists = <T>(item: Shape<T>): Shape<readonly T[]> => or(list(item), () => []);
 
 /** A map from any key. */
-export function record<T>(item: Shape<T>): Shape<Readonly<Record<string, T>>> {
+function record<T>(item: Shape<T>): Shape<Readonly<Record<string, T>>> {
   const wanted = `a map of ${item.wanted}`;
   return {
     wanted,

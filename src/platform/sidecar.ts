@@ -2,6 +2,7 @@
 // network and its annotations. What the injector writes into a manifest on Kubernetes, this says directly.
 
 import { resolve } from "node:path";
+import type { Env } from "./state.ts";
 import type { Container } from "./kinds.ts";
 import type { Attachment } from "./network.ts";
 import type { PodFacts } from "./podplan.ts";
@@ -51,6 +52,7 @@ export function sidecarEnv(
   facts: PodFacts,
   network: Attachment,
   dir: string,
+  own: Env,
 ): Record<string, string> {
   const ports = facts.spec.containers.flatMap(({ ports: each }) =>
     each.map((p) => p.containerPort),
@@ -88,11 +90,9 @@ export function sidecarEnv(
   }
   return {
     ...Object.fromEntries(Object.entries(env).map(([k, v]) => [`LINKERD2_PROXY_${k}`, v])),
-    PATH: process.env["PATH"] ?? "",
+    PATH: own["PATH"] ?? "",
     // Compiled once for all sidecars.
-    ...(process.env["NODE_COMPILE_CACHE"] && {
-      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
-    }),
+    ...(own["NODE_COMPILE_CACHE"] && { NODE_COMPILE_CACHE: own["NODE_COMPILE_CACHE"] }),
     LINKERD_PROXY_TRUST_ANCHORS_FILE: options.anchorsFile,
     ...network.sidecar,
   };

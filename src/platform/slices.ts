@@ -8,7 +8,7 @@ import { portNumber } from "./probe.ts";
 import type { ResourceMap } from "./resources.ts";
 import type { Store } from "./store.ts";
 
-export const SERVICE_LABEL = "kubernetes.io/service-name";
+const SERVICE_LABEL = "kubernetes.io/service-name";
 const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 const OURS = "local.linkerd.io";
 
@@ -22,7 +22,7 @@ export function servicePorts(services: ResourceMap<"Service">): ServicePorts {
 }
 
 /** Whether traffic may be sent to the pod: all of its containers are ready, and it is not being deleted. */
-export function isReady(pod: Pod): boolean {
+function isReady(pod: Pod): boolean {
   return (
     pod.metadata.deletionTimestamp === undefined &&
     (pod.status?.conditions.some((c) => c.type === "Ready" && c.status === "True") ?? false)
@@ -30,7 +30,7 @@ export function isReady(pod: Pod): boolean {
 }
 
 /** The slices of a service with a selector; one for each set of target ports that its pods resolve. */
-export function slicesFor(service: Service, pods: Iterable<Pod>): EndpointSlice[] {
+function slicesFor(service: Service, pods: Iterable<Pod>): EndpointSlice[] {
   const { metadata, spec } = service;
   if (spec.type === "ExternalName" || Object.keys(spec.selector).length === 0) return [];
   const groups = new Map<string, { ports: EndpointSlice["ports"]; pods: Pod[] }>();

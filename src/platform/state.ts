@@ -6,8 +6,11 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { Fault } from "../base/fault.ts";
 
+/** An environment, as a process has it. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
 /** The state folder when none is named: $XDG_STATE_HOME/linkerd/local, or under ~/.local/state. */
-export function defaultStateDir(env: NodeJS.ProcessEnv = process.env): string {
+export function defaultStateDir(env: Env): string {
   const base = env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state");
   return join(base, "linkerd", "local");
 }

@@ -17,6 +17,7 @@ import { Addresses } from "./addresses.ts";
 import { Child, run } from "./child.ts";
 import { CLUSTER_DOMAIN, serveDns } from "./dns.ts";
 import { serveEgress } from "./egress.ts";
+import type { Env } from "./state.ts";
 import { insideSocket, MACHINE_IP, outsideSocket } from "./isolation.ts";
 import { loopbackVariables } from "./loopback.ts";
 import type { Attachment, Network, PodPlace } from "./network.ts";
@@ -35,21 +36,27 @@ const POD_PREFIX = "10.244";
 const BRIDGE = "mesh0";
 const GATEWAY = "169.254.1.1";
 
+export type TransparentOptions = {
+  readonly store: Store;
+  readonly state: State;
+  readonly env: Env;
+  readonly clock: Clock;
+};
+
 export class Transparent implements Network {
-  readonly #state: State;
-  readonly #clock: Clock;
+  readonly #options: TransparentOptions;
   readonly #pods = new Addresses(POD_PREFIX, 1, 126);
   readonly #services = new Addresses("10.96", 0, 256);
   #count = 0;
 
-  private constructor(state: State, clock: Clock) {
-    this.#state = state;
-    this.#clock = clock;
+  private constructor(options: TransparentOptions) {
+    this.#options = options;
   }
 
   /** Makes the bridge, and serves names, services and ways in and out, until the scope closes. */
-  static async open(store: Store, state: State, scope: Scope, clock: Clock): Promise<Transparent> {
-    const network = new Transparent(state, clock);
+  static async open(options: TransparentOptions, scope: Scope): Promise<Transparent> {
+    const { store, state } = options;
+    const network = new Transparent(options);
     await network.#shell(`
       ip link set lo up
       ip link add ${BRIDGE} type bridge
@@ -71,7 +78,7 @@ export class Transparent implements Network {
   }
 
   isFree(port: number): Promise<boolean> {
-    return isFreeThrough(outsideSocket(this.#state.dir), port);
+    return isFreeThrough(outsideSocket(this.#options.state.dir), port);
   }
 
   async attach(pod: PodPlace): Promise<Attachment> {
@@ -117,9 +124,9 @@ export class Transparent implements Network {
     const holder = await new Promise<Child>((resolve, reject) => {
       const child = new Child({
         argv: ["unshare", "--net", ...view, "--", "sh", "-c", script, "sh", names],
-        env: environment(),
+        env: environment(this.#options.env),
         cwd: "/",
-        clock: this.#clock,
+        clock: this.#options.clock,
         line: (line) => {
           lines.push(line);
           if (line === "ready") resolve(child);
@@ -136,10 +143,10 @@ export class Transparent implements Network {
   }
 
   #writeResolvConf({ namespace, name }: PodPlace): string {
-    const path = join(this.#state.pod(namespace, name), "resolv.conf");
+    const path = join(this.#options.state.pod(namespace, name), "resolv.conf");
     const search = [`${namespace}.svc`, "svc"].map((part) => `${part}.${CLUSTER_DOMAIN}`);
     const text = `nameserver ${MESH_IP}\nsearch ${search.join(" ")} ${CLUSTER_DOMAIN}\noptions ndots:5\n`;
-    this.#state.write(path, text);
+    this.#options.state.write(path, text);
     return path;
   }
 
@@ -147,10 +154,10 @@ export class Transparent implements Network {
     const lines: string[] = [];
     const exit = await run({
       argv: ["sh", "-ec", script],
-      env: environment(),
+      env: environment(this.#options.env),
       cwd: "/",
       line: (line) => lines.push(line),
-      clock: this.#clock,
+      clock: this.#options.clock,
       timeoutMs: 10_000,
     });
     if (exit.code === 0) return;
@@ -276,8 +283,8 @@ function isListening(pid: number, port: number): boolean {
 }
 
 // The administrator's tools are not on everybody's path.
-function environment(): Record<string, string> {
-  return { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+function environment(env: Env): Record<string, string> {
+  return { PATH: `${env["PATH"] ?? ""}:/usr/sbin:/sbin` };
 }
 
 async function resolveOutside(socket: string, name: string): Promise<readonly string[]> {
