@@ -1,7 +1,8 @@
 // The local mesh with real processes, without sidecars: starting, calling, rolling, failing, stopping.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -223,5 +224,88 @@ test("a mesh runs manifests as processes", async (t) => {
     await mesh.stopped;
     for (const ip of ips) await assert.rejects(fetch(`http://${ip}:8080/`));
     await assert.rejects(remote.stop(), /no local mesh answers/);
+  });
+});
+
+const KINDS = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: kinds}
+spec:
+  replicas: 2
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      initContainers: [{name: init, command: [sh, -c, 'echo prepared']}]
+      containers:
+        - name: db
+          command: [sh, -c, 'trap "exit 0" TERM; echo "$(NAME)"; sleep 60 & wait']
+          env: [{name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: kinds}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 5432}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: kinds}
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: once, command: [sh, -c, 'echo done']}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: crash, namespace: kinds}
+spec: {containers: [{name: crash, command: [sh, -c, 'echo oh no; exit 3']}]}
+`;
+
+test("other kinds of workloads, after a mesh that was killed", async (t) => {
+  const kinds = join(dir, "kinds.yaml");
+  writeFileSync(kinds, KINDS);
+  const stateDir = join(dir, "other");
+  mkdirSync(stateDir);
+  // A killed mesh leaves its socket behind.
+  const script = `require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", script, join(stateDir, "mesh.sock")]);
+  const mesh = await startLocal({ env: process.env, manifests: [kinds], stateDir });
+  t.after(() => mesh.close());
+  const of = (pods: Pod[], name: string): Pod | undefined =>
+    pods.find((pod) => pod.metadata.name.startsWith(name));
+
+  await t.test("a StatefulSet's pods have names that stay, and addresses by them", async () => {
+    const pods = await podsOf(mesh, (all) =>
+      ["db-0", "db-1"].every((name) => all.some((pod) => pod.metadata.name === name && ready(pod))),
+    );
+    const { initContainerStatuses } = of(pods, "db-0")!.status!;
+    assert.equal(initContainerStatuses[0]!.state!.terminated!.exitCode, 0);
+    assert.deepEqual(
+      (await mesh.recent({ pod: "kinds/db-1" })).map(({ line }) => line),
+      ["db-1"],
+    );
+    const slices = await mesh.resources
+      .watch("EndpointSlice")
+      .next((all) => [...all.values()].flatMap((slice) => slice.endpoints).length === 2);
+    const hosts = [...slices.values()].flatMap(({ endpoints }) => endpoints.map((e) => e.hostname));
+    assert.deepEqual(hosts.sort(), ["db-0", "db-1"]);
+  });
+
+  await t.test("a Job ends, a crashing pod is tried again and says why", async () => {
+    const pods = await podsOf(
+      mesh,
+      (all) =>
+        of(all, "once")?.status?.phase === "Succeeded" &&
+        of(all, "crash")!.status!.containerStatuses[0]!.restartCount > 0,
+    );
+    const [crash] = of(pods, "crash")!.status!.containerStatuses;
+    assert.equal(crash!.lastState!.terminated!.exitCode, 3);
+    assert.match(crash!.lastState!.terminated!.message!, /ended with code 3: oh no/);
+    const jobs = await mesh.resources
+      .watch("Job")
+      .next((all) => all.get("kinds/once")?.status?.succeeded === 1);
+    assert.equal(jobs.size, 1);
   });
 });
