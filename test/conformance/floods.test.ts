@@ -3,7 +3,9 @@
 // Needs: linux.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FLAG, FRAME } from "../../src/wire/frames.ts";
@@ -100,7 +102,7 @@ describe("floods of HTTP/2", () => {
         it.begin?.(client);
         for (let n = 0; !over() && !client.closed && client.goaway === undefined; n++) {
           const bytes = it.round(n);
-          if (bytes.length === 0 || !client.write(bytes)) await drained(client);
+          if (bytes.length === 0 || !client.write(bytes)) await drained(client.socket);
           else if (n % 10 === 0) await new Promise((turn) => setImmediate(turn));
         }
         // Who does not listen does not hear that it is over either.
@@ -206,8 +208,7 @@ describe("floods of HTTP/1", () => {
     client.write(start);
     while (!over() && !client.closed && !(cut && client.text !== "")) {
       client.write(more);
-      if (client.socket.writableNeedDrain)
-        await Promise.race([new Promise((done) => client.socket.once("drain", done)), sleep(50)]);
+      if (client.socket.writableNeedDrain) await drained(client.socket);
       else await new Promise((turn) => setImmediate(turn));
     }
     if (cut) {
@@ -269,11 +270,18 @@ async function dribble(
   for (const client of clients) client.destroy();
 }
 
-function drained({ socket }: H2Raw): Promise<unknown> {
-  return Promise.race([
-    new Promise((done) => socket.once("drain", done).once("close", done)),
-    sleep(50),
-  ]);
+/** Waits until what was written has left, the connection is gone, or a moment has passed. */
+async function drained(socket: Socket): Promise<void> {
+  const quit = new AbortController();
+  const { signal } = quit;
+  const over = [
+    once(socket, "drain", { signal }),
+    once(socket, "close", { signal }),
+    sleep(50, undefined, { signal }),
+  ];
+  await Promise.race(over).catch(() => {});
+  quit.abort();
+  await Promise.allSettled(over);
 }
 
 function residentMb(pid: number): number {
