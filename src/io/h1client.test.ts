@@ -8,6 +8,7 @@ import { VirtualClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
 import { Body } from "./body.ts";
+import type { Conn } from "./conn.ts";
 import type { H1Client } from "./h1client.ts";
 import { HttpReq } from "./message.ts";
 import { H1Pool } from "./pool.ts";
@@ -411,6 +412,31 @@ test("a pool forgets connections that their server closes, and closes with its e
   assert.equal(await text((await second).body), "ok");
   assert.equal(await other.rest(), "");
   assert.equal((await faultOf(pool.service(request("GET")))).code, "closed");
+});
+
+test("a connection that is just being closed is not used", async () => {
+  await using server = await RawServer.listen();
+  const clients: Conn[] = [];
+  const dial = async (): Promise<Conn> => {
+    clients.push(await server.dial());
+    return clients.at(-1)!;
+  };
+  const pool = new H1Pool(dial, { clock: new VirtualClock() });
+  const first = pool.service(request("POST"));
+  const peer = await server.accept();
+  await peer.until("\r\n\r\n");
+  peer.send(OK);
+  await first;
+  // FIN has been read, but the socket's end has not been told yet.
+  let second: Promise<unknown> | undefined;
+  clients[0]!.socket.once("end", () => {
+    second = pool.service(request("POST"));
+  });
+  peer.socket.end();
+  const other = await server.accept();
+  await other.until("\r\n\r\n");
+  other.send(OK);
+  await second;
 });
 
 test("a failed dial is the request's fault; a cancelled one leaves its connection behind", async () => {

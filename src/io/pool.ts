@@ -38,7 +38,9 @@ export class H1Pool {
   /** Nothing is dialled before the first request. */
   constructor(dial: () => Promise<Conn>, options: H1PoolOptions) {
     this.service = (req) => {
-      const client = this.idle.pop();
+      let client = this.idle.pop();
+      // One that its server is just closing has not been forgotten yet.
+      while (client !== undefined && !client.ready) client = this.idle.pop();
       return client === undefined ? this.dialled(req) : client.request(req);
     };
     this.open = 0;
