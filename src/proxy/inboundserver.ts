@@ -5,15 +5,13 @@ import { AccessLog } from "../stack/accesslog.ts";
 import { Cache } from "../base/cache.ts";
 import { Fault } from "../base/fault.ts";
 import type { Conn, Peer, SocketAddr } from "../io/conn.ts";
-import { Detection, type Detected } from "../io/detect.ts";
+import type { Detected } from "../io/detect.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
-import { acceptTls } from "../io/tls.ts";
 import { identityOf } from "../stack/authorize.ts";
 import { printAddr } from "../stack/normalize.ts";
+import type { HttpService } from "../stack/types.ts";
 import { ERROR_LABELS } from "../stack/rescue.ts";
-import { parseClientHello, type Hello } from "../wire/clienthello.ts";
-import type { Verdict } from "../wire/preface.ts";
 import { TRANSPORT_ALPN } from "../wire/transportheader.ts";
 import { bindApplication } from "./application.ts";
 import { bindInbound } from "./inbound.ts";
@@ -22,6 +20,7 @@ import { Memory } from "./memory.ts";
 import { open, unread } from "./opening.ts";
 import { Port, type Application } from "./port.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
+import { readHello, terminate } from "./terminate.ts";
 import { readTransportHeader } from "./transport.ts";
 
 type Habit = "http" | "greets";
@@ -33,27 +32,24 @@ export class InboundServer {
   readonly #metrics: InboundMetrics;
   readonly #ports: Cache<string, Port>;
   readonly #habits = new Memory<Habit>(4096);
+  readonly #ownPorts: Cache<string, Port>;
 
-  /** `builtIn` are applications of the proxy itself, by port. */
-  constructor(
-    sidecar: Sidecar,
-    builtIn: (port: number) => Application | undefined = () => undefined,
-  ) {
+  /** `pages` are the proxy's own, which connections of `acceptOwn` are for. */
+  constructor(sidecar: Sidecar, pages: HttpService) {
     const { clock, scope, settings, registry } = sidecar;
     const metrics = new InboundMetrics(registry);
-    const parts = {
-      sidecar,
-      metrics,
-      bind: bindInbound(sidecar, metrics, accessLogOf(sidecar)),
-      app: (addr: SocketAddr) => builtIn(addr.port) ?? bindApplication(sidecar, metrics, addr),
-    };
+    const bind = bindInbound(sidecar, metrics, accessLogOf(sidecar));
+    const ports = (app: (addr: SocketAddr) => Application): Cache<string, Port> =>
+      new Cache((key) => new Port(key, { sidecar, metrics, bind, app }), {
+        clock,
+        scope,
+        idleMs: settings.inbound.discoveryIdleMs,
+      });
     this.#sidecar = sidecar;
     this.#metrics = metrics;
-    this.#ports = new Cache((key) => new Port(key, parts), {
-      clock,
-      scope,
-      idleMs: settings.inbound.discoveryIdleMs,
-    });
+    this.#ports = ports((addr) => bindApplication(sidecar, metrics, addr));
+    const own = { http: pages, bytes: undefined, busy: false, close: () => {} };
+    this.#ownPorts = ports(() => own);
   }
 
   /** Serves a connection that was meant for `conn.peer.original`. */
@@ -63,12 +59,14 @@ export class InboundServer {
       if (ips.length > 0 && !ips.includes(original.ip)) {
         throw new Fault("forbidden", `${original.ip} is no address of this workload`);
       }
-      await (original.port === listen.port ? this.#direct(conn) : this.#toPort(conn, original));
+      await (original.port === listen.port
+        ? this.#direct(conn)
+        : this.#toPort(conn, this.#ports.at(printAddr(original))));
     });
 
   /** Serves a connection to a port of the proxy itself, at whichever address. */
   readonly acceptOwn = (conn: Conn): Promise<void> =>
-    this.#guard(conn, ({ original }) => this.#toPort(conn, original));
+    this.#guard(conn, ({ local }) => this.#toPort(conn, this.#ownPorts.at(printAddr(local))));
 
   async #guard(conn: Conn, serve: (peer: Peer) => Promise<void>): Promise<void> {
     const { original } = conn.peer;
@@ -92,10 +90,9 @@ export class InboundServer {
   // Another proxy, which says for which port the connection is. Nobody else may come this way.
   async #direct(conn: Conn): Promise<void> {
     const { settings, clock } = this.#sidecar;
-    const hello = await this.#hello(conn);
-    if (hello.ours === false)
-      throw new Fault("identity-required", "direct connections have to use our TLS");
-    const secure = await this.#terminate(conn, hello.first, [TRANSPORT_ALPN]);
+    const hello = await readHello(this.#sidecar, conn);
+    if (!hello.ours) throw new Fault("identity-required", "direct connections have to use our TLS");
+    const secure = await terminate(this.#sidecar, conn, hello.first, [TRANSPORT_ALPN]);
     if (identityOf(secure.peer) === undefined || secure.peer.tls.kind !== "true") {
       throw new Fault("identity-required", "direct connections need a client identity");
     }
@@ -129,20 +126,19 @@ export class InboundServer {
     );
   }
 
-  async #toPort(conn: Conn, original: SocketAddr): Promise<void> {
-    const port = this.#ports.at(printAddr(original));
+  async #toPort(conn: Conn, port: Port): Promise<void> {
     await port.use(async () => {
       const { kind } = port.policy.protocol;
       if (kind === "opaque") return this.#bytes(conn, port, NO_BYTES);
       const detected = await this.#open(conn, port, kind === "detect");
       if (detected === undefined) return;
       if (detected.protocol !== "tls") return this.#byProtocol(conn, port, detected);
-      const hello = await this.#hello(conn, detected.first);
+      const hello = await readHello(this.#sidecar, conn, detected.first);
       if (!hello.ours) {
         conn.peer = { ...conn.peer, tls: { kind: "opaque", sni: hello.sni } };
         return this.#bytes(conn, port, hello.first);
       }
-      const secure = await this.#terminate(conn, hello.first);
+      const secure = await terminate(this.#sidecar, conn, hello.first);
       // A meshed client may carry HTTP/1 in HTTP/2 whatever the port declares, so its bytes tell.
       const inner = await this.#open(secure, port, kind === "detect");
       if (inner !== undefined) return this.#byProtocol(secure, port, inner);
@@ -201,27 +197,6 @@ export class InboundServer {
     return serving.serve(server);
   }
 
-  async #hello(
-    conn: Conn,
-    read?: Buffer,
-  ): Promise<{ ours: boolean; sni: string | undefined; first: Buffer }> {
-    const { clock, settings, serverName } = this.#sidecar;
-    const detection = new Detection(conn, settings.inbound.detectTimeoutMs, clock, read, askHello);
-    const { first, protocol } = await detection.result;
-    if (protocol === "closed") throw new Fault("io", "the client went away", { side: "client" });
-    const hello: Hello = parseClientHello(first);
-    const sni = hello.kind === "hello" ? hello.sni : undefined;
-    return { ours: sni === serverName.toLowerCase(), sni, first };
-  }
-
-  #terminate(conn: Conn, first: Buffer, alpn?: readonly string[]): Promise<Conn> {
-    const { credentials, clock, settings } = this.#sidecar;
-    const own = credentials.value;
-    if (own === undefined) throw new Fault("unavailable", "this proxy has no identity yet");
-    const timeoutMs = settings.inbound.detectTimeoutMs;
-    return acceptTls(conn, own, { clock, timeoutMs, ...(alpn ? { alpn } : {}) }, first);
-  }
-
   #failed(conn: Conn, original: SocketAddr, fault: Fault): void {
     const error = ERROR_LABELS[fault.code] || fault.code;
     this.#metrics.tcpErrors.with({ error, target_addr: printAddr(original) }).inc();
@@ -233,11 +208,6 @@ export class InboundServer {
     });
     conn.reset(fault);
   }
-}
-
-function askHello(bytes: Buffer): Verdict {
-  const { kind } = parseClientHello(bytes);
-  return kind === "incomplete" ? "undecided" : kind === "hello" ? "tls" : "opaque";
 }
 
 function accessLogOf({ settings, clock }: Sidecar): AccessLog | undefined {

@@ -4,20 +4,18 @@
 import { Cache } from "../base/cache.ts";
 import { Fault } from "../base/fault.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
-import { Detection } from "../io/detect.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { ERROR_LABELS } from "../stack/rescue.ts";
 import type { HttpService } from "../stack/types.ts";
 import { printAddr } from "../stack/normalize.ts";
-import { parseClientHello } from "../wire/clienthello.ts";
-import type { Verdict } from "../wire/preface.ts";
 import { Memory } from "./memory.ts";
 import { open, unread } from "./opening.ts";
 import { bindOutbound } from "./outbound.ts";
 import { OutboundMetrics, parentLabels } from "./outboundmetrics.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
 import { Target } from "./target.ts";
+import { readHello } from "./terminate.ts";
 
 /** What a destination was found to speak: `greets` when its servers speak first. */
 type Habit = "http" | "greets";
@@ -118,18 +116,9 @@ export class OutboundServer {
   }
 
   async #passTls(conn: Conn, target: Target): Promise<void> {
-    const { clock, settings } = this.#sidecar;
-    const hello = new Detection(
-      conn,
-      settings.outbound.detectTimeoutMs,
-      clock,
-      undefined,
-      askHello,
-    );
-    const { first } = await hello.result;
-    const parsed = parseClientHello(first);
+    const { first, sni } = await readHello(this.#sidecar, conn);
     unread(conn, first);
-    return bytes(conn, target, parsed.kind === "hello" ? parsed.sni : undefined);
+    return bytes(conn, target, sni);
   }
 
   #http(conn: Conn, target: Target, protocol: "http/1" | "http/2", first?: Buffer): Promise<void> {
@@ -166,11 +155,6 @@ const RESULTS = {
   opaque: "not_http",
   closed: "error",
 } as const;
-
-function askHello(bytes: Buffer): Verdict {
-  const { kind } = parseClientHello(bytes);
-  return kind === "incomplete" ? "undecided" : kind === "hello" ? "tls" : "opaque";
-}
 
 // The services are asked for with each request, since the policy may change under an open connection.
 function http1(target: Target): HttpService {

@@ -33,7 +33,7 @@ test("a server that speaks first is heard although the port is not declared", as
     server,
     (socket) => {
       socket.write("220 ready\r\n");
-      socket.on("data", (chunk) => socket.write(`250 ${chunk}`));
+      socket.on("data", (chunk) => socket.write(`250 ${String(chunk)}`));
     },
     8080,
   );
@@ -62,8 +62,8 @@ test("a silent HTTP client is still served as HTTP when it speaks at last", asyn
 
 test("TLS of the application passes untouched", async (t) => {
   const { client, server, start } = await mesh(t);
-  const { rootsPem, certify } = await authority();
-  const { certPem: cert, keyPem: key } = await certify("app.example");
+  const ca = await authority();
+  const { certPem: cert, keyPem: key } = await ca.certify("app.example");
   const app = createTlsServer({ cert, key }, (socket) => {
     socket.on("error", () => {});
     socket.end("secret");
@@ -72,7 +72,7 @@ test("TLS of the application passes untouched", async (t) => {
   t.after(() => app.close());
   await start();
   const port = PORTS.http;
-  const socket = connectTls({ host: client, port, servername: "app.example", ca: rootsPem });
+  const socket = connectTls({ host: client, port, servername: "app.example", ca: ca.rootsPem });
   t.after(() => socket.destroy());
   socket.setEncoding("latin1");
   assert.equal(await read(socket), "secret");

@@ -24,11 +24,13 @@ export type TestMesh = {
   readonly client: string;
   readonly plane: ControlPlane;
   /** The environment of the sidecar of a pod at an address. */
-  env(pod: string, ip: string): Record<string, string>;
+  readonly env: (pod: string, ip: string) => Record<string, string>;
   /** Starts a sidecar. */
-  run(env: Record<string, string>): Promise<RunningProxy>;
+  readonly run: (env: Record<string, string>) => Promise<RunningProxy>;
   /** Starts the sidecars of the first server and of the client. */
-  start(env?: Record<string, string>): Promise<{ inbound: RunningProxy; outbound: RunningProxy }>;
+  readonly start: (
+    env?: Record<string, string>,
+  ) => Promise<{ inbound: RunningProxy; outbound: RunningProxy }>;
 };
 
 /** Where the outbound sidecar stands for the service's ports. */

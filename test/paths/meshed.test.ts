@@ -12,7 +12,7 @@ test("an HTTP/1 request crosses both sidecars and is told who calls", async (t) 
   const seen: Record<string, unknown>[] = [];
   await application(t, server, (req, rsp) => {
     seen.push({ version: req.httpVersion, ...req.headers });
-    rsp.end(`${req.url} for ${req.headers["l5d-client-id"]}`);
+    rsp.end(`${req.url} for ${String(req.headers["l5d-client-id"])}`);
   });
   await start();
   const sent = { "l5d-client-id": "spoofed", "l5d-dst-canonical": "spoofed" };
@@ -86,7 +86,7 @@ test("a WebSocket goes through as a tunnel", async (t) => {
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     );
-    socket.on("data", (chunk) => socket.write(`echo ${chunk}`));
+    socket.on("data", (chunk) => socket.write(`echo ${String(chunk)}`));
     socket.on("error", () => {});
   });
   await start();

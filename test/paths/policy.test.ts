@@ -72,8 +72,8 @@ test("nobody without our trust anchor comes in directly", async (t) => {
   const { server: ip, start } = await mesh(t);
   await application(t, ip, (_req, rsp) => rsp.end("hello"));
   await start();
-  const { certify } = await authority();
-  const foreign = await certify("web.ns.serviceaccount.identity.linkerd.cluster.local");
+  const ca = await authority();
+  const foreign = await ca.certify("web.ns.serviceaccount.identity.linkerd.cluster.local");
   const servername = "web.ns.serviceaccount.identity.linkerd.cluster.local";
   const header = Buffer.from("transport.l5d.io/v1\r\n\r\n\0\0\0\u0003\u0008\u0090\u003f", "latin1");
   const attempt = (options: object): Promise<string> => {

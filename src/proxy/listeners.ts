@@ -1,0 +1,83 @@
+// The listeners of a sidecar: which address leads to which server, and what connections there were meant for.
+
+import type { Conn, ConnService, SocketAddr } from "../io/conn.ts";
+import { listen, type ListenOptions } from "../io/listen.ts";
+import { printAddr } from "../stack/normalize.ts";
+import type { Settings } from "./env.ts";
+
+/** Bound addresses; ports are the real ones where 0 was asked for. */
+export type Addrs = {
+  readonly inbound: SocketAddr;
+  readonly outbound: readonly SocketAddr[];
+  readonly admin: SocketAddr;
+  readonly tap: SocketAddr | undefined;
+};
+
+/** What serves the connections of each kind of listener. */
+export type Servers = {
+  readonly inbound: ConnService;
+  readonly outbound: ConnService;
+  readonly httpProxy: ConnService;
+  readonly admin: ConnService;
+  readonly tap: ConnService | undefined;
+};
+
+export type Listeners = {
+  readonly addrs: Addrs;
+  /** Stops accepting. */
+  close(): void;
+};
+
+/** Binds all listeners; `accept` gets each connection with what serves it. Rejects when one cannot be had. */
+export async function bindListeners(
+  { inbound, outbound, admin, control, own }: Settings,
+  servers: Servers,
+  accept: (conn: Conn, serve: ConnService) => void,
+): Promise<Listeners> {
+  const closers: (() => void)[] = [];
+  const close = (): void => closers.splice(0).forEach((closer) => closer());
+  const bind = async (
+    addr: SocketAddr,
+    options: ListenOptions,
+    serve: ConnService,
+  ): Promise<SocketAddr> => {
+    const listening = await listen(addr, options, (conn) => accept(conn, serve));
+    closers.push(() => listening.close());
+    return listening.addr;
+  };
+  // With an address of its own for each listener nothing is redirected; then the kernel need not be asked.
+  const redirected = own.inboundIp === undefined ? { original: "kernel" as const } : {};
+  const originals = new Map(own.originals.map(([at, original]) => [printAddr(at), original]));
+  const listens =
+    outbound.listens.length > 0 ? outbound.listens : own.inboundIp ? [] : [outbound.listen];
+  try {
+    const addrs = {
+      admin: await bind(admin.listen, {}, servers.admin),
+      tap: servers.tap && (await bind(control.listen, {}, servers.tap)),
+      inbound: await bind(
+        inbound.listen,
+        { ...redirected, noTls: "no_tls_from_remote", ...socketOptions(inbound) },
+        servers.inbound,
+      ),
+      outbound: await Promise.all(
+        listens.map((addr) => {
+          const original = originals.get(printAddr(addr)) ?? "kernel";
+          const options = { original, noTls: "loopback", ...socketOptions(outbound) } as const;
+          return bind(addr, options, servers.outbound);
+        }),
+      ),
+    };
+    if (own.httpProxy) await bind(own.httpProxy, { noTls: "loopback" }, servers.httpProxy);
+    return { addrs, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function socketOptions(side: { backlog: number; acceptKeepaliveMs: number | undefined }) {
+  const { backlog, acceptKeepaliveMs } = side;
+  return acceptKeepaliveMs === undefined
+    ? { backlog }
+    : { backlog, keepAliveMs: acceptKeepaliveMs };
+}

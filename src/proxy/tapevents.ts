@@ -1,0 +1,133 @@
+// Exchanges as the events of Tap.Observe: a request begins, its response begins, it ends.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { DurationSchema } from "@bufbuild/protobuf/wkt";
+import {
+  TapEvent_ProxyDirection as Direction,
+  type TapEventSchema,
+  type ObserveRequest,
+} from "../../proto/gen/tap_pb.js";
+import type { Labels } from "../base/metrics.ts";
+import { identityOf } from "../stack/authorize.ts";
+import type { Exchange } from "../stack/exchange.ts";
+import type { TapMeta, TapStream } from "../stack/tap.ts";
+import type { Headers } from "../wire/headers.ts";
+import { printMethod, printTcpAddress } from "./fromproto.ts";
+import { routeLabelsOf } from "./tapmatch.ts";
+
+type Event = MessageInitShape<typeof TapEventSchema>;
+type HttpEvent = NonNullable<Extract<Event["event"], { case: "http" }>["value"]["event"]>;
+type StreamId = { readonly base: number; readonly stream: bigint };
+
+/** Tells one exchange as events; the first is told at once. */
+export class TapTeller implements TapStream {
+  readonly #send: (event: Event) => void;
+  readonly #id: StreamId;
+  readonly #withHeaders: boolean;
+  readonly #about: ReturnType<typeof aboutOf>;
+
+  constructor(
+    x: Exchange,
+    meta: TapMeta,
+    id: StreamId,
+    { extract }: ObserveRequest,
+    send: (event: Event) => void,
+  ) {
+    this.#send = send;
+    this.#id = id;
+    this.#withHeaders = extract?.extract.case === "http";
+    this.#about = aboutOf(x, meta);
+    const { method, authority, path, scheme, headers } = x.req;
+    const pseudo = [":method", method, ":authority", authority, ":path", path];
+    const registered = scheme === "https" ? 1 : 0;
+    this.#tell({
+      case: "requestInit",
+      value: {
+        id,
+        method: { type: printMethod(method) },
+        scheme: { type: { case: "registered", value: registered } },
+        authority,
+        path,
+        ...this.#headers([...pseudo, ...headers]),
+      },
+    });
+  }
+
+  response(x: Exchange): void {
+    const { status, headers } = x.rsp!;
+    this.#tell({
+      case: "responseInit",
+      value: {
+        id: this.#id,
+        sinceRequestInit: since(x.at, x.headAt),
+        httpStatus: status,
+        ...this.#headers([":status", String(status), ...headers]),
+      },
+    });
+  }
+
+  end(x: Exchange): void {
+    const trailers = x.rsp?.body.ended?.trailers;
+    const { grpcStatus, fault } = x;
+    const end =
+      fault !== undefined
+        ? { case: "resetErrorCode" as const, value: fault.detail ?? 2 }
+        : grpcStatus !== undefined
+          ? { case: "grpcStatusCode" as const, value: grpcStatus }
+          : { case: undefined };
+    this.#tell({
+      case: "responseEnd",
+      value: {
+        id: this.#id,
+        sinceRequestInit: since(x.at, x.endAt),
+        sinceResponseInit: since(x.headAt, x.endAt),
+        responseBytes: BigInt(x.rsp?.body.bytes ?? 0),
+        eos: { end },
+        ...(trailers && this.#withHeaders ? { trailers: fields(trailers) } : {}),
+      },
+    });
+  }
+
+  #tell(event: HttpEvent): void {
+    this.#send({ ...this.#about, event: { case: "http", value: { event } } });
+  }
+
+  #headers(headers: Headers): { headers?: ReturnType<typeof fields> } {
+    return this.#withHeaders ? { headers: fields(headers) } : {};
+  }
+}
+
+function aboutOf(x: Exchange, meta: TapMeta) {
+  const { peer } = x.req;
+  const isInbound = meta.direction === "inbound";
+  const client = identityOf(peer);
+  const { tls } = peer;
+  const noTls = tls.kind === "no_identity" ? { no_tls_reason: tls.reason } : undefined;
+  const source: Labels = client ? { tls: "true", client_id: client } : { tls: tls.kind, ...noTls };
+  const { serverId } = meta;
+  const server: Labels = serverId ? { tls: "true", server_id: serverId } : { tls: "no_identity" };
+  return {
+    source: printTcpAddress(peer.remote),
+    sourceMeta: { labels: { ...source } },
+    destination: printTcpAddress(meta.destination),
+    destinationMeta: { labels: { ...meta.labels, ...(isInbound ? source : server) } },
+    routeMeta: { labels: { ...routeLabelsOf(x) } },
+    proxyDirection: isInbound ? Direction.INBOUND : Direction.OUTBOUND,
+  };
+}
+
+// Whole nanoseconds, since our clock has fractions of milliseconds.
+function since(from: number, to: number): MessageInitShape<typeof DurationSchema> {
+  const ms = Math.max(0, to - from);
+  const seconds = Math.floor(ms / 1000);
+  return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1000) * 1e6) };
+}
+
+function fields(headers: Headers): { headers: { name: string; value: Uint8Array }[] } {
+  const list: { name: string; value: Uint8Array }[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const value = new Uint8Array(Buffer.from(headers[i + 1]!, "latin1"));
+    list.push({ name: headers[i]!.toLowerCase(), value });
+  }
+  return { headers: list };
+}

@@ -1,0 +1,82 @@
+// The tap server (port 4190): Tap.Observe for whoever has the identity that may tap, and for this machine.
+// Nobody else learns anything; and a tap that reads too slowly loses events instead of filling the memory.
+
+import { Tap } from "../../proto/gen/tap_pb.js";
+import type { ConnService } from "../io/conn.ts";
+import { Detection } from "../io/detect.ts";
+import { serveH2 } from "../io/h2server.ts";
+import { identityOf, isLoopback } from "../stack/authorize.ts";
+import { GrpcFault } from "../stack/grpc.ts";
+import { grpcService, implement, type Call } from "../stack/grpcserver.ts";
+import { h2Options, type Sidecar } from "./sidecar.ts";
+import { TapTeller } from "./tapevents.ts";
+import { compileTap } from "./tapmatch.ts";
+import { readHello, terminate } from "./terminate.ts";
+
+/** Events that wait for a slow reader. */
+const BUFFER = 400;
+
+/** Serves Tap.Observe to the identity `allowed`. */
+export function tapServer(sidecar: Sidecar, allowed: string): ConnService {
+  const { clock, settings, serving } = sidecar;
+  const service = grpcService([observe(sidecar, allowed)], { clock });
+  return async (conn) => {
+    const { protocol, first } = await new Detection(conn, settings.inbound.detectTimeoutMs, clock)
+      .result;
+    if (protocol === "tls") {
+      const asked = await readHello(sidecar, conn, first);
+      const secure = await terminate(sidecar, conn, asked.first);
+      return serving.serve(serveH2(secure, service, h2Options(sidecar, "inbound")));
+    }
+    if (protocol !== "http/2") return conn.destroy();
+    await serving.serve(serveH2(conn, service, h2Options(sidecar, "inbound"), first));
+  };
+}
+
+function observe({ taps, random }: Sidecar, allowed: string) {
+  const base = random.below(2 ** 31);
+  let streams = 0n;
+  return implement(Tap, {
+    observe(request, call) {
+      admit(call, allowed);
+      if (request.limit === 0) throw new GrpcFault("INVALID_ARGUMENT", "limit must be positive");
+      const wants = compileTap(request.match);
+      return (outlet) => {
+        let left = request.limit;
+        let waiting = 0;
+        let open = 0;
+        outlet.onRoom = () => (waiting = 0);
+        const send: ConstructorParameters<typeof TapTeller>[4] = (event) => {
+          if (waiting < BUFFER && !outlet.send(event)) waiting += 1;
+        };
+        const close = taps.add({
+          request(x, meta) {
+            if (left === 0 || !wants(x, meta)) return undefined;
+            left -= 1;
+            open += 1;
+            streams += 1n;
+            const id = { base, stream: streams };
+            const teller = new TapTeller(x, meta, id, request, send);
+            return {
+              response: (y) => teller.response(y),
+              end: (y) => {
+                teller.end(y);
+                open -= 1;
+                if (left === 0 && open === 0) outlet.end();
+              },
+            };
+          },
+        });
+        return close;
+      };
+    },
+  });
+}
+
+function admit({ req }: Call, allowed: string): void {
+  const { peer } = req;
+  if (isLoopback(peer.remote.ip)) return;
+  const identity = identityOf(peer);
+  if (identity === allowed) return;
+  throw new GrpcFault("UNAUTHENTICATED", `${identity ?? "a client without identity"} may not tap`);
+}

@@ -1,0 +1,78 @@
+// Taps: both sides of a request as events, for those who may look.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Tap, type TapEvent } from "../../proto/gen/tap_pb.js";
+import { systemClock as clock } from "../../src/base/clock.ts";
+import { dial } from "../../src/io/dial.ts";
+import { H2Client } from "../../src/io/h2client.ts";
+import { grpcClient } from "../../src/stack/grpcclient.ts";
+import { application, get, mesh, PORTS } from "./mesh.ts";
+
+const ALLOWED = {
+  LINKERD2_PROXY_TAP_SVC_NAME: "tap.linkerd-viz.serviceaccount.identity.linkerd.cluster.local",
+};
+
+async function observe(ip: string, limit: number, path: string): Promise<TapEvent[]> {
+  const conn = await dial({ ip, port: 4190 }, { clock, timeoutMs: 1000 });
+  const h2 = new H2Client(conn, { clock });
+  const tap = grpcClient(Tap, (req) => h2.request(req), "tap", { clock });
+  const events: TapEvent[] = [];
+  const match = {
+    match: {
+      case: "http" as const,
+      value: {
+        match: {
+          case: "path" as const,
+          value: { match: { case: "prefix" as const, value: path } },
+        },
+      },
+    },
+  };
+  const extract = { extract: { case: "http" as const, value: {} } };
+  try {
+    for await (const event of tap.observe({ limit, match, extract })) events.push(event);
+  } finally {
+    h2.close();
+  }
+  return events;
+}
+
+const kinds = (events: TapEvent[]): unknown[] =>
+  events.map(({ event }) => event.case === "http" && event.value.event.case);
+
+test("a tap sees what it asks for, on both sides, and ends at its limit", async (t) => {
+  const { client, server, start } = await mesh(t);
+  await application(t, server, (_req, rsp) => rsp.setHeader("x-app", "1").end("hello"));
+  await start(ALLOWED);
+  await get(client, PORTS.http, "/other");
+  const taps = Promise.all([observe(client, 1, "/wanted"), observe(server, 1, "/wanted")]);
+  // Until both look, requests pass unseen; each tap ends with the first that it sees.
+  const asking = setInterval(() => void get(client, PORTS.http, "/wanted?a=b"), 20);
+  const [out, into] = await taps;
+  clearInterval(asking);
+  assert.deepEqual(kinds(out), ["requestInit", "responseInit", "responseEnd"]);
+  assert.deepEqual(kinds(into), ["requestInit", "responseInit", "responseEnd"]);
+  const [first, second, third] = out;
+  assert.equal(first!.proxyDirection, 2);
+  assert.equal(first!.destinationMeta?.labels["pod"], "web-1");
+  assert.equal(first!.destinationMeta?.labels["tls"], "true");
+  assert.equal(
+    into[0]!.sourceMeta?.labels["client_id"],
+    "web.ns.serviceaccount.identity.linkerd.cluster.local",
+  );
+  assert.ok(first!.event.case === "http" && first!.event.value.event.case === "requestInit");
+  assert.equal(first!.event.value.event.value.path, "/wanted?a=b");
+  assert.ok(second!.event.case === "http" && second!.event.value.event.case === "responseInit");
+  assert.equal(second!.event.value.event.value.httpStatus, 200);
+  const names = second!.event.value.event.value.headers?.headers.map(({ name }) => name);
+  assert.ok(names?.includes("x-app"));
+  assert.ok(third!.event.case === "http" && third!.event.value.event.case === "responseEnd");
+  assert.equal(third!.event.value.event.value.responseBytes, 5n);
+});
+
+test("nobody taps a sidecar that was not told of a tap", async (t) => {
+  const { client, start } = await mesh(t);
+  await start();
+  await assert.rejects(observe(client, 1, "/"), { code: "connect-failed" });
+});
