@@ -1,9 +1,8 @@
 // The inbound page: what a request meets on its way to the application, in order, with the reason for each
 // place. All of it is bound when the policy of a port changes; for a request, only the inner functions run.
 
-import type { HttpReq, HttpRsp } from "../io/message.ts";
-import { AccessLog } from "../stack/accesslog.ts";
-import { authorize, identityOf } from "../stack/authorize.ts";
+import type { AccessLog } from "../stack/accesslog.ts";
+import { authorize } from "../stack/authorize.ts";
 import { mark, standard } from "../stack/classify.ts";
 import { observe } from "../stack/exchange.ts";
 import { clientId } from "../stack/identity.ts";
@@ -13,95 +12,61 @@ import { ratelimit } from "../stack/ratelimit.ts";
 import { rescue } from "../stack/rescue.ts";
 import { rewrite } from "../stack/rewrite.ts";
 import { byRoute } from "../stack/route.ts";
-import { inboundRouteStats } from "../stack/routestats.ts";
 import { trace } from "../stack/trace.ts";
-import { stack, type Bind, type HttpService } from "../stack/types.ts";
+import { stack, type HttpService } from "../stack/types.ts";
 import { downgrade } from "../stack/upgrade.ts";
-import {
-  clientLabels,
-  metaLabels,
-  serverLabels,
-  StatsByClient,
-  type InboundMetrics,
-} from "./inboundmetrics.ts";
+import { isMeshed, metaLabels, serverLabels, type InboundMetrics } from "./inboundmetrics.ts";
 import type { InboundRoute, InboundRule } from "./policy.ts";
-import type { Sidecar } from "./sidecar.ts";
 import type { Port } from "./port.ts";
+import type { Sidecar } from "./sidecar.ts";
 
-/** The HTTP service of a port: `app` is the application there, `policy` what holds now. */
-export const bindInbound =
-  (sidecar: Sidecar, metrics: InboundMetrics, accessLog: AccessLog | undefined) =>
-  (
-    { addr, policy, loopback }: Pick<Port, "addr" | "policy" | "loopback">,
-    app: HttpService,
-  ): HttpService => {
-    const { clock, random, registry, logger: log, settings, spans: sink } = sidecar;
+export type BindPort = (port: Port, application: HttpService) => HttpService;
+
+/** The HTTP service of a port, for the policy that holds there now. */
+export function bindInbound(
+  { settings, clock, random, logger: log, spans: sink }: Sidecar,
+  metrics: InboundMetrics,
+  accessLog: AccessLog | undefined,
+): BindPort {
+  const server = { kind: "server", attributes: { direction: "inbound" } } as const;
+
+  return ({ addr, policy, loopback }, application) => {
     const { routes, rateLimit, kind } = policy.protocol;
-    const server = serverLabels(addr, policy);
-    const grpc = kind === "grpc" ? "inbound_grpc" : "inbound_http";
-    const limited =
-      rateLimit && ratelimit(rateLimit, { clock, onLimit: (scope) => onLimit(scope) });
-
-    const http = (routed: HttpService): HttpService =>
-      stack(
-        [
-          observe(clock, accessLog ? [accessLog] : []), // Above all else: it tells what the client got.
-          trace({ kind: "server", sink, clock, random, attributes: { direction: "inbound" } }), // A refusal is a span too.
-          rescue({
-            log,
-            errors: metrics.httpErrors,
-            labels: server,
-            informs: (req) => isMeshed(req),
-          }), // Answers whatever fails below.
-          limit(settings.inbound.maxInFlight), // Above routing: what is refused shall cost no more than that.
-          downgrade, // Routes and applications see the version that the client spoke.
-          clientId, // Nobody but us says who the client is.
-          strip(["l5d-dst-canonical", "l5d-require-id"]), // Words between proxies are not for the application.
-          normalize, // Routing reads an authority.
-        ],
-        routed,
-      );
+    const prefix = kind === "grpc" ? "inbound_grpc" : "inbound_http";
+    const labels = serverLabels(addr, policy);
+    // One for all routes: the limit is the server's.
+    const limited = rateLimit
+      ? [ratelimit(rateLimit, { clock, onLimit: metrics.onLimit(labels, rateLimit.meta) })]
+      : [];
 
     const ofRule = (rule: InboundRule, route: InboundRoute): HttpService => {
-      const labels = { ...server, ...metaLabels("route", route.meta) };
-      return authorize(
-        [...route.authorizations, ...policy.authorizations],
-        (authz) =>
-          stack(
-            [
-              mark({ labels, classify: standard }), // Before all who judge responses.
-              ...rewrite(rule.filters, random, rule.matches), // Only for those who may.
-              ...(limited ? [limited] : []), // The denied must not use up the share of others.
-              observe(clock, [
-                new StatsByClient(metrics, { ...labels, ...metaLabels("authz", authz.meta) }),
-                inboundRouteStats(registry, grpc, labels),
-              ]), // Next to the application: its latency, not ours.
-            ],
-            app,
-          ),
-        {
-          ...(loopback ? { loopback } : {}),
-          onDeny: (peer) => metrics.httpDenied.with({ ...labels, ...clientLabels(peer) }).inc(),
-        },
-      );
+      const routed = { ...labels, ...metaLabels("route", route.meta) };
+      const bind = (authz: (typeof policy.authorizations)[number]): HttpService =>
+        stack(
+          [
+            mark({ labels: routed, classify: standard }), // Before all who judge responses.
+            ...rewrite(rule.filters, random, rule.matches), // Only for those who may.
+            ...limited, // Below authorization: the denied must not use up the share of others.
+            observe(clock, metrics.ofRoute(prefix, routed, authz.meta)), // The application's time, not ours.
+          ],
+          application,
+        );
+      const options = { ...(loopback && { loopback }), onDeny: metrics.onDeny(routed) };
+      return authorize([...route.authorizations, ...policy.authorizations], bind, options);
     };
 
-    const onLimit = (scope: string): void => {
-      const { group, kind: type, name } = rateLimit!.meta;
-      metrics.rateLimited
-        .with({
-          ...server,
-          ratelimit_group: group,
-          ratelimit_kind: type,
-          ratelimit_name: name,
-          scope,
-        })
-        .inc();
-    };
-
-    return http(byRoute(routes, (rule, route) => ofRule(rule, route as InboundRoute)));
+    return stack(
+      [
+        ...(accessLog ? [observe(clock, [accessLog])] : []), // Above all else: it tells what the client got.
+        trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.
+        rescue({ log, errors: metrics.httpErrors, labels, informs: isMeshed }), // Answers whatever fails below.
+        limit(settings.inbound.maxInFlight), // Above routing: what is refused shall cost no more than that.
+        downgrade, // Routes and the application see the version that the client spoke.
+        clientId, // Nobody but us says who the client is.
+        strip(["l5d-dst-canonical"]), // A word between proxies is not for the application.
+        normalize, // Routes ask for an authority.
+      ],
+      byRoute(routes, (rule, route) => ofRule(rule, route as InboundRoute)),
+    );
   };
-
-function isMeshed(req: HttpReq): boolean {
-  return identityOf(req.peer) !== undefined;
 }

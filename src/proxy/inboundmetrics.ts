@@ -3,9 +3,11 @@
 
 import type { Counter, Family, Labels, Registry } from "../base/metrics.ts";
 import type { Peer, SocketAddr } from "../io/conn.ts";
+import type { HttpReq } from "../io/message.ts";
 import { identityOf } from "../stack/authorize.ts";
 import type { Exchange, Watcher } from "../stack/exchange.ts";
 import { printAddr } from "../stack/normalize.ts";
+import { inboundRouteStats, type Prefix } from "../stack/routestats.ts";
 import { HttpFamilies, Stats } from "../stack/stats.ts";
 import { ConnFamilies } from "../stack/tcp.ts";
 import type { InboundPolicy, Meta } from "./policy.ts";
@@ -17,13 +19,13 @@ export class InboundMetrics {
   readonly tcpErrors: Family<Counter>;
   readonly httpAllowed: Family<Counter>;
   readonly httpDenied: Family<Counter>;
-  readonly httpNoRoute: Family<Counter>;
   readonly rateLimited: Family<Counter>;
   readonly tcpAllowed: Family<Counter>;
   readonly tcpDenied: Family<Counter>;
   readonly tcpTerminated: Family<Counter>;
   readonly detections: Family<Counter>;
   readonly transportHeaders: Family<Counter>;
+  readonly #registry: Registry;
 
   constructor(registry: Registry) {
     const counter = (name: string, help: string): Family<Counter> => registry.counter(name, help);
@@ -36,7 +38,6 @@ export class InboundMetrics {
     this.tcpErrors = counter("inbound_tcp_errors_total", "Connections that could not be forwarded");
     this.httpAllowed = counter("inbound_http_authz_allow_total", "Requests that were authorized");
     this.httpDenied = counter("inbound_http_authz_deny_total", "Requests that were denied");
-    this.httpNoRoute = counter("inbound_http_route_not_found_total", "Requests without a route");
     this.rateLimited = counter(
       "inbound_http_local_ratelimit_total",
       "Requests that exceeded a rate limit",
@@ -52,6 +53,24 @@ export class InboundMetrics {
       "inbound_tcp_transport_header_connections_total",
       "Connections that came with a transport header",
     );
+    this.#registry = registry;
+  }
+
+  /** What watches the requests of a route that an authorization let in. */
+  ofRoute(prefix: Prefix, labels: Labels, authz: Meta): Watcher[] {
+    const authorized = { ...labels, ...metaLabels("authz", authz) };
+    return [new StatsByClient(this, authorized), inboundRouteStats(this.#registry, prefix, labels)];
+  }
+
+  /** Counts the requests that are denied. */
+  onDeny(labels: Labels): (peer: Peer) => void {
+    return (peer) => this.httpDenied.with({ ...labels, ...clientLabels(peer) }).inc();
+  }
+
+  /** Counts the requests that exceed a rate limit. */
+  onLimit(labels: Labels, { group, kind, name }: Meta): (scope: string) => void {
+    const limit = { ratelimit_group: group, ratelimit_kind: kind, ratelimit_name: name };
+    return (scope) => this.rateLimited.with({ ...labels, ...limit, scope }).inc();
   }
 }
 
@@ -82,6 +101,11 @@ export function clientLabels({ tls }: Peer): Labels {
   if (tls.kind === "true") return { tls: "true", client_id: tls.identity };
   if (tls.kind === "opaque") return { tls: "opaque" };
   return { tls: "no_identity", no_tls_reason: tls.reason };
+}
+
+/** Whether the client of a request has proved an identity. */
+export function isMeshed({ peer }: HttpReq): boolean {
+  return identityOf(peer) !== undefined;
 }
 
 // Clients beyond this many identities share the last label.

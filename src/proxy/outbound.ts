@@ -3,7 +3,7 @@
 // functions run.
 
 import { Budget } from "../base/budget.ts";
-import type { HttpReq, HttpRsp } from "../io/message.ts";
+import type { Labels } from "../base/metrics.ts";
 import { byClasses, mark, standard } from "../stack/classify.ts";
 import { distribute } from "../stack/distribute.ts";
 import { observe } from "../stack/exchange.ts";
@@ -13,84 +13,56 @@ import { overridable } from "../stack/overrides.ts";
 import { rescue } from "../stack/rescue.ts";
 import { retry } from "../stack/retry.ts";
 import { rewrite } from "../stack/rewrite.ts";
-import { retryStats } from "../stack/routestats.ts";
 import { timeout } from "../stack/timeout.ts";
 import { trace } from "../stack/trace.ts";
-import { stack, type Bind, type HttpService } from "../stack/types.ts";
-import type { Backends } from "./backends.ts";
-import {
-  backendLabels,
-  parentLabels,
-  routeLabels,
-  type OutboundMetrics,
-} from "./outboundmetrics.ts";
-import type { HttpRoute, HttpRoutes, HttpRule, OutboundPolicy } from "./policy.ts";
+import { stack, type HttpService } from "../stack/types.ts";
+import { parentLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
+import type { HttpRoutes, HttpRule, RouteBackend } from "./policy.ts";
 import { byRule } from "./rules.ts";
 import type { Sidecar } from "./sidecar.ts";
-import type { BindPolicy, Bound } from "./target.ts";
+import type { BindPolicy } from "./target.ts";
 import { bindBytes } from "./tcproute.ts";
 
 /** The services of a destination, for a policy and the backends that it may keep from the one before. */
-export const bindOutbound =
-  (
-    { settings, clock, random, registry, logger: log, spans: sink }: Sidecar,
-    metrics: OutboundMetrics,
-  ): BindPolicy =>
-  ({ meta, protocol, ...policy }, backends): Bound => {
-    const grpc = protocol.kind === "grpc" ? "outbound_grpc" : "outbound_http";
-    const {
-      maxInFlight,
-      ingressMode,
-      disableInformational: hides = ingressMode,
-    } = settings.outbound;
+export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPolicy {
+  const { settings, clock, random, logger: log, spans: sink } = sidecar;
+  const { maxInFlight, ingressMode, disableInformational: hides = ingressMode } = settings.outbound;
+  const server = { kind: "server", attributes: { direction: "outbound" } } as const;
 
-    const http: Bind<HttpRoutes, HttpReq, HttpRsp> = ({ routes, accrual }) =>
+  return (policy, backends) => {
+    const { meta, protocol } = policy;
+    const prefix = protocol.kind === "grpc" ? "outbound_grpc" : "outbound_http";
+
+    const http = ({ routes, accrual }: HttpRoutes): HttpService =>
       stack(
         [
           normalize, // Everybody below reads one form of request.
-          trace({ kind: "server", sink, clock, random, attributes: { direction: "outbound" } }), // A refusal is a span too.
-          rescue({ log, errors: metrics.httpErrors, informs: () => !hides }), // Whatever fails below is answered here.
+          trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.
+          rescue({ log, errors: metrics.httpErrors, informs: () => !hides }), // Answers whatever fails below.
           limit(maxInFlight), // Above routing: what is refused shall cost no more than that.
         ],
-        byRule(routes, (rule, route) => ofRule(rule, route, accrual)),
+        byRule(routes, (rule, route) => {
+          const labels = { ...parentLabels(meta), ...routeLabels(route.meta) };
+          return ofRule(rule, labels, attempts(rule, labels, accrual));
+        }),
       );
 
-    const ofRule = (
-      rule: HttpRule,
-      route: HttpRoute,
-      accrual: HttpRoutes["accrual"],
-    ): HttpService => {
-      const { profile } = rule;
-      const labels = { ...parentLabels(meta), ...routeLabels(route.meta) };
+    const ofRule = (rule: HttpRule, labels: Labels, attempt: HttpService): HttpService => {
+      const { filters, matches, obeysHeaders, profile } = rule;
+      const classify = profile ? byClasses(profile.classes) : standard;
       const budget = profile && new Budget(clock, profile.budget);
-      const retries = { clock, random, budget, counters: retryStats(registry, grpc, labels) };
-
-      const shares = rule.to.backends.map(({ backend: wanted, weight, filters }) => {
-        const backend = backends.http(meta, wanted, accrual); // Queue, balancer, breaker, endpoint.
-        const watchers = metrics.ofBackend(
-          grpc,
-          { ...labels, ...backendLabels(wanted.meta) },
-          profile,
-        );
-        const service = stack(
-          [observe(clock, watchers), ...rewrite(filters, random)],
-          backend.service,
-        );
-        return { weight, backend, service };
-      });
-      const attempt = distribute(rule.to.kind, shares, random);
-
+      const retries = { clock, random, budget, counters: metrics.retries(prefix, labels) };
       return stack(
         [
-          mark({ labels, classify: profile ? byClasses(profile.classes) : standard }), // Before all who judge responses.
-          observe(clock, metrics.ofRoute(grpc, labels, profile)), // Above retries: what the application sees.
-          ...rewrite(rule.filters, random, rule.matches), // Once for a request, not for each attempt.
+          mark({ labels, classify }), // Before all who judge responses.
+          observe(clock, metrics.ofRoute(prefix, labels, profile)), // Above retries: what the application sees.
+          ...rewrite(filters, random, matches), // Once for a request, not for each attempt.
         ],
-        overridable(rule, rule.obeysHeaders, (limits) =>
+        overridable(rule, obeysHeaders, (limits) =>
           stack(
             [
-              timeout(limits.timeouts, clock), // The whole budget, retries included.
-              ...(limits.retry ? [retry(limits.retry, retries)] : []), // Each attempt picks an endpoint afresh.
+              timeout(limits.timeouts, clock), // The whole time, retries included.
+              ...(limits.retry ? [retry(limits.retry, retries)] : []), // Each attempt chooses afresh.
             ],
             attempt,
           ),
@@ -98,20 +70,26 @@ export const bindOutbound =
       );
     };
 
+    const attempts = (rule: HttpRule, labels: Labels, accrual: HttpRoutes["accrual"]) => {
+      const share = ({ backend: wanted, weight, filters }: RouteBackend) => {
+        const backend = backends.http(meta, wanted, accrual); // Queue, balancer, endpoint with its breaker.
+        const watchers = metrics.ofBackend(prefix, labels, wanted.meta, rule.profile);
+        const own = [observe(clock, watchers), ...rewrite(filters, random)]; // For each attempt.
+        return { weight, backend, service: stack(own, backend.service) };
+      };
+      return distribute(rule.to.kind, rule.to.backends.map(share), random);
+    };
+
+    const { http1, http2 } = "http" in protocol ? both(protocol.http) : { ...NONE, ...protocol };
     return {
-      policy: { meta, protocol, ...policy },
-      http1:
-        "http1" in protocol
-          ? http(protocol.http1)
-          : "http" in protocol
-            ? http(protocol.http)
-            : undefined,
-      http2:
-        "http2" in protocol
-          ? http(protocol.http2)
-          : "http" in protocol
-            ? http(protocol.http)
-            : undefined,
+      policy,
+      http1: http1 && http(http1),
+      http2: http2 && http(http2),
       bytes: bindBytes(protocol, { meta, backends, metrics, random }),
     };
   };
+}
+
+type Versions = { readonly http1: HttpRoutes | undefined; readonly http2: HttpRoutes | undefined };
+const NONE: Versions = { http1: undefined, http2: undefined };
+const both = (http: HttpRoutes): Versions => ({ http1: http, http2: http });

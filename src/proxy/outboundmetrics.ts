@@ -3,7 +3,8 @@
 
 import type { Counter, Family, Labels, Registry } from "../base/metrics.ts";
 import type { Watcher } from "../stack/exchange.ts";
-import { backendStats, routeStats, type Prefix } from "../stack/routestats.ts";
+import type { RetryCounters } from "../stack/retry.ts";
+import { backendStats, retryStats, routeStats, type Prefix } from "../stack/routestats.ts";
 import { HttpFamilies, Stats } from "../stack/stats.ts";
 import { ConnFamilies } from "../stack/tcp.ts";
 import { printAddr } from "../stack/normalize.ts";
@@ -56,9 +57,19 @@ export class OutboundMetrics {
     return profile ? [stats, new Stats(this.route, profileLabels(labels, profile))] : [stats];
   }
 
+  /** What counts the retries of a route. */
+  retries(prefix: Prefix, labels: Labels): RetryCounters {
+    return retryStats(this.#registry, prefix, labels);
+  }
+
   /** What watches each attempt to reach a backend of a route. */
-  ofBackend(prefix: Prefix, labels: Labels, profile: ProfileRule | undefined): Watcher[] {
-    const stats = backendStats(this.#registry, prefix, labels);
+  ofBackend(
+    prefix: Prefix,
+    labels: Labels,
+    meta: Meta,
+    profile: ProfileRule | undefined,
+  ): Watcher[] {
+    const stats = backendStats(this.#registry, prefix, { ...labels, ...backendLabels(meta) });
     return profile ? [stats, new Stats(this.actualRoute, profileLabels(labels, profile))] : [stats];
   }
 }

@@ -10,6 +10,7 @@ import { compileAuthorizations, isLoopback } from "../stack/authorize.ts";
 import type { Endpoint } from "../stack/endpoint.ts";
 import type { HttpService } from "../stack/types.ts";
 import { parseAddr } from "./address.ts";
+import type { BindPort } from "./inbound.ts";
 import { defaultInboundPolicy, LOOPBACK } from "./inboundpolicy.ts";
 import { clientLabels, metaLabels, serverLabels, type InboundMetrics } from "./inboundmetrics.ts";
 import type { Authz, InboundPolicy } from "./policy.ts";
@@ -19,7 +20,7 @@ import type { Sidecar } from "./sidecar.ts";
 export type PortParts = {
   readonly sidecar: Sidecar;
   readonly metrics: InboundMetrics;
-  readonly bind: (port: Port, app: HttpService) => HttpService;
+  readonly bind: BindPort;
   /** The application at an address. */
   readonly app: (addr: SocketAddr) => Application;
 };
