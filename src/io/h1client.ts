@@ -27,7 +27,8 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   onReady: ((client: H1Client) => void) | undefined = undefined;
   /** Told once, when it takes no more requests. */
   onClosed: ((client: H1Client) => void) | undefined = undefined;
-  /** Clock.now() at which it became idle; kept by its pool. */
+  /** Clock.now() at which it was made, and became idle; kept by its pool. */
+  bornAt = 0;
   idleAt = 0;
   private readonly parser: ResponseParser;
   private readonly printer: Http1Printer;

@@ -14,6 +14,8 @@ export type H1PoolOptions = {
   readonly maxIdle?: number;
   /** How long one waits unused before it is closed. Default 3 s, as linkerd2-proxy. */
   readonly idleTimeoutMs?: number;
+  /** How old a connection may be that waits unused. Default: no limit. */
+  readonly lifeTimeMs?: number;
   readonly limits?: Http1Limits;
 };
 
@@ -66,6 +68,7 @@ export class H1Pool {
     if (this.closed) throw new Fault("closed", "the endpoint is closed", { side: "proxy" });
     const conn = await this.dial();
     const client = new H1Client(conn, this.options.limits);
+    client.bornAt = this.options.clock.now();
     this.open++;
     client.onReady = this.onReady;
     client.onClosed = this.onClosed;
@@ -78,8 +81,10 @@ export class H1Pool {
 
   private keep(client: H1Client): void {
     if (this.closed || this.idle.length >= this.maxIdle) return client.close();
+    const now = this.options.clock.now();
+    if (now - client.bornAt > (this.options.lifeTimeMs ?? Infinity)) return client.close();
     this.idle.push(client);
-    client.idleAt = this.options.clock.now();
+    client.idleAt = now;
     this.timer ??= this.options.clock.after(this.idleTimeoutMs, () => this.sweep());
   }
 

@@ -117,7 +117,8 @@ export function startTls(
   return handshake(tls, "secureConnect", "upstream", options, () => secured(conn, tls, server.id));
 }
 
-function handshake(
+/** The end of the handshake on `tls`, within a time: what `accept` makes of it, or the fault that ended it. */
+export function handshake(
   tls: TLSSocket,
   done: "secure" | "secureConnect",
   side: "client" | "upstream",
@@ -167,7 +168,8 @@ function handshake(
   });
 }
 
-function secured(conn: Conn, tls: TLSSocket, identity: string): Conn {
+/** `tls` as a connection whose peer is `identity`. */
+export function secured(conn: Conn, tls: TLSSocket, identity: string): Conn {
   const alpn = tls.alpnProtocol || undefined;
   return new Conn(tls, { ...conn.peer, tls: { kind: "true", identity, alpn } });
 }

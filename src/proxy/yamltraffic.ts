@@ -177,6 +177,7 @@ export const h2Identifier = kinds<H2Identifier>("h2Identifier");
 export const propagators = {
   "io.l5d.default": { doc: "l5d-ctx-trace", ...nothing },
   "io.l5d.zipkin": { doc: "x-b3-* headers", ...nothing },
+  "io.l5d.w3c": { doc: "traceparent of W3C; Linkerd 1 does not have it", ...nothing },
 } as const;
 export type Propagator = KindValue<typeof propagators>;
 export const propagator = kinds<Propagator>("propagator");

@@ -29,6 +29,10 @@ export type RetryPolicy = {
   readonly decides?:
     | ((req: HttpReq, rsp: HttpRsp, grpcStatus: number | undefined) => boolean)
     | undefined;
+  /** Whether `decides` can tell only at the end of a response of HTTP/2. Default true. */
+  readonly needsEnd?: boolean;
+  /** Decides after a fault, such as a timeout of one attempt. Default: what never reached an application may go again. */
+  readonly decidesAfter?: ((req: HttpReq, fault: Fault) => boolean) | undefined;
 };
 
 export type RetryCounters = {
@@ -75,7 +79,8 @@ class Rules {
     this.statuses = new Uint8Array(1000);
     for (const { from, to } of policy.statuses) this.statuses.fill(1, from, to + 1);
     this.grpcStatuses = new Set(policy.grpcStatuses);
-    this.grpc = policy.grpcStatuses.length > 0 || policy.decides !== undefined;
+    const decides = policy.decides !== undefined && policy.needsEnd !== false;
+    this.grpc = policy.grpcStatuses.length > 0 || decides;
   }
 
   wants(req: HttpReq, rsp: HttpRsp, grpcStatus: number | undefined): boolean {
@@ -85,7 +90,9 @@ class Rules {
     return grpcStatus !== undefined && this.grpcStatuses.has(grpcStatus);
   }
 
-  wantsAfter(fault: Fault): boolean {
+  wantsAfter(req: HttpReq, fault: Fault): boolean {
+    const { decidesAfter } = this.policy;
+    if (decidesAfter !== undefined) return decidesAfter(req, fault);
     if (fault.code === "response-timeout") return this.policy.attemptMs !== undefined;
     return fault.retryable && fault.code !== "load-shed";
   }
@@ -127,9 +134,11 @@ class Call {
   }
 
   attempt(): Promise<HttpRsp> {
-    const { limit, attemptMs } = this.rules.policy;
+    const { limit, attemptMs, decidesAfter } = this.rules.policy;
     const last = this.retries >= limit;
-    if (this.retries > 0 || attemptMs !== undefined) this.current = this.copy();
+    // What takes back one attempt must not take back the request.
+    const isApart = attemptMs !== undefined || decidesAfter !== undefined;
+    if (this.retries > 0 || isApart) this.current = this.copy();
     if (this.replay !== undefined) {
       this.current.body = this.replay.next();
       if (last) this.replay.settle();
@@ -166,7 +175,7 @@ class Call {
   }
 
   private recover(fault: Fault): Promise<HttpRsp> {
-    if (this.rules.wantsAfter(fault) && this.mayRetry()) return this.again();
+    if (this.rules.wantsAfter(this.req, fault) && this.mayRetry()) return this.again();
     this.done(undefined);
     return Promise.reject(fault);
   }
@@ -202,6 +211,7 @@ class Call {
   private done<R extends HttpRsp | undefined>(rsp: R): R {
     this.replay?.settle();
     this.req.endpoint = this.current.endpoint;
+    this.req.attempt = this.retries;
     return rsp;
   }
 

@@ -19,6 +19,8 @@ export type Timeouts = {
   readonly idleMs?: number | undefined;
   /** From the request's head, or the start of the attempt, to the response's head. */
   readonly headMs?: number | undefined;
+  /** What it is called when the head is late. Default `response-timeout`. */
+  readonly headCode?: FaultCode;
 };
 
 /** Ends requests that exceed `limits`. Without any, it is no filter at all. */
@@ -30,7 +32,7 @@ export function timeout(limits: Timeouts, clock: Clock): HttpFilter {
     idleMs,
     whole: line(clock, requestMs, "request-timeout"),
     response: line(clock, responseMs, "response-timeout"),
-    head: line(clock, headMs, "response-timeout"),
+    head: line(clock, headMs, limits.headCode ?? "response-timeout"),
   };
   return (next: HttpService): HttpService =>
     function timeout(req) {

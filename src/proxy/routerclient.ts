@@ -1,0 +1,115 @@
+// One client of a router: what a bound id (`/#/io.l5d.fs/web`) stands for, with its settings, its balancer over the
+// addresses of the id, and its metrics.
+
+import { Budget } from "../base/budget.ts";
+import type { Close, State } from "../base/watch.ts";
+import type { HttpReq, HttpRsp } from "../io/message.ts";
+import type { Captures } from "../name/matcher.ts";
+import type { Path } from "../name/path.ts";
+import { Balancer } from "../stack/balance.ts";
+import { Requeue } from "../stack/requeue.ts";
+import type { HttpService } from "../stack/types.ts";
+import { balancingOf } from "./accruals.ts";
+import { watchAddresses, type EndpointAddress } from "./addresses.ts";
+import type { Bindable } from "./bindcache.ts";
+import type { MetricScope } from "./metrictree.ts";
+import type { ClientPolicy } from "./routerconfig.ts";
+import { bindEndpoint } from "./routerendpoint.ts";
+import type { RouterParts } from "./routerparts.ts";
+import { ScopeStats } from "./scopestats.ts";
+import type { BoundLeaf } from "./servicepath.ts";
+import { policyFor, type Policy } from "./yamlpolicy.ts";
+
+export class RouterClient implements Bindable {
+  /** `/#/io.l5d.fs/web`. */
+  readonly id: string;
+  readonly path: Path;
+  readonly settings: ClientPolicy;
+  /** What the prefixes of its settings captured of the id, for `commonName`. */
+  readonly captures: Captures;
+  /** `rt/L/client/<id>`. */
+  readonly scope: MetricScope;
+  readonly stats: ScopeStats;
+  readonly balancer: Balancer<HttpReq, HttpRsp, EndpointAddress>;
+  /** The filters of the client; set once, when it is bound. */
+  service: HttpService;
+  /** Sends to an endpoint, and to another one if that could not even be reached. */
+  readonly send: HttpService;
+  readonly #requeue: Requeue<EndpointAddress>;
+  readonly #release: Close;
+  readonly #parts: RouterParts;
+
+  constructor({ id, bound }: BoundLeaf, parts: RouterParts) {
+    const { clock, random, config, scope, plugins } = parts;
+    this.id = id;
+    this.path = bound.id;
+    const found = policyFor(config.client as Policy<ClientPolicy>, bound.id);
+    this.settings = found.settings;
+    this.captures = found.captures;
+    this.scope = scope.at("client", id.slice(1));
+    this.stats = new ScopeStats(this.scope, true);
+    this.#release = this.scope.hold();
+    this.#parts = parts;
+    const { requeueBudget, loadBalancer } = this.settings;
+    const { chooser, load } = balancingOf(loadBalancer, { random, plugins });
+    this.balancer = new Balancer({
+      name: id,
+      targets: watchAddresses(bound.addr),
+      endpoint: (target) => bindEndpoint(target, { ...parts, client: this, load }),
+      clock,
+      random,
+      chooser: chooser as never,
+      neverEmpty: true,
+    });
+    const budget = new Budget(clock, {
+      ratio: requeueBudget.percentCanRetry,
+      minPerSecond: requeueBudget.minRetriesPerSec,
+      ttlMs: requeueBudget.ttlSecs * 1000,
+    });
+    const retries = this.scope.at("retries");
+    this.#requeue = new Requeue(this.balancer, {
+      clock,
+      budget,
+      waitMs: config.bindingTimeoutMs,
+      counters: {
+        requeues: retries.counter("requeues"),
+        budgetExhausted: retries.counter("budget_exhausted"),
+        requestLimit: retries.counter("request_limit"),
+      },
+    });
+    retries.gauge(() => budget.balance, "budget");
+    measure(this.scope.at("loadbalancer"), this.balancer);
+    this.send = this.#requeue.service;
+    this.service = this.send;
+  }
+
+  get busy(): boolean {
+    return this.stats.pending > 0 || this.#requeue.pending > 0;
+  }
+
+  /** What discovery says of its addresses. */
+  get discovery(): State<unknown> {
+    return this.balancer.discovery;
+  }
+
+  close(): void {
+    this.#parts.logger.info(`Reaping ${this.id}`);
+    this.#requeue.close();
+    this.#release();
+  }
+}
+
+function measure(scope: MetricScope, balancer: Balancer<HttpReq, HttpRsp, EndpointAddress>): void {
+  const endpoints = () => [...balancer.endpoints.values()];
+  scope.gauge(() => balancer.endpoints.size, "size");
+  scope.gauge(() => balancer.readyCount, "available");
+  scope.gauge(() => balancer.endpoints.size - balancer.readyCount, "busy");
+  scope.gauge(() => 0, "closed");
+  scope.gauge(() => endpoints().reduce((sum, { pending }) => sum + pending, 0), "load");
+  scope.gauge(() => {
+    const all = endpoints();
+    return all.length === 0
+      ? 0
+      : all.reduce((sum, { target }) => sum + target.weight, 0) / all.length;
+  }, "meanweight");
+}

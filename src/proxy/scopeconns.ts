@@ -1,0 +1,72 @@
+// The metrics of the connections of one scope of a router: how many there are, were made and have ended, how long
+// making one took, and their bytes. Bytes are added up when somebody asks, so that a chunk costs nothing.
+
+import type { Clock } from "../base/clock.ts";
+import type { Counter } from "../base/metrics.ts";
+import type { Summary } from "../base/summary.ts";
+import type { Conn } from "../io/conn.ts";
+import type { Dial } from "../stack/connect.ts";
+import type { MetricScope } from "./metrictree.ts";
+
+export class ScopeConns {
+  private readonly clock: Clock;
+  private readonly conns: Set<Conn>;
+  private readonly connects: Counter;
+  private readonly closes: Counter;
+  private readonly duration: Summary;
+  private readonly connectMs: Summary;
+  private readonly failedMs: Summary;
+  private received: number;
+  private sent: number;
+
+  constructor(scope: MetricScope, clock: Clock) {
+    this.clock = clock;
+    this.conns = new Set();
+    this.connects = scope.counter("connects");
+    this.closes = scope.counter("closes");
+    this.duration = scope.summary("connection_duration");
+    this.connectMs = scope.summary("connect_latency_ms");
+    this.failedMs = scope.summary("failed_connect_latency_ms");
+    this.received = 0;
+    this.sent = 0;
+    scope.gauge(() => this.conns.size, "connections");
+    scope.gauge(() => this.sum("readBytes", this.received), "received_bytes");
+    scope.gauge(() => this.sum("writtenBytes", this.sent), "sent_bytes");
+  }
+
+  /** A connection was accepted or made; counted until it closes. */
+  opened(conn: Conn): void {
+    const at = this.clock.now();
+    this.conns.add(conn);
+    this.connects.inc();
+    conn.socket.once("close", () => {
+      this.conns.delete(conn);
+      this.closes.inc();
+      this.received += conn.readBytes;
+      this.sent += conn.writtenBytes;
+      this.duration.add(this.clock.now() - at);
+    });
+  }
+
+  /** The same dial, counted and timed. */
+  dial(dial: Dial<Conn>): Dial<Conn> {
+    return async () => {
+      const at = this.clock.now();
+      try {
+        const conn = await dial();
+        this.connectMs.add(this.clock.now() - at);
+        this.opened(conn);
+        return conn;
+      } catch (thrown) {
+        this.failedMs.add(this.clock.now() - at);
+        throw thrown;
+      }
+    };
+  }
+
+  private sum(bytes: "readBytes" | "writtenBytes", before: number): number {
+    let sum = before;
+    for (const conn of this.conns) sum += conn[bytes];
+    return sum;
+  }
+}
