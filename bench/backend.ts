@@ -38,7 +38,7 @@ export async function startBackends(world: World): Promise<Measured[]> {
   for (const [name, bytes] of Object.entries(SIZES))
     writeFileSync(join(home, "www", name), "x".repeat(bytes));
   writeFileSync(join(home, "www", GRPC_PATH), grpcMessage(32));
-  writeFileSync(join(home, "nginx.conf"), config(home));
+  writeFileSync(join(home, "nginx.conf"), config(home, world.backend));
   const options = { cpus: world.loadCpus };
   const web = start(
     "backend",
@@ -48,7 +48,7 @@ export async function startBackends(world: World): Promise<Measured[]> {
   const program = fileURLToPath(new URL("streams.ts", import.meta.url));
   const echo = start(
     "echo",
-    [process.execPath, program, "serve", String(PORTS.tcp.target)],
+    [process.execPath, program, "serve", world.backend, String(PORTS.tcp.target)],
     options,
   );
   await listening(world.plain, PORTS.grpc.target, web);
@@ -65,7 +65,7 @@ export function grpcMessage(bytes: number): Buffer {
   return message;
 }
 
-function config(home: string): string {
+function config(home: string, host: string): string {
   return `
 daemon off;
 master_process off;
@@ -87,10 +87,10 @@ http {
   scgi_temp_path ${home}/scgi;
   open_file_cache max=16;
   root ${home}/www;
-  server { listen ${PORTS.http1.target} backlog=4096; }
-  server { listen ${PORTS.http2.target} http2 backlog=4096; }
+  server { listen ${host}:${PORTS.http1.target} backlog=4096; }
+  server { listen ${host}:${PORTS.http2.target} http2 backlog=4096; }
   server {
-    listen ${PORTS.grpc.target} http2 backlog=4096;
+    listen ${host}:${PORTS.grpc.target} http2 backlog=4096;
     default_type application/grpc;
     add_trailer grpc-status 0 always;
     # A file answers only GET, so POST is answered by way of its error.

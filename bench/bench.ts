@@ -38,7 +38,8 @@ if (values.help) {
 }
 
 const scenarios = chosen(SCENARIOS, values.scenario, "scenario");
-const peers = chosen(PEERS, values.peer, "peer");
+const wanted = chosen(PEERS, values.peer, "peer");
+const peers = wanted.filter((peer) => peer.find() !== undefined);
 const rounds = positive("rounds");
 const seconds = positive("seconds");
 const warmup = positive("warmup");
@@ -53,7 +54,11 @@ await within(positive("cores"), async (world) => {
       `medians of ${rounds} rounds of ${seconds} s; CPU is that of all proxies together.`,
   );
   if (!world.redirects)
-    console.log("Without root nothing is redirected: no pairs, no linkerd2-proxy.");
+    console.log(
+      "Without root nothing is redirected: no pairs, no many endpoints, no linkerd2-proxy.",
+    );
+  for (const { name, install } of wanted.filter((peer) => !peers.includes(peer)))
+    console.log(`Not here: ${name} (${install}).`);
   for (const scenario of scenarios) {
     const result = await measure(world, scenario, (peer) => ({
       world,
@@ -91,7 +96,9 @@ async function measure(
       try {
         taken.push(await scenario.measure(runOf(peer)));
       } catch (error) {
-        notes.push(`${peer.name} failed in round ${round}: ${(error as Error).message}`);
+        notes.push(
+          `${peer.name} failed in round ${round}: ${(error as Error).message.slice(0, 600)}`,
+        );
         samples.delete(peer);
       }
     }
@@ -103,10 +110,9 @@ async function measure(
 
 /** Why a peer does not take part; "" when there is nothing to say about it. */
 function reasonAgainst(world: World, { hop, direct }: Scenario, peer: Peer): string | undefined {
-  if (peer.find() === undefined) return `not found, ${peer.install}`;
   if (!peer.can(hop) || (peer.name === "direct" && !direct)) return "";
-  if (!world.redirects && (hop.between === "pair" || peer.name === "linkerd2-proxy"))
-    return "needs root";
+  const redirected = hop.between === "pair" || hop.endpoints > 1;
+  if (!world.redirects && (redirected || peer.name === "linkerd2-proxy")) return "needs root";
   return undefined;
 }
 

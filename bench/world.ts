@@ -21,6 +21,10 @@ export type World = {
   readonly redirects: boolean;
   /** A folder for configuration and certificates; removed at the end. */
   readonly folder: string;
+  /** Where proxies and the control plane listen. */
+  readonly local: string;
+  /** Where backends listen: everywhere, if nobody else is there. */
+  readonly backend: string;
   /** A workload without and one with a proxy of its own. */
   readonly plain: string;
   readonly meshed: string;
@@ -93,6 +97,8 @@ function worldAt(folder: string, redirects: boolean, cores: number): World {
   return {
     redirects,
     folder,
+    local: redirects ? "127.0.0.1" : `${net}.0.1`,
+    backend: redirects ? "0.0.0.0" : `${net}.1.1`,
     plain: `${net}.1.1`,
     meshed: `${net}.1.2`,
     services: { plain: `${net}.96.1`, meshed: `${net}.96.2`, many: `${net}.96.3` },

@@ -9,7 +9,6 @@ import { type Random, seededRandom } from "../../src/base/random.ts";
 import { ChunkedDecoder } from "../../src/wire/chunked.ts";
 import { parseClientHello } from "../../src/wire/clienthello.ts";
 import { FrameReader } from "../../src/wire/framereader.ts";
-import { PREFACE } from "../../src/wire/frames.ts";
 import { EnvelopeReader } from "../../src/wire/grpc.ts";
 import { HpackDecoder } from "../../src/wire/hpackdecoder.ts";
 import { CHUNKED, RequestParser, ResponseParser } from "../../src/wire/http1.ts";
@@ -17,6 +16,7 @@ import { judge } from "../../src/wire/preface.ts";
 import { decodeTransportHeader, encodeTransportHeader } from "../../src/wire/transportheader.ts";
 import { REQUESTS } from "./requests.ts";
 import { RESPONSES } from "./responses.ts";
+import { conversations, mutated, pieces } from "./mutate.ts";
 import { gradeRequest } from "./strict.ts";
 
 const seconds = Number(process.env["FUZZ_SECONDS"] ?? 1);
@@ -25,7 +25,7 @@ const small = <T extends { bytes: string }>(all: readonly T[]): Buffer[] =>
   all.filter(({ bytes }) => bytes.length < 4_096).map(({ bytes }) => Buffer.from(bytes, "latin1"));
 const requests = small(REQUESTS);
 const responses = small(RESPONSES);
-const frames = h2Seeds();
+const frames = conversations();
 
 fuzz("requests: what is accepted is beyond doubt", requests, (input) => {
   const parser = new RequestParser();
@@ -161,59 +161,6 @@ function tried<T>(read: () => T): T | undefined {
   }
 }
 
-const TASTY = [
-  "\r\n",
-  "\n",
-  "\r",
-  "\0",
-  " ",
-  "\t",
-  ":",
-  ",",
-  ";",
-  "0",
-  "3",
-  "-",
-  "+",
-  "\x7F",
-  "\x80",
-  "\xFF",
-  "Content-Length: 3\r\n",
-  "Transfer-Encoding: chunked\r\n",
-  "Host: h\r\n",
-  "\r\n\r\n",
-  "HTTP/1.1",
-  "ffffffffffffffff",
-];
-
-function mutated(seeds: readonly Buffer[], random: Random): Buffer {
-  let bytes = seeds[random.below(seeds.length)]!;
-  for (let n = 1 + random.below(4); n > 0; n--) {
-    const at = random.below(bytes.length + 1);
-    const rest = at + random.below(Math.min(16, bytes.length - at + 1));
-    const other = seeds[random.below(seeds.length)]!;
-    const from = random.below(other.length + 1);
-    const middle = [
-      () => Buffer.from(TASTY[random.below(TASTY.length)]!, "latin1"),
-      () => Buffer.from([random.below(256)]),
-      () => other.subarray(from, from + random.below(64)),
-      () => Buffer.alloc(0),
-    ][random.below(4)]!();
-    bytes = Buffer.concat([bytes.subarray(0, at), middle, bytes.subarray(rest)]);
-  }
-  return bytes;
-}
-
-function pieces(bytes: Buffer, random: Random): Buffer[] {
-  const all: Buffer[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const end = at + 1 + random.below(random.below(2) === 0 ? 3 : 40);
-    all.push(Buffer.from(bytes.subarray(at, end)));
-    at = end;
-  }
-  return all;
-}
-
 /** The request as a proxy would send it on: the fields that were kept, framed as was understood, and what came after. */
 function rewritten(
   { method, path, authority, version, fields, framing }: RequestParser,
@@ -293,43 +240,4 @@ function framesOf(chunks: readonly Buffer[]): unknown[] {
   for (const chunk of chunks) reader.read(chunk);
   // The last piece of a DATA frame may still be under way: how much of it was seen does not count.
   return events;
-}
-
-function h2Seeds(): Buffer[] {
-  const frame = (type: number, flags: number, id: number, payload: string): Buffer => {
-    const body = Buffer.from(payload, "hex");
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(body.length, 0, 3);
-    head[3] = type;
-    head[4] = flags;
-    head.writeUInt32BE(id, 5);
-    return Buffer.concat([head, body]);
-  };
-  const settings = frame(4, 0, 0, "000300000064000400ffffff");
-  const head = "828684410f7777772e6578616d706c652e636f6d";
-  const conversations = [
-    [frame(1, 5, 1, head), frame(8, 0, 0, "00000fff"), frame(6, 0, 0, "0102030405060708")],
-    [
-      frame(1, 1, 1, head.slice(0, 10)),
-      frame(9, 0, 1, head.slice(10, 20)),
-      frame(9, 4, 1, head.slice(20)),
-    ],
-    [frame(1, 4, 1, head), frame(0, 8, 1, "0361626364000000"), frame(0, 1, 1, "616263")],
-    [
-      frame(1, 0x2c, 1, `020000000a0f${head}0000`),
-      frame(3, 0, 1, "00000008"),
-      frame(7, 0, 0, "0000000000000000626964"),
-    ],
-    [
-      frame(2, 0, 3, "000000000f"),
-      frame(4, 1, 0, ""),
-      frame(5, 4, 1, "00000002"),
-      frame(0x42, 0, 0, "00"),
-    ],
-    [
-      frame(1, 5, 1, "3fe11f886196dc34fd280654d27eea0801128115c6dc0bb8d34fc0"),
-      frame(1, 5, 3, "bebe2030313233"),
-    ],
-  ];
-  return conversations.map((frames) => Buffer.concat([PREFACE, settings, ...frames]));
 }

@@ -74,6 +74,7 @@ export type Ways = {
 /** Starts a control plane, both proxies and the servers behind them. */
 export async function startWays(more: Record<string, string> = {}): Promise<Ways> {
   const folder = mkdtempSync(join(tmpdir(), "linkerd-ways-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const ends = Object.values(ENDS).map(({ workload }) => workload);
   const recorder = await Recorder.listen(ends, PORTS.http1.target);
   const h2 = await hello(ends, PORTS.http2.target);
