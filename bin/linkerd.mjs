@@ -42,7 +42,9 @@ if (isRunning) {
 
 /** Runs the program in another Node as if it were this process: its streams, its signals, its way to end. */
 function handOver(path) {
-  const child = spawn(path, [program, ...process.argv.slice(2)], { stdio: "inherit" });
+  const words = process.argv.slice(2);
+  const flags = words[0] === "proxy" ? ["--max-semi-space-size=4"] : [];
+  const child = spawn(path, [...flags, program, ...words], { stdio: "inherit" });
   child.on("error", (cause) => fail(`linkerd cannot start ${path}: ${cause.message}.`));
   for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGINT", "SIGQUIT"])
     process.on(signal, () => {

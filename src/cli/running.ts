@@ -22,10 +22,14 @@ export const HOME = join(import.meta.dirname, "../..");
 
 const MAIN = ["dist/main.js", "src/main.ts"].map((path) => join(HOME, path));
 
+// A proxy's garbage is short-lived: nurseries of 4 MB instead of 16 cost it no time and save 40 MB.
+const PROXY_FLAGS = ["--max-semi-space-size=4"];
+
 /** The words that start one of our programs again, in the form (built, or sources) in which this one runs. */
 export function programArgv(...words: string[]): string[] {
   const own = MAIN.find((path) => path === process.argv[1]);
-  return [process.execPath, own ?? MAIN.find((path) => existsSync(path))!, ...words];
+  const flags = words[0] === "proxy" ? PROXY_FLAGS : [];
+  return [process.execPath, ...flags, own ?? MAIN.find((path) => existsSync(path))!, ...words];
 }
 
 /** The port of viz on the address of a local mesh's control plane. */
