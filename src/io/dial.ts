@@ -14,17 +14,20 @@ export type DialOptions = {
   readonly keepAliveMs?: number;
   /** How long what was sent may stay unacknowledged, in milliseconds (TCP_USER_TIMEOUT); the kernel decides when absent. */
   readonly userTimeoutMs?: number;
+  /** The address to dial from; the kernel chooses when absent. */
+  readonly from?: string;
 };
 
 /** Connects to `addr`. Rejects with `connect-timeout` or `connect-failed`, naming the address. */
 export function dial(addr: SocketAddr, options: DialOptions): Promise<Conn> {
   return new Promise((resolve, reject) => {
-    const { keepAliveMs, userTimeoutMs } = options;
+    const { keepAliveMs, userTimeoutMs, from } = options;
     const socket = connect({
       host: addr.ip,
       port: addr.port,
       noDelay: true,
       allowHalfOpen: true,
+      ...(from === undefined ? {} : { localAddress: from }),
       ...(keepAliveMs === undefined ? {} : { keepAlive: true, keepAliveInitialDelay: keepAliveMs }),
     });
     const timer = options.clock.after(options.timeoutMs, () => {

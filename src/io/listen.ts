@@ -9,11 +9,15 @@ import { limitUnacknowledged } from "./sockopt.ts";
 export type ListenOptions = {
   /** What connections were meant for: a fixed address, or `kernel` for what iptables redirected. Default: the listener itself. */
   readonly original?: SocketAddr | "kernel";
+  /** The address that clients are known by, for a listener of a workload whose own address they do not use. */
+  readonly client?: string;
   /** Why these connections have no TLS until somebody terminates it. Default `disabled`. */
   readonly noTls?: NoTlsReason;
   /** Connections beyond this are closed at once. Default: no limit. */
   readonly maxConnections?: number;
   readonly backlog?: number;
+  /** Lets other processes listen on the same port; the kernel spreads connections among them. */
+  readonly reusePort?: boolean;
   /** Idle time in milliseconds before the kernel probes; no probes when absent. */
   readonly keepAliveMs?: number;
   /** How long what was sent may stay unacknowledged, in milliseconds (TCP_USER_TIMEOUT); the kernel decides when absent. */
@@ -69,7 +73,9 @@ function bind(server: Server, addr: SocketAddr, options: ListenOptions): Promise
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(explained(error, addr, options)));
     const where = { host: addr.ip, port: addr.port };
-    server.listen(options.backlog ? { ...where, backlog: options.backlog } : where, () => {
+    const backlog = options.backlog ? { backlog: options.backlog } : {};
+    const reusePort = options.reusePort ? { reusePort: true } : {};
+    server.listen({ ...where, ...backlog, ...reusePort }, () => {
       const bound = server.address() as { address: string; port: number };
       resolve({ ip: bound.address, port: bound.port });
     });
@@ -86,7 +92,7 @@ function peerOf(
   const local = { ip: unmapped(localAddress), port: localPort! };
   const fixed = options.original === "kernel" ? undefined : options.original;
   return {
-    remote: { ip: unmapped(remoteAddress), port: remotePort! },
+    remote: { ip: options.client ?? unmapped(remoteAddress), port: remotePort! },
     local,
     original: fixed ?? original?.(socket) ?? local,
     tls: { kind: "no_identity", reason: options.noTls ?? "disabled" },

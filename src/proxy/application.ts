@@ -8,6 +8,7 @@ import { H1Pool } from "../io/pool.ts";
 import { Multiplexed } from "../stack/connect.ts";
 import { HttpEndpoint } from "../stack/endpoint.ts";
 import { ConnStats, TcpEndpoint } from "../stack/tcp.ts";
+import { dialOptions } from "./dialoptions.ts";
 import type { InboundMetrics } from "./inboundmetrics.ts";
 import { spliceOpening } from "./opening.ts";
 import type { Application } from "./port.ts";
@@ -20,14 +21,8 @@ export function bindApplication(
   addr: SocketAddr,
 ): Application {
   const { clock, settings, taps, registry } = sidecar;
-  const { connectTimeoutMs: timeoutMs, maxIdlePerEndpoint, poolIdleMs } = settings.inbound;
-  const { connectKeepaliveMs: keepAliveMs, connectUserTimeoutMs: userTimeoutMs } = settings.inbound;
-  const dialOptions = {
-    clock,
-    timeoutMs,
-    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
-    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
-  };
+  const { maxIdlePerEndpoint, poolIdleMs } = settings.inbound;
+  const options = dialOptions(sidecar, settings.inbound, addr.ip);
   const target = { ...addr, weight: 1, labels: {} };
   const stats = new ConnStats(registry, metrics.conns, {
     direction: "inbound",
@@ -39,9 +34,8 @@ export function bindApplication(
     no_tls_reason: "loopback",
   });
   const connect = async (): Promise<Conn> => {
-    const conn = await dial(addr, dialOptions);
-    const over = stats.opened(conn);
-    conn.socket.once("close", () => over(undefined));
+    const conn = await dial(addr, options);
+    stats.follow(conn);
     return conn;
   };
 
@@ -50,8 +44,8 @@ export function bindApplication(
     maxIdle: maxIdlePerEndpoint,
     idleTimeoutMs: poolIdleMs,
   });
-  const options = h2Options(sidecar, "inbound");
-  const h2 = new Multiplexed(async () => new H2Client(await connect(), options));
+  const streams = h2Options(sidecar, "inbound");
+  const h2 = new Multiplexed(async () => new H2Client(await connect(), streams));
   const http = new HttpEndpoint(target, { clock, load: "outstanding" });
   http.service = (req) => (req.version === 20 ? h2.service(req) : h1.service(req));
   http.watchers.push(

@@ -45,6 +45,8 @@ export async function bindListeners(
     closers.push(() => listening.close());
     return listening.addr;
   };
+  // Nobody but the workload dials its outbound side, from whichever loopback address.
+  const client = own.inboundIp === undefined ? {} : { client: own.inboundIp };
   // With an address of its own for each listener nothing is redirected; then the kernel need not be asked.
   const redirected = own.inboundIp === undefined ? { original: "kernel" as const } : {};
   const originals = new Map(own.originals.map(([at, original]) => [printAddr(at), original]));
@@ -62,7 +64,12 @@ export async function bindListeners(
       outbound: await Promise.all(
         listens.map((addr) => {
           const original = originals.get(printAddr(addr)) ?? "kernel";
-          const options = { original, noTls: "loopback", ...socketOptions(outbound) } as const;
+          const options = {
+            original,
+            noTls: "loopback",
+            ...client,
+            ...socketOptions(outbound),
+          } as const;
           return bind(addr, options, servers.outbound);
         }),
       ),

@@ -7,6 +7,7 @@ import { dial } from "../io/dial.ts";
 import { startTls } from "../io/tls.ts";
 import type { Dial } from "../stack/connect.ts";
 import { encodeTransportHeader, TRANSPORT_ALPN } from "../wire/transportheader.ts";
+import { dialOptions } from "./dialoptions.ts";
 import { isLoopback } from "./env.ts";
 import type { Address } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
@@ -18,17 +19,10 @@ export type Session = "http/1" | "http/2" | undefined;
 export function dialAddress(sidecar: Sidecar, address: Address, session: Session): Dial<Conn> {
   const { clock, settings } = sidecar;
   const { connectTimeoutMs: timeoutMs } = settings.outbound;
-  const { connectKeepaliveMs: keepAliveMs, connectUserTimeoutMs: userTimeoutMs } =
-    settings.outbound;
-  const dialOptions = {
-    clock,
-    timeoutMs,
-    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
-    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
-  };
+  const options = dialOptions(sidecar, settings.outbound, address.ip);
   const at = { ip: address.ip, port: address.transportPort ?? address.port };
   const { tls, authority } = address;
-  if (tls === undefined) return () => dial(at, dialOptions);
+  if (tls === undefined) return () => dial(at, options);
   const hasHeader = address.transportPort !== undefined || authority !== undefined;
   const tlsOptions = { clock, timeoutMs, ...(hasHeader ? { alpn: [TRANSPORT_ALPN] } : {}) };
   const header = encodeTransportHeader({
@@ -41,7 +35,7 @@ export function dialAddress(sidecar: Sidecar, address: Address, session: Session
     if (credentials === undefined) {
       throw new Fault("unavailable", "this proxy has no identity yet", { retryable: true });
     }
-    const conn = await startTls(await dial(at, dialOptions), credentials, tls, tlsOptions);
+    const conn = await startTls(await dial(at, options), credentials, tls, tlsOptions);
     if (hasHeader) conn.write(header);
     return conn;
   };
