@@ -11,6 +11,8 @@ import type { Close } from "../base/watch.ts";
 
 const MESHES = 16;
 const LOCK_PORT = 28_079;
+/** The first of the control plane's ports. */
+const CONTROL_PORT = 28_086;
 
 /** The ranges above, as the control plane's cluster networks. */
 export const LOCAL_NETWORKS = "127.64.0.0/10";
@@ -22,7 +24,12 @@ export type MeshNumber = { readonly number: number; readonly close: Close };
 export async function claimMesh(wanted?: number): Promise<MeshNumber> {
   for (let number = wanted ?? 0; number <= (wanted ?? MESHES - 1); number++) {
     const close = await hold(controlIp(number), LOCK_PORT);
-    if (close) return { number, close };
+    if (!close) continue;
+    // What is left of a mesh that was killed may hold its ports a moment longer than the lock.
+    const probe = await hold(controlIp(number), CONTROL_PORT);
+    probe?.();
+    if (probe) return { number, close };
+    close();
   }
   throw new Fault("in-use", `${MESHES} local meshes are running already; stop one of them first`);
 }
