@@ -117,8 +117,7 @@ function reconnecting<C>(
 function counted(dial: Dial<Conn>, stats: ConnStats): Dial<Conn> {
   return async () => {
     const conn = await dial();
-    const over = stats.opened(conn);
-    conn.socket.once("close", () => over(undefined));
+    stats.follow(conn);
     return conn;
   };
 }

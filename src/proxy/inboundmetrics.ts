@@ -9,7 +9,7 @@ import type { Exchange, Watcher } from "../stack/exchange.ts";
 import { printAddr } from "../stack/normalize.ts";
 import { inboundRouteStats, type Prefix } from "../stack/routestats.ts";
 import { HttpFamilies, Stats } from "../stack/stats.ts";
-import { ConnFamilies } from "../stack/tcp.ts";
+import { ConnFamilies, ConnStats } from "../stack/tcp.ts";
 import type { InboundPolicy, Meta } from "./policy.ts";
 
 export class InboundMetrics {
@@ -153,5 +153,38 @@ export class StatsByClient implements Watcher {
     this.#peer = peer;
     this.#last = client;
     return client;
+  }
+}
+
+/** Counts accepted connections apart for each client identity. */
+export class ConnsByClient {
+  readonly #registry: Registry;
+  readonly #families: ConnFamilies;
+  readonly #labels: Labels;
+  readonly #clients = new Map<string, ConnStats>();
+
+  constructor(registry: Registry, { conns }: InboundMetrics, labels: Labels) {
+    this.#registry = registry;
+    this.#families = conns;
+    this.#labels = { direction: "inbound", peer: "src", ...labels };
+  }
+
+  /** What counts the connections of a client. */
+  at(peer: Peer): ConnStats {
+    const own = identityOf(peer) ?? peer.tls.kind;
+    const isApart = this.#clients.has(own) || this.#clients.size < MAX_CLIENTS;
+    const key = isApart ? own : `other ${peer.tls.kind}`;
+    let stats = this.#clients.get(key);
+    if (stats === undefined) {
+      const labels = isApart ? clientLabels(peer) : { tls: peer.tls.kind };
+      stats = new ConnStats(this.#registry, this.#families, { ...this.#labels, ...labels });
+      this.#clients.set(key, stats);
+    }
+    return stats;
+  }
+
+  /** Stops counting; what is open is counted once more when it ends. */
+  forget(): void {
+    for (const stats of this.#clients.values()) stats.forget();
   }
 }

@@ -189,6 +189,7 @@ export class InboundServer {
 
   #http(conn: Conn, port: Port, protocol: "http/1" | "http/2", first: Buffer): Promise<void> {
     const { clock, serving } = this.#sidecar;
+    port.count(conn);
     const service = (req: Parameters<Port["http"]>[0]) => port.http(req);
     const server =
       protocol === "http/1"

@@ -90,6 +90,20 @@ export function addressLabels(address: Address): Labels {
   };
 }
 
+/** The labels of the connections that the workload makes to the address `target`. */
+export function acceptedLabels(target: string): Labels {
+  const [, ip, port] = /^\[?(.*?)\]?:(\d+)$/.exec(target) ?? ["", target, ""];
+  return {
+    direction: "outbound",
+    peer: "src",
+    target_addr: target,
+    target_ip: ip!,
+    target_port: port!,
+    tls: "no_identity",
+    no_tls_reason: "loopback",
+  };
+}
+
 /** `parent_group`, `parent_kind`, … of a policy. */
 export function parentLabels(meta: Meta): Labels {
   return {

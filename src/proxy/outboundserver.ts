@@ -46,7 +46,7 @@ export class OutboundServer {
     const { original } = conn.peer;
     const target = this.#targets.at(printAddr(original));
     try {
-      await target.use(() => this.#serve(conn, target));
+      await target.use(conn, () => this.#serve(conn, target));
     } catch (thrown) {
       this.#failed(conn, original, Fault.from(thrown));
     }

@@ -12,7 +12,13 @@ import type { HttpService } from "../stack/types.ts";
 import { parseAddr } from "./address.ts";
 import type { BindPort } from "./inbound.ts";
 import { defaultInboundPolicy, LOOPBACK } from "./inboundpolicy.ts";
-import { clientLabels, metaLabels, serverLabels, type InboundMetrics } from "./inboundmetrics.ts";
+import {
+  clientLabels,
+  ConnsByClient,
+  metaLabels,
+  serverLabels,
+  type InboundMetrics,
+} from "./inboundmetrics.ts";
 import type { Authz, InboundPolicy } from "./policy.ts";
 import { hasPort } from "./settingtypes.ts";
 import type { Sidecar } from "./sidecar.ts";
@@ -46,6 +52,7 @@ export class Port implements Closable {
   readonly #streams = new Map<Conn, Authz>();
   readonly #stop: Close;
   #find: (peer: Peer) => Authz | undefined;
+  #accepted: ConnsByClient;
 
   constructor(key: string, parts: PortParts) {
     const { sidecar, app } = parts;
@@ -58,6 +65,7 @@ export class Port implements Closable {
     this.loopback = isTrusted ? LOOPBACK : undefined;
     this.policy = initialPolicy(this.addr.port, sidecar);
     this.#find = () => undefined;
+    this.#accepted = new ConnsByClient(sidecar.registry, parts.metrics, {});
     this.http = () => Promise.reject(new Fault("unavailable", "not bound"));
     this.#use(this.policy);
     this.#stop = sidecar.discover.inboundPolicy(this.addr.port).observe((state) => {
@@ -70,10 +78,16 @@ export class Port implements Closable {
     return this.users > 0 || this.#app.busy;
   }
 
+  /** Counts an accepted connection of which it is known by now who its client is. */
+  count(conn: Conn): void {
+    if (this.#app.bytes !== undefined) this.#accepted.at(conn.peer).follow(conn);
+  }
+
   /** Forwards a byte stream, if its client may; rejects with `forbidden` if not. */
   readonly bytes = async (conn: Conn): Promise<void> => {
     const { metrics, sidecar } = this.#parts;
     const { peer } = conn;
+    this.count(conn);
     const labels = { ...serverLabels(this.addr, this.policy), ...clientLabels(peer) };
     const authz = this.#admit(peer);
     if (authz === undefined) {
@@ -109,6 +123,7 @@ export class Port implements Closable {
   close(): void {
     this.#stop();
     this.#app.close();
+    this.#accepted.forget();
   }
 
   #admit(peer: Peer): Authz | undefined {
@@ -119,6 +134,8 @@ export class Port implements Closable {
     const { bind, metrics, sidecar } = this.#parts;
     this.policy = policy;
     this.#find = compileAuthorizations(policy.authorizations);
+    this.#accepted.forget();
+    this.#accepted = new ConnsByClient(sidecar.registry, metrics, serverLabels(this.addr, policy));
     this.http = bind(this, this.#app.http);
     for (const conn of this.#streams.keys()) {
       if (this.#admit(conn.peer) !== undefined) continue;

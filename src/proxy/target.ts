@@ -6,11 +6,12 @@ import type { Closable } from "../base/cache.ts";
 import type { Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { combine, source, type Close, type Watch } from "../base/watch.ts";
-import type { ConnService, SocketAddr } from "../io/conn.ts";
+import type { Conn, ConnService, SocketAddr } from "../io/conn.ts";
+import { ConnStats } from "../stack/tcp.ts";
 import type { HttpService } from "../stack/types.ts";
 import { Backends } from "./backends.ts";
 import { parseAddr } from "./address.ts";
-import type { OutboundMetrics } from "./outboundmetrics.ts";
+import { acceptedLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import { planFor } from "./plan.ts";
 import { builtIn, type OutboundPolicy, type Profile } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
@@ -38,6 +39,7 @@ export class Target implements Closable {
   /** Connections that hold it. */
   users: number;
   readonly backends: Backends;
+  readonly #accepted: ConnStats;
   readonly #stop: Close;
   readonly #patience: Timer;
 
@@ -48,6 +50,7 @@ export class Target implements Closable {
     this.settled = false;
     this.users = 0;
     this.backends = new Backends(sidecar, metrics);
+    this.#accepted = new ConnStats(sidecar.registry, metrics.conns, acceptedLabels(name));
     let reason = "the control plane has not answered";
     this.bound = unknown(this.name, () => reason);
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -74,9 +77,10 @@ export class Target implements Closable {
     return this.users > 0 || this.backends.busy;
   }
 
-  /** Calls `service` while counting as used. */
-  async use(service: () => Promise<void>): Promise<void> {
+  /** Calls `service`, which serves `conn`, while counting as used. */
+  async use(conn: Conn, service: () => Promise<void>): Promise<void> {
     this.users += 1;
+    this.#accepted.follow(conn);
     try {
       await this.known;
       await service();
@@ -89,6 +93,7 @@ export class Target implements Closable {
     this.#patience.cancel();
     this.#stop();
     this.backends.close();
+    this.#accepted.forget();
   }
 }
 

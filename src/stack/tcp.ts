@@ -119,6 +119,13 @@ export class ConnStats {
     };
   }
 
+  /** Counts a connection until its socket closes; once, however often it is told. */
+  follow(conn: Conn): void {
+    if (this.conns.has(conn) || conn.closed) return;
+    const over = this.opened(conn);
+    conn.socket.once("close", () => over(undefined));
+  }
+
   private count(conn: Conn): void {
     const counted = this.conns.get(conn)!;
     this.read.add(conn.readBytes - counted.read);

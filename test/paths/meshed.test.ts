@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer, connect as connectH2 } from "node:http2";
 import { test } from "node:test";
-import { application, get, mesh, metric, PORTS, read, tcp } from "./mesh.ts";
+import { application, get, mesh, metric, PORTS, read, tcp, until } from "./mesh.ts";
 
 const IDENTITY = "web.ns.serviceaccount.identity.linkerd.cluster.local";
 
@@ -98,4 +98,27 @@ test("a WebSocket goes through as a tunnel", async (t) => {
   assert.match(await read(socket), /^HTTP\/1\.1 101 /);
   socket.write("hello");
   assert.equal(await read(socket), "echo hello");
+});
+
+test("accepted connections are counted by who made them, and come from the workload's address", async (t) => {
+  const { client, server, start } = await mesh(t);
+  let from: string | undefined;
+  await application(t, server, (req, rsp) => {
+    from = req.socket.remoteAddress;
+    rsp.end("hello");
+  });
+  await start();
+  const socket = await tcp(t, client, PORTS.http);
+  socket.write("GET / HTTP/1.1\r\nhost: web\r\n\r\n");
+  assert.match(await read(socket), /^HTTP\/1\.1 200 /);
+  assert.equal(from, server);
+  const name = "tcp_open_connections";
+  const out = await metric(client, name, { direction: "outbound", peer: "src" });
+  assert.deepEqual([out?.value, out?.labels["target_addr"]], [1, "10.96.0.1:80"]);
+  const into = await metric(server, name, { direction: "inbound", peer: "src" });
+  assert.equal(into?.value, 1);
+  assert.equal(into.labels["client_id"], IDENTITY);
+  assert.equal(into.labels["target_port"], "8080");
+  socket.destroy();
+  await until(async () => (await metric(client, name, { peer: "src" }))?.value !== 1);
 });
