@@ -23,6 +23,8 @@ export type Linker = {
   /** The root of all metrics. */
   readonly metrics: MetricScope;
   readonly network: Network;
+  /** The environment, for the few settings that Linkerd 1 takes from there. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** The connections that are being served, for the drain. */
   readonly serving: Serving;
 };

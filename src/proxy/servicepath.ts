@@ -5,7 +5,7 @@ import { Fault } from "../base/fault.ts";
 import { known, type Close, type State } from "../base/watch.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { Bound } from "../name/bind.ts";
-import { type Delegation, isSettled } from "../name/delegate.ts";
+import type { Delegation } from "../name/delegate.ts";
 import { mapTree, type NameTree, pickLeaf } from "../name/nametree.ts";
 import { printPath } from "../name/path.ts";
 import type { Classify } from "../stack/classify.ts";
@@ -19,6 +19,7 @@ import type { ServicePolicy } from "./routerconfig.ts";
 import type { RouterParts } from "./routerparts.ts";
 import { ScopeStats } from "./scopestats.ts";
 import type { ServiceName } from "./servicename.ts";
+import { settled } from "./settled.ts";
 import { policyFor, type Policy } from "./yamlpolicy.ts";
 
 /** A leaf of a bound tree: a client to send to, under what is left of the name. */
@@ -79,9 +80,14 @@ export class ServicePath implements Bindable {
     return this.stats.pending > 0;
   }
 
+  /** Requests under way. */
+  get pending(): number {
+    return this.stats.pending;
+  }
+
   /** Why the name cannot be bound, where that is an error. */
-  get fault(): Fault | undefined {
-    return this.#state.kind === "failed" ? this.#state.fault : undefined;
+  get error(): string | undefined {
+    return this.#state.kind === "failed" ? this.#state.fault.message : undefined;
   }
 
   /** Sends each request to one of the leaves that the name is bound to, by chance and weight. */
@@ -102,17 +108,7 @@ export class ServicePath implements Bindable {
     const { clock, config, interpreter } = this.#parts;
     const watch = interpreter.delegate?.([...config.dtab, ...this.dtab.dtab], this.name.path);
     if (watch === undefined) return Promise.resolve(undefined);
-    const { promise, resolve } = Promise.withResolvers<Delegation | undefined>();
-    let latest: Delegation | undefined;
-    const timer = clock.after(EXPLAIN_MS, () => resolve(latest));
-    const close = watch.observe((state) => {
-      latest = known(state) ?? latest;
-      if (latest && isSettled(latest)) resolve(latest);
-    });
-    return promise.finally(() => {
-      timer.cancel();
-      close();
-    });
+    return settled(watch, clock, EXPLAIN_MS).then(({ tree }) => tree);
   }
 
   close(): void {
@@ -147,10 +143,7 @@ export class ServicePath implements Bindable {
   }
 
   #noRoute(): Fault {
-    const { fault } = this;
-    return new Fault("no-route", fault?.message ?? "the name is bound to nothing", {
-      cause: fault,
-    });
+    return new Fault("no-route", this.error ?? "the name is bound to nothing");
   }
 }
 

@@ -58,6 +58,14 @@ const common = {
   experimental: preset(bool, false, "must be true for an experimental protocol"),
 };
 
+/** A filter of a plug-in, by its kind. */
+type FilterConfig = { readonly kind: string };
+const filters = preset(
+  list(kinds<FilterConfig>("filter")),
+  [],
+  "filters of plug-ins around every request, the first one outermost; Linkerd 1 does not have them",
+);
+
 const rollPolicy = scalar(
   "never, hourly, daily, weekly(n) or a size such as 3.megabytes",
   (written) =>
@@ -118,6 +126,7 @@ const routers = {
       "-1 compresses text when the client accepts it, 0 nothing",
     ),
     tracePropagator,
+    filters,
   },
   h2: {
     ...common,
@@ -134,6 +143,7 @@ const routers = {
     h2AccessLogAppend: logAppend,
     h2AccessLogRotateCount: logRotate,
     tracePropagator,
+    filters,
   },
   thrift: {
     ...common,
@@ -208,6 +218,11 @@ export const file = {
     "the routers",
   ),
   telemetry: preset(list(telemeter), [], "where metrics and traces go"),
+  plugins: preset(
+    list(text),
+    [],
+    "modules with kinds of their own, relative to the working folder; Linkerd 1 does not have them",
+  ),
   usage: optional(
     table({
       orgId: optional(text, "accepted and without effect: nothing is reported to anybody"),

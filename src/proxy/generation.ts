@@ -1,0 +1,91 @@
+// One version of a file, made ready to serve: its plug-ins, namers, telemeters and routers. What has not changed since
+// the version before is taken over as it is, with its connections and all that was learned.
+
+import { Fault } from "../base/fault.ts";
+import type { Mount } from "../name/bind.ts";
+import { mountNamers } from "./mounts.ts";
+import { loadPlugins, pluginKinds, type Plugins } from "./plugin.ts";
+import type { RequestRouterConfig } from "./routerconfig.ts";
+import { RouterInstance } from "./routerinstance.ts";
+import type { FileParts, Linker } from "./routerparts.ts";
+import type { Telemeter } from "./telemeter.ts";
+import { bindTelemeters } from "./telemeters.ts";
+import { readRouterConfig } from "./yaml.ts";
+import type { Router, RouterConfig } from "./yamlrouter.ts";
+import { type Diagnostic, printDiagnostic, Source } from "./yamlsource.ts";
+
+/** A file that was read. */
+export type ReadFile = {
+  readonly config: RouterConfig | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly raw: unknown;
+  readonly plugins: Plugins;
+};
+
+export type Generation = {
+  readonly text: string;
+  readonly config: RouterConfig;
+  readonly raw: unknown;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly shared: FileParts;
+  readonly routers: readonly RouterInstance[];
+  /** What tells whether a part has changed. */
+  readonly sharedKey: string;
+  readonly routerKeys: readonly string[];
+};
+
+type Raw = { routers?: unknown[]; namers?: unknown; telemetry?: unknown; plugins?: unknown };
+
+/** Reads a file with the kinds of its plug-ins. */
+export async function readFile(text: string, file: string, linker: Linker): Promise<ReadFile> {
+  const { clock, random, logger } = linker;
+  const { raw } = new Source(file, text);
+  const named = (raw as Raw | undefined)?.plugins;
+  const modules = Array.isArray(named) ? named.filter((one) => typeof one === "string") : [];
+  const plugins = await loadPlugins(modules, process.cwd(), { clock, random, logger });
+  return { ...readRouterConfig(text, file, { kinds: pluginKinds(plugins) }), plugins };
+}
+
+/** Makes `text` ready to serve. Rejects with all its mistakes, having changed nothing. */
+export async function makeGeneration(
+  text: string,
+  file: string,
+  linker: Linker,
+  before: Generation | undefined,
+): Promise<Generation> {
+  const { config, diagnostics, raw, plugins } = await readFile(text, file, linker);
+  if (config === undefined)
+    throw new Fault("bad-input", diagnostics.map(printDiagnostic).join("\n"));
+  const { routers: rawRouters = [], namers, telemetry, plugins: modules } = raw as Raw;
+  const sharedKey = JSON.stringify([namers, telemetry, modules]);
+  const routerKeys = rawRouters.map((one) => JSON.stringify(one));
+  const isShared = before?.sharedKey === sharedKey;
+  const shared = isShared ? before.shared : share(config, plugins, linker);
+  const routers: RouterInstance[] = [];
+  try {
+    for (const [i, router] of config.routers.entries()) {
+      const at = isShared ? before.routerKeys.indexOf(routerKeys[i]!) : -1;
+      const kept = before?.routers[at];
+      routers.push(kept ?? (await RouterInstance.open(requestRouter(router), shared)));
+    }
+  } catch (error) {
+    for (const router of routers) if (!before?.routers.includes(router)) router.close();
+    throw error;
+  }
+  return { text, config, raw, diagnostics, shared, routers, sharedKey, routerKeys };
+}
+
+function share(config: RouterConfig, plugins: Plugins, linker: Linker): FileParts {
+  const mounts: readonly Mount[] = mountNamers(config.namers, linker, plugins);
+  const telemeters: readonly Telemeter[] = bindTelemeters(config.telemetry, linker, plugins);
+  return { ...linker, plugins, mounts, telemeters };
+}
+
+function requestRouter(router: Router): RequestRouterConfig {
+  if (router.protocol === "http" || router.protocol === "h2") return router;
+  throw new Fault(
+    "not-implemented",
+    `router ${router.label}: the protocol ${router.protocol} is not available in this build; ` +
+      "http, h2 and tcp are",
+  );
+}

@@ -1,0 +1,31 @@
+// The telemeters of a file. Metrics are no telemeters here: their pages are the admin server's.
+
+import { bindPlugin, type Plugins } from "./plugin.ts";
+import { RecentRequests } from "./recentrequests.ts";
+import type { Linker } from "./routerparts.ts";
+import type { Telemeter } from "./telemeter.ts";
+import { tracelog } from "./tracelog.ts";
+import type { TelemeterConfig } from "./yamltelemetry.ts";
+
+/** Those that want to hear of requests. */
+export function bindTelemeters(
+  configs: readonly TelemeterConfig[],
+  linker: Linker,
+  plugins: Plugins,
+): Telemeter[] {
+  return configs.flatMap((config): Telemeter[] => {
+    switch (config.kind) {
+      case "io.l5d.recentRequests":
+        return [new RecentRequests(config, linker.clock)];
+      case "io.l5d.tracelog":
+        return [tracelog(config, linker.log)];
+      case "io.l5d.prometheus":
+      case "io.l5d.influxdb":
+      case "io.l5d.statsd":
+      case "io.l5d.zipkin":
+        return [];
+      default:
+        return [bindPlugin(plugins, "telemeter", config)];
+    }
+  });
+}
