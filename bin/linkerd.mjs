@@ -32,7 +32,18 @@ if (!existsSync(program))
 
 const cache = (process.env.NODE_COMPILE_CACHE ||= join(cacheHome(), "linkerd", "compiled"));
 
+// Whoever started this may be killed, and then hands on no signal: nothing shall go on that Ctrl-C cannot stop.
+const end = () => process.kill(process.pid, "SIGTERM");
+if (process.env.npm_lifecycle_event) {
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || end(), 500).unref();
+}
+
 if (isRunning) {
+  if (process.channel) {
+    process.once("disconnect", end);
+    process.channel.unref();
+  }
   module.enableCompileCache(cache);
   process.argv[1] = program;
   await import(pathToFileURL(program).href);
@@ -44,7 +55,10 @@ if (isRunning) {
 function handOver(path) {
   const words = process.argv.slice(2);
   const flags = words[0] === "proxy" ? ["--max-semi-space-size=4"] : [];
-  const child = spawn(path, [...flags, program, ...words], { stdio: "inherit" });
+  const own = fileURLToPath(import.meta.url);
+  // The channel ends with this process, however that ends.
+  const stdio = ["inherit", "inherit", "inherit", "ipc"];
+  const child = spawn(path, [...flags, own, ...words], { stdio });
   child.on("error", (cause) => fail(`linkerd cannot start ${path}: ${cause.message}.`));
   for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGINT", "SIGQUIT"])
     process.on(signal, () => {

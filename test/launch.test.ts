@@ -87,6 +87,24 @@ for (const [title, node] of [
         assert.deepEqual(await once(child, "exit"), [5, null]);
       });
 
+      test("ends when whoever started it is killed", async () => {
+        const shell = `"${node}" "${join(built, "bin/linkerd.mjs")}" wait & read -r _`;
+        const asNpm = { ...env, npm_lifecycle_event: "demo" };
+        const stdio = ["pipe", "pipe", "ignore"] as const;
+        const parent = spawn("/bin/sh", ["-c", shell], { env: asNpm, stdio: [...stdio] });
+        await once(parent.stdout!, "data");
+        parent.kill("SIGKILL");
+        // The pipe ends when the last process that could write to it has ended.
+        await once(parent.stdout!, "close");
+      });
+
+      test("ends when the Node that handed over is killed", async () => {
+        const child = spawn(node!, [join(built, "bin/linkerd.mjs"), "wait"], { env });
+        await once(child.stdout, "data");
+        child.kill("SIGKILL");
+        await once(child.stdout, "close");
+      });
+
       test("prefers a source that is newer than what was built, and says what to do when there is nothing to run", () => {
         mkdirSync(join(built, "src"));
         writeFileSync(
