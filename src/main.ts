@@ -2,6 +2,7 @@
 // the command line.
 
 import { Fault } from "./base/fault.ts";
+import { isRouterCall } from "./proxy/routerwords.ts";
 
 type Program = {
   /** Runs with the words after its name; resolves to the exit code. */
@@ -15,22 +16,54 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   proxy: {
     refused: 64,
     run: async () => {
-      const { startProxy } = await import("./proxy/start.ts");
-      const proxy = await startProxy(process.env);
-      for (const signal of ["SIGTERM", "SIGINT"] as const) {
-        process.once(signal, () => void proxy.drain());
-      }
-      await proxy.stopped;
-      return 0;
+      const { proxyProgram } = await import("./proxy/program.ts");
+      return proxyProgram(process.env);
     },
   },
-  /** The control plane of a local mesh; the mesh starts it. */
+  /** A role of the control plane on Kubernetes; without a role, the control plane of a local mesh. */
   controller: {
     refused: 1,
-    run: async () => {
+    run: async (words) => {
+      if (words.length > 0) {
+        const { runController } = await import("./control/kubecontroller.ts");
+        return runController(words, process.env);
+      }
       const { runLocalController } = await import("./control/localcontroller.ts");
       return runLocalController(process.env);
     },
+  },
+  /** Ends when the proxy of this pod is ready. */
+  await: {
+    refused: 64,
+    run: async (words) => {
+      const { runAwait } = await import("./control/podprograms.ts");
+      return runAwait(words);
+    },
+  },
+  /** Ends with 0 if the CNI plugin has redirected this pod's connections. */
+  "network-validator": {
+    refused: 64,
+    run: async (words) => {
+      const { runNetworkValidator } = await import("./control/podprograms.ts");
+      return runNetworkValidator(words);
+    },
+  },
+  /** Redirects a pod's connections to its sidecar, and ends. */
+  "proxy-init": {
+    refused: 1,
+    run: async (words) => {
+      const { runProxyInit } = await import("./control/proxyinit.ts");
+      return runProxyInit(words);
+    },
+  },
+};
+
+/** Linkerd 1's router: `linkerd FILE`, or `linkerd router FILE`. */
+const ROUTER: Program = {
+  refused: 1,
+  run: async (words) => {
+    const { routerProgram } = await import("./proxy/routerprogram.ts");
+    return routerProgram(words, process.env);
   },
 };
 
@@ -46,12 +79,18 @@ const COMMANDS: Program = {
   },
 };
 
-async function main(words: readonly string[]): Promise<void> {
+function pick(words: readonly string[]): { program: Program; args: readonly string[] } {
   const [first = "", ...rest] = words;
-  const named = Object.hasOwn(PROGRAMS, first) ? PROGRAMS[first] : undefined;
-  const program = named ?? COMMANDS;
+  if (Object.hasOwn(PROGRAMS, first)) return { program: PROGRAMS[first]!, args: rest };
+  // What follows is either a file, or a command about one.
+  if (first === "router" && isRouterCall(rest)) return { program: ROUTER, args: rest };
+  return { program: isRouterCall(words) ? ROUTER : COMMANDS, args: words };
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  const { program, args } = pick(words);
   try {
-    process.exitCode = await program.run(named ? rest : words);
+    process.exitCode = await program.run(args);
   } catch (error) {
     const isExpected = error instanceof Fault;
     // A stack is for whoever mends the program, a sentence for whoever runs it.

@@ -50,7 +50,8 @@ function filesOf(path: string): string[] {
     });
 }
 
-function parseObjects(name: string, text: string): RawObject[] {
+/** The objects of a text with YAML documents; `name` is its name in errors. */
+export function parseObjects(name: string, text: string): RawObject[] {
   const documents = parseAllDocuments(text);
   return documents.flatMap((document) => {
     const [error] = document.errors;

@@ -11,6 +11,7 @@ import { diagnostics } from "./diagnostics.ts";
 import { edges } from "./edges.ts";
 import { identity } from "./identity.ts";
 import { inject, uninject } from "./inject.ts";
+import { install, prune, uninstall, upgrade } from "./install.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
 import { routes } from "./routes.ts";
@@ -43,8 +44,12 @@ export const root = command({
     diagnostics,
     identity,
     inject,
+    install,
     local,
+    prune,
     uninject,
+    uninstall,
+    upgrade,
     version,
     viz,
     ...moved,

@@ -7,6 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { log as processLog } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
+import { constant, type Watch } from "../base/watch.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
@@ -43,6 +44,8 @@ export type ControllerOptions = {
   readonly issuer?: Issuer;
   /** Whether callers from elsewhere than loopback must speak TLS, to which the issuer certifies us. */
   readonly tls?: boolean;
+  /** In place of that, for destination and policy where another process has the issuer. */
+  readonly credentials?: Watch<Credentials>;
   readonly clock: Clock;
 };
 
@@ -67,10 +70,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
   scope.defer(world.each((next) => (latest = next)));
   if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock));
 
-  const grpc = (implementations: readonly Implementation[], credentials?: Credentials) => {
+  const grpc = (
+    implementations: readonly Implementation[],
+    credentials: Watch<Credentials> | undefined,
+  ) => {
     const service = grpcService(implementations, { clock });
     return async (conn: Conn): Promise<Server> => {
-      const begun = await secure(conn, credentials, clock);
+      const begun = await secure(conn, await credentials?.next(), clock);
       const h2 = { clock, keepAliveIntervalMs: KEEP_ALIVE_MS };
       return serveH2(begun.conn, service, h2, begun.first);
     };
@@ -96,13 +102,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   const sources = sourcesOf(world, registry);
   try {
-    const own = async (account: string): Promise<Credentials | undefined> =>
-      options.tls && issuer ? ownCredentials(issuer, account, settings, clock) : undefined;
-    await open(
-      options.listen.destination,
-      grpc([destination(sources)], await own("linkerd-destination")),
-    );
-    await open(options.listen.policy, grpc(policy(sources), await own("linkerd-destination")));
+    const own = async (account: string): Promise<Watch<Credentials> | undefined> =>
+      options.tls && issuer
+        ? constant(await ownCredentials(issuer, account, settings, clock))
+        : undefined;
+    const ours = options.credentials ?? (await own("linkerd-destination"));
+    await open(options.listen.destination, grpc([destination(sources)], ours));
+    await open(options.listen.policy, grpc(policy(sources), ours));
     if (issuer) {
       const service = identity(options, issuer);
       await open(options.listen.identity, grpc([service], await own("linkerd-identity")));

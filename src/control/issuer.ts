@@ -85,7 +85,7 @@ export async function openIssuer(
 }
 
 /** Reads an issuer; throws `bad-input` when key and certificate do not belong together or are of the wrong sort. */
-async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): Promise<Issuer> {
+export async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): Promise<Issuer> {
   const certificate = new x509.X509Certificate(certPem);
   const key = createPrivateKey(keyPem);
   if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
@@ -142,7 +142,8 @@ async function printKey(key: webcrypto.CryptoKey): Promise<string> {
   return `${x509.PemConverter.encode(pkcs8, "PRIVATE KEY")}\n`;
 }
 
-async function newAuthority(name: string, lifetimeMs: number, clock: Clock, above?: Issuer) {
+/** A certificate authority with a new key, under `above` or its own root; as PEM. */
+export async function newAuthority(name: string, lifetimeMs: number, clock: Clock, above?: Issuer) {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const subject = `CN=${name}`;
   const certificate = await x509.X509CertificateGenerator.create({
