@@ -156,15 +156,14 @@ export class InboundServer {
     }
     const timeoutMs = port.policy.protocol.detectMs || settings.inbound.detectTimeoutMs;
     const ahead = habit === "http" ? undefined : port.bytes;
-    const opening = await open(conn, timeoutMs, clock, ahead);
+    const opening = await open(conn, timeoutMs, clock, ahead, conn.secure ? "all" : "opaque");
     const { protocol, timedOut, greeted, forwarded } = opening;
     const result = timedOut ? "read_timeout" : protocol === "opaque" ? "not_http" : protocol;
     const { target_addr: _, ...labels } = serverLabels(port.addr, port.policy);
     this.#metrics.detections.with({ ...labels, result }).inc();
     if (greeted) this.#habits.remember(key, "greets");
     if (protocol === "http/1" || protocol === "http/2") this.#habits.remember(key, "http");
-    // TLS for us must not be mistaken for bytes of the application.
-    if (forwarded && protocol !== "tls") {
+    if (forwarded) {
       await forwarded;
       return undefined;
     }

@@ -15,6 +15,7 @@ const NO_BYTES = Buffer.alloc(0);
 
 type Race = {
   readonly detection: Detection;
+  readonly isBytes: (detected: Detected) => boolean;
   /** The server spoke first, and that settled it. */
   greeted: boolean;
 };
@@ -30,16 +31,21 @@ export type Opening = Detected & {
   readonly greeted: boolean;
 };
 
+/** What counts as bytes: TLS too (`all`), unless it may be ours to terminate (`opaque`). */
+export type Bytes = "all" | "opaque";
+
 /** Detects what `conn` speaks. After a moment of silence `forward`, the service of byte streams, dials ahead. */
 export async function open(
   conn: Conn,
   timeoutMs: number,
   clock: Clock,
   forward: ConnService | undefined,
-  first?: Buffer,
+  bytes: Bytes,
 ): Promise<Opening> {
-  const detection = new Detection(conn, timeoutMs, clock, first);
-  const race: Race = { detection, greeted: false };
+  const isBytes = ({ protocol }: Detected): boolean =>
+    protocol === "opaque" || (bytes === "all" && protocol === "tls");
+  const detection = new Detection(conn, timeoutMs, clock);
+  const race: Race = { detection, isBytes, greeted: false };
   let forwarded: Promise<void> | undefined;
   const silence =
     forward &&
@@ -94,14 +100,10 @@ async function settled(race: Race, client: Conn, server: Conn): Promise<boolean>
   });
   const detected = await detection.result;
   server.stop();
-  if (!isBytes(detected)) return false;
+  if (!race.isBytes(detected)) return false;
   unread(client, detected.first);
   if (greeting.length > 0) client.write(greeting);
   return true;
-}
-
-function isBytes({ protocol }: Detected): boolean {
-  return protocol === "opaque" || protocol === "tls";
 }
 
 // Servers of HTTP do not greet, but some send SETTINGS (RFC 9113 §3.4) or 408 to a client that is silent.

@@ -95,7 +95,7 @@ export class OutboundServer {
     const habit = this.#habits.recall(target.name);
     if (habit === "greets") return bytes(conn, target);
     const ahead = habit === "http" ? undefined : () => bytes(conn, target);
-    const opening = await open(conn, timeoutMs, this.#sidecar.clock, ahead);
+    const opening = await open(conn, timeoutMs, this.#sidecar.clock, ahead, "all");
     const { protocol, first, forwarded } = opening;
     const result = opening.timedOut ? "read_timeout" : RESULTS[protocol];
     this.#metrics.detections.with({ ...parentLabels(target.bound.policy.meta), result }).inc();

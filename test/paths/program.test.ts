@@ -1,0 +1,82 @@
+// The sidecar as a process: its exit codes, how it drains, and that it does not outlive whoever started it.
+
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { test, type TestContext } from "node:test";
+import { application, get, mesh, until } from "./mesh.ts";
+
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+
+function program(t: TestContext, env: Record<string, string>, stdio: "pipe" | "ignore" = "ignore") {
+  const path = process.env["PATH"] ?? "";
+  const child = spawn(process.execPath, [MAIN, "proxy"], {
+    env: { PATH: path, ...env },
+    stdio: ["ignore", "ignore", "pipe", stdio],
+  });
+  let errors = "";
+  child.stderr!.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
+  t.after(() => child.kill("SIGKILL"));
+  return { child, errors: () => errors };
+}
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code;
+}
+
+const isReady = (ip: string) => async (): Promise<boolean> => {
+  const page = await get(ip, 4191, "/ready").catch(() => undefined);
+  return page?.status === 200;
+};
+
+test("a wrong environment ends it with 64 and a line for each mistake", async (t) => {
+  const { child, errors } = program(t, { LINKERD2_PROXY_INBOUND_LISTEN_ADDR: "nowhere" });
+  assert.equal(await exitCode(child), 64);
+  assert.match(errors(), /INBOUND_LISTEN_ADDR=nowhere: expected an address/);
+  assert.match(errors(), /DESTINATION_SVC_ADDR is not set/);
+  assert.doesNotMatch(errors(), /\n {4}at /);
+});
+
+test("SIGTERM lets requests finish, then ends it with 0", async (t) => {
+  const { client: ip, env } = await mesh(t);
+  let answer = (): void => {};
+  await application(t, ip, (_req, rsp) => (answer = () => rsp.end("late")));
+  const proxied = {
+    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: `${ip}:14080`,
+    LINKERD_PROXY_OUTBOUND_ORIGINALS: `${ip}:14080=${ip}:8080`,
+    LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD: "10s",
+  };
+  const { child } = program(t, { ...env("client", ip), ...proxied });
+  await until(isReady(ip));
+  const reply = get(ip, 14_080);
+  const asked = answer;
+  await until(() => answer !== asked);
+  child.kill("SIGTERM");
+  const refused = async () => (await get(ip, 14_080).catch(() => undefined)) === undefined;
+  await until(refused);
+  answer();
+  assert.equal((await reply).body, "late");
+  assert.equal(await exitCode(child), 0);
+});
+
+test("POST /shutdown ends it where that is allowed", async (t) => {
+  const { client: ip, env } = await mesh(t);
+  const { child } = program(t, {
+    ...env("client", ip),
+    LINKERD2_PROXY_SHUTDOWN_ENDPOINT_ENABLED: "true",
+  });
+  await until(isReady(ip));
+  assert.equal((await get(ip, 4191, "/shutdown")).status, 405);
+  const reply = await get(ip, 4191, "/shutdown", {}, Buffer.from("x"));
+  assert.deepEqual([reply.status, reply.body], [200, "shutdown\n"]);
+  assert.equal(await exitCode(child), 0);
+});
+
+test("it ends when the pipe of whoever started it closes", async (t) => {
+  const { client: ip, env } = await mesh(t);
+  const { child } = program(t, { ...env("client", ip), LINKERD_PROXY_PARENT_FD: "3" }, "pipe");
+  await until(isReady(ip));
+  (child.stdio[3] as { destroy(): void }).destroy();
+  assert.equal(await exitCode(child), 0);
+});
