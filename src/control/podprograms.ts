@@ -59,14 +59,13 @@ export async function runNetworkValidator(words: readonly string[]): Promise<num
 
 function isReady(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    get({ host: "127.0.0.1", port, path: "/ready", agent: false, timeout: 1000 }, (rsp) => {
+    const options = { host: "127.0.0.1", port, path: "/ready", agent: false, timeout: 1000 };
+    const request = get(options, (rsp) => {
       rsp.resume();
       resolve(rsp.statusCode === 200);
-    })
-      .on("timeout", function () {
-        this.destroy();
-      })
-      .on("error", () => resolve(false));
+    });
+    request.on("timeout", () => request.destroy());
+    request.on("error", () => resolve(false));
   });
 }
 
@@ -76,7 +75,7 @@ function hear(addr: string, timeoutMs: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     const socket: Socket = connect({ host, port, timeout: timeoutMs });
     const timer = systemClock.after(timeoutMs, () => socket.destroy());
-    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("data", (chunk: Buffer) => chunks.push(chunk));
     socket.on("error", () => {});
     socket.on("close", () => {
       timer.cancel();
