@@ -87,7 +87,9 @@ export function tapRequest(
   const [resource, ...more] = parseResources(args);
   if (more.length > 0) throw new Fault("bad-input", "one resource can be tapped at a time");
   notAll(resource!, "tap");
-  const to = partner(flags.to, flags.toNamespace, ns);
+  // Who taps a namespace means what is in it.
+  const home = resource!.kind === "namespace" ? resource!.name : ns;
+  const to = partner(flags.to, flags.toNamespace, home);
   const matches: MatchInit[] = (["scheme", "method", "authority", "path"] as const).flatMap(
     (part) => {
       const value = flags[part];
