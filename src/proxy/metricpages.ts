@@ -85,6 +85,12 @@ export function influxText(root: MetricScope, host: string): string {
 
 type Label = readonly [name: string, value: string];
 
+const VARIABLE = new Set(["server", "service", "client"]);
+
+function isServiceOf(path: readonly string[], i: number): boolean {
+  return i === 4 && path[2] === "client" && path[i] === "service";
+}
+
 // rt/L/server/X, rt/L/service/X and rt/L/client/X[/service/Y] have variable parts; so have exceptions.
 function named(path: readonly string[]): { name: string[]; labels: Label[] } {
   const name: string[] = [];
@@ -93,7 +99,7 @@ function named(path: readonly string[]): { name: string[]; labels: Label[] } {
     const segment = path[i]!;
     name.push(segment);
     const isVariable =
-      path[0] === "rt" && (i === 0 || (i > 1 && ["server", "service", "client"].includes(segment)));
+      path[0] === "rt" && (i === 0 || (i === 2 && VARIABLE.has(segment)) || isServiceOf(path, i));
     const exceptions = segment === "failures" || segment === "exn";
     if (isVariable && i + 1 < path.length) {
       labels.push([segment, path[++i]!]);

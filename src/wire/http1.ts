@@ -259,7 +259,7 @@ type HeadParser = {
 
 function parseHead(parser: HeadParser, bytes: Buffer, start: number): number {
   const limit = start + parser.fields.limits.headBytes;
-  for (let size = FIRST_BYTES; ; size = limit) {
+  for (let size = Math.min(FIRST_BYTES, limit); ; size = limit) {
     const text = latin1(bytes, 0, Math.min(size, bytes.length));
     const lineEnd = parser.parseLine(bytes, text, start);
     const end = lineEnd === 0 ? 0 : parser.fields.parse(bytes, text, lineEnd);
