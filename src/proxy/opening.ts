@@ -44,7 +44,9 @@ export async function open(
 ): Promise<Opening> {
   const isBytes = ({ protocol }: Detected): boolean =>
     protocol === "opaque" || (bytes === "all" && protocol === "tls");
-  const detection = new Detection(conn, timeoutMs, clock);
+  const read = firsts.get(conn);
+  firsts.delete(conn);
+  const detection = new Detection(conn, timeoutMs, clock, read);
   const race: Race = { detection, isBytes, greeted: false };
   let forwarded: Promise<void> | undefined;
   const silence =
@@ -64,7 +66,7 @@ export async function open(
   };
 }
 
-/** Remembers bytes that have been read of `conn` for whoever splices it. */
+/** Remembers bytes that have been read of `conn` for whoever opens or splices it. */
 export function unread(conn: Conn, first: Buffer): void {
   if (first.length > 0) firsts.set(conn, first);
 }

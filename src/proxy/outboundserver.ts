@@ -3,7 +3,7 @@
 
 import { Cache } from "../base/cache.ts";
 import { Fault } from "../base/fault.ts";
-import type { Conn, SocketAddr } from "../io/conn.ts";
+import type { Conn } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { ERROR_LABELS } from "../stack/rescue.ts";
@@ -42,15 +42,18 @@ export class OutboundServer {
   }
 
   /** Serves a connection whose destination is `conn.peer.original`. */
-  readonly accept = async (conn: Conn): Promise<void> => {
-    const { original } = conn.peer;
-    const target = this.#targets.at(printAddr(original));
+  readonly accept = (conn: Conn): Promise<void> =>
+    this.acceptFor(conn, printAddr(conn.peer.original));
+
+  /** Serves a connection to `name`: an address and port, or an authority. */
+  async acceptFor(conn: Conn, name: string): Promise<void> {
+    const target = this.#targets.at(name);
     try {
       await target.use(conn, () => this.#serve(conn, target));
     } catch (thrown) {
-      this.#failed(conn, original, Fault.from(thrown));
+      this.#failed(conn, name, Fault.from(thrown));
     }
-  };
+  }
 
   /** Serves requests by their authority, for HTTP_PROXY and ingresses. */
   readonly byAuthority: HttpService = (req) => {
@@ -130,11 +133,10 @@ export class OutboundServer {
     return serving.serve(server);
   }
 
-  #failed(conn: Conn, original: SocketAddr, fault: Fault): void {
-    const { logger } = this.#sidecar;
+  #failed(conn: Conn, target: string, fault: Fault): void {
     const error = ERROR_LABELS[fault.code] || fault.code;
-    this.#metrics.tcpErrors.with({ error, target_addr: printAddr(original) }).inc();
-    logger.info("Connection failed", { error: fault, target: printAddr(original) });
+    this.#metrics.tcpErrors.with({ error, target_addr: target }).inc();
+    this.#sidecar.logger.info("Connection failed", { error: fault, target });
     conn.reset(fault);
   }
 }

@@ -71,7 +71,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   const servers = {
     inbound: inbound.accept,
     outbound: outbound.accept,
-    httpProxy: serveProxy(sidecar, outbound.byAuthority),
+    httpProxy: serveProxy(sidecar, outbound),
     admin: inbound.acceptOwn,
     tap: tapName === undefined ? undefined : tapServer(sidecar, tapName),
   };

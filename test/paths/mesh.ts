@@ -25,6 +25,8 @@ export type TestMesh = {
   readonly plane: ControlPlane;
   /** The environment of the sidecar of a pod at an address. */
   readonly env: (pod: string, ip: string) => Record<string, string>;
+  /** What makes a sidecar the outbound one of the client. */
+  readonly outbound: Record<string, string>;
   /** Starts a sidecar. */
   readonly run: (env: Record<string, string>) => Promise<RunningProxy>;
   /** Starts the sidecars of the first server and of the client. */
@@ -68,7 +70,7 @@ export async function mesh(t: TestContext, annotations = ""): Promise<TestMesh> 
     return proxy;
   };
   const listens = [`${client}:${PORTS.http}`, `${client}:${PORTS.db}`];
-  const outboundEnv = {
+  const outbound = {
     LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: listens.join(","),
     LINKERD_PROXY_OUTBOUND_ORIGINALS: `${listens[0]}=10.96.0.1:80,${listens[1]}=10.96.0.1:3306`,
   };
@@ -78,13 +80,14 @@ export async function mesh(t: TestContext, annotations = ""): Promise<TestMesh> 
     client,
     plane,
     env,
+    outbound,
     run,
     start: async (extra = {}) => {
-      const [inbound, outbound] = await Promise.all([
+      const [inbound, calling] = await Promise.all([
         run({ ...env("web-1", server), ...extra }),
-        run({ ...env("client", client), ...outboundEnv, ...extra }),
+        run({ ...env("client", client), ...outbound, ...extra }),
       ]);
-      return { inbound, outbound };
+      return { inbound, outbound: calling };
     },
   };
 }
@@ -160,7 +163,7 @@ export async function tcp(t: TestContext, host: string, port: number): Promise<S
   socket.setEncoding("latin1");
   socket.on("error", () => {});
   t.after(() => socket.destroy());
-  await new Promise((resolve) => socket.once("connect", resolve));
+  await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   return socket;
 }
 

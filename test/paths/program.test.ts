@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
-import { application, get, mesh, until } from "./mesh.ts";
+import { application, get, mesh, tcp, until } from "./mesh.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
@@ -40,8 +40,8 @@ test("a wrong environment ends it with 64 and a line for each mistake", async (t
 
 test("SIGTERM lets requests finish, then ends it with 0", async (t) => {
   const { client: ip, env } = await mesh(t);
-  let answer = (): void => {};
-  await application(t, ip, (_req, rsp) => (answer = () => rsp.end("late")));
+  const waiting: (() => void)[] = [];
+  await application(t, ip, (_req, rsp) => waiting.push(() => rsp.end("late")));
   const proxied = {
     LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: `${ip}:14080`,
     LINKERD_PROXY_OUTBOUND_ORIGINALS: `${ip}:14080=${ip}:8080`,
@@ -50,12 +50,14 @@ test("SIGTERM lets requests finish, then ends it with 0", async (t) => {
   const { child } = program(t, { ...env("client", ip), ...proxied });
   await until(isReady(ip));
   const reply = get(ip, 14_080);
-  const asked = answer;
-  await until(() => answer !== asked);
+  await until(() => waiting.length === 1);
   child.kill("SIGTERM");
-  const refused = async () => (await get(ip, 14_080).catch(() => undefined)) === undefined;
-  await until(refused);
-  answer();
+  await until(async () => {
+    const socket = await tcp(t, ip, 14_080).catch(() => undefined);
+    socket?.destroy();
+    return socket === undefined;
+  });
+  for (const answer of waiting) answer();
   assert.equal((await reply).body, "late");
   assert.equal(await exitCode(child), 0);
 });
