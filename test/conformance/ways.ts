@@ -74,52 +74,69 @@ export type Ways = {
 /** Starts a control plane, both proxies and the servers behind them. */
 export async function startWays(more: Record<string, string> = {}): Promise<Ways> {
   const folder = mkdtempSync(join(tmpdir(), "linkerd-ways-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const ends = Object.values(ENDS).map(({ workload }) => workload);
-  const recorder = await Recorder.listen(ends, PORTS.http1.target);
-  const h2 = await hello(ends, PORTS.http2.target);
-  const control = await startControlPlane(manifests(), { ip: CONTROL, port: 8086, folder });
-  const client = await startProxy(control, "client", CLIENT_IP, {
-    ...listeners(),
-    ...more,
-  });
-  const server = await startProxy(control, "meshed", ENDS.pair.workload, more);
-  let count = 0;
-  return {
-    recorder,
-    h2,
-    at: (way, spoken) => listenerOf(way, spoken),
-    end: (way, spoken) => ({ host: ENDS[way].workload, port: PORTS[spoken].target }),
-    inbound: { host: ENDS.pair.workload, port: 4143 },
-    credentials: (name) => credentialsOf(control.issuer, name),
-    proxies: { client, server },
-    next: () => count++,
-    async stop() {
-      await Promise.all([client.stop(), server.stop()]);
-      await recorder.close();
-      for (const each of h2) each.close();
-      await control.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  const closing: (() => unknown)[] = [remove];
+  const stop = async (): Promise<void> => {
+    for (const close of closing.splice(0).reverse()) await close();
   };
+  try {
+    const ends = Object.values(ENDS).map(({ workload }) => workload);
+    const recorder = await Recorder.listen(ends, PORTS.http1.target);
+    closing.push(() => recorder.close());
+    const h2 = await hello(ends, PORTS.http2.target);
+    closing.push(() => h2.forEach((each) => each.close()));
+    const control = await startControlPlane(manifests(), { ip: CONTROL, port: 8086, folder });
+    closing.push(() => control.stop());
+    const client = startProxy(control, "client", CLIENT_IP, { ...listeners(), ...more });
+    const server = startProxy(control, "meshed", ENDS.pair.workload, more);
+    closing.push(() => Promise.all([client.stop(), server.stop()]));
+    await Promise.all([client.ready(), server.ready()]);
+    let count = 0;
+    return {
+      recorder,
+      h2,
+      at: listenerOf,
+      end: (way, spoken) => ({ host: ENDS[way].workload, port: PORTS[spoken].target }),
+      inbound: { host: ENDS.pair.workload, port: 4143 },
+      credentials: (name) => credentialsOf(control.issuer, name),
+      proxies: { client, server },
+      next: () => count++,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** A proxy of ours as a process. */
 export class Proxy {
   readonly child: ChildProcess;
+  readonly #ip: string;
   output = "";
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, ip: string) {
     this.child = child;
+    this.#ip = ip;
     for (const stream of [child.stdout!, child.stderr!])
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output = (this.output + text).slice(-65_536);
       });
-    process.once("exit", () => child.kill("SIGKILL"));
   }
 
   get running(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Waits until its admin page says so; rejects with what it printed when it does not. */
+  async ready(): Promise<void> {
+    const until = performance.now() + 20_000;
+    while (!(await isReady(this.#ip))) {
+      if (!this.running || performance.now() > until)
+        throw new Error(`the proxy at ${this.#ip} does not get ready:\n${this.output}`);
+      await sleep(20);
+    }
   }
 
   async stop(): Promise<void> {
@@ -130,38 +147,30 @@ export class Proxy {
   }
 }
 
-async function startProxy(
+function startProxy(
   control: ControlPlane,
   pod: string,
   ip: string,
   more: Record<string, string>,
-): Promise<Proxy> {
-  const proxy = new Proxy(
-    spawn(process.execPath, [program, "proxy"], {
-      env: {
-        PATH: process.env["PATH"],
-        HOME: process.env["HOME"],
-        LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:4143`,
-        LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:4190`,
-        LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
-        LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:4140`,
-        LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
-        ...control.env({ pod, serviceAccount: pod === "meshed" ? "web" : pod }),
-        ...more,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    }),
-  );
-  const until = performance.now() + 20_000;
-  while (!(await ready(ip))) {
-    if (!proxy.running || performance.now() > until)
-      throw new Error(`the proxy of ${pod} does not get ready:\n${proxy.output}`);
-    await sleep(20);
-  }
-  return proxy;
+): Proxy {
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: process.env["HOME"],
+    LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:4143`,
+    LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:4190`,
+    LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
+    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:4140`,
+    LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
+    // It ends with this process, however that ends.
+    LINKERD_PROXY_PARENT_FD: "3",
+    ...control.env({ pod, serviceAccount: pod === "meshed" ? "web" : pod }),
+    ...more,
+  };
+  const stdio = ["ignore", "pipe", "pipe", "pipe"] as const;
+  return new Proxy(spawn(process.execPath, [program, "proxy"], { env, stdio: [...stdio] }), ip);
 }
 
-function ready(host: string): Promise<boolean> {
+function isReady(host: string): Promise<boolean> {
   return new Promise((resolve) => {
     let text = "";
     const socket = connect({ host, port: 4191 }, () =>
