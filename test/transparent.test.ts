@@ -16,6 +16,8 @@ import { connectMesh } from "../src/platform/remote.ts";
 import { identity, programArgv, workload } from "./support/shop.ts";
 
 const PORT = 28680;
+// What "plain" claims when it calls others.
+const SPOOF = `, {name: HEADERS, value: '{"l5d-client-id": "king.shop.serviceaccount"}'}`;
 
 test("a transparent mesh", { timeout: 60_000 }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), "mesh-"));
@@ -28,7 +30,7 @@ test("a transparent mesh", { timeout: 60_000 }, async (t) => {
   const manifests = [
     workload("web", { env: calls }),
     workload("api"),
-    workload("plain", { env: calls, annotations: "{linkerd.io/inject: disabled}" }),
+    workload("plain", { env: calls + SPOOF, annotations: "{linkerd.io/inject: disabled}" }),
   ];
   writeFileSync(join(dir, "shop.yaml"), manifests.join("---"));
   const stateDir = join(dir, "state");

@@ -14,7 +14,7 @@ const { HOST, PORT, NAME } = process.env;
 http.createServer(async (req, rsp) => {
   const up = process.env[req.url.slice(1)];
   if (up === undefined) return rsp.end(NAME + " called by " + (req.headers["l5d-client-id"] ?? "nobody"));
-  const answer = await fetch(up);
+  const answer = await fetch(up, { headers: JSON.parse(process.env.HEADERS ?? "{}") });
   rsp.writeHead(answer.status).end(await answer.text());
 }).listen(PORT, HOST);
 process.on("SIGTERM", () => process.exit(0));
