@@ -11,7 +11,7 @@ const CONTROL_NAMESPACE = "linkerd";
 const INBOUND_PORT = 4143;
 
 /** The TLS name of a pod's proxy. */
-export function identityOf(pod: MeshPod, trustDomain: string): string {
+function identityOf(pod: MeshPod, trustDomain: string): string {
   const ns = pod.controlPlaneNs || CONTROL_NAMESPACE;
   return `${pod.serviceAccount}.${pod.namespace}.serviceaccount.identity.${ns}.${trustDomain}`;
 }

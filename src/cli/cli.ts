@@ -76,7 +76,7 @@ function globalsOf(typed: readonly string[], tree: Command, env: NodeJS.ProcessE
 }
 
 /** The executable `linkerd-WORD` in PATH. */
-export function findExtension(word: string, env: NodeJS.ProcessEnv): string | undefined {
+function findExtension(word: string, env: NodeJS.ProcessEnv): string | undefined {
   if (!/^[a-z0-9][\w-]*$/i.test(word)) return undefined;
   for (const folder of (env["PATH"] ?? "").split(delimiter)) {
     const path = join(folder, `linkerd-${word}`);

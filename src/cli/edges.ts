@@ -90,6 +90,6 @@ export function printEdgesJson(rows: readonly Edge[]): string {
 }
 
 /** "web.emojivoto.serviceaccount.identity.linkerd.cluster.local" → "web.emojivoto". */
-export function shortIdentity(identity: string): string {
+function shortIdentity(identity: string): string {
   return identity.split(".").slice(0, 2).join(".");
 }

@@ -23,7 +23,7 @@ export const vizList = command({
 });
 
 /** The pods in two lists. */
-export function printTapList(pods: readonly MeshPod[]): string {
+function printTapList(pods: readonly MeshPod[]): string {
   const isOff = (pod: MeshPod): boolean => pod.annotations[DISABLED] === "true";
   return [
     ["Pods with tap enabled:", pods.filter((pod) => !isOff(pod))] as const,

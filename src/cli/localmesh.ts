@@ -52,6 +52,7 @@ export async function localMesh(globals: Globals, env: NodeJS.ProcessEnv): Promi
     tap: (request, each, scope) => tapOver(service, request, each, scope),
     version: async () => (await versionPage(vizAt)).version,
     dashboard: async () => (await versionPage(vizAt)).address || `http://${vizAt.ip}:${vizAt.port}`,
+    resources: mesh.resources,
     world: () => watchWorld(mesh.resources).next(),
     controllerMetrics: async () => [
       {

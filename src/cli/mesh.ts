@@ -8,6 +8,7 @@ import type { OutboundPolicies } from "../../proto/gen/outbound_pb.js";
 import type { Api } from "../../proto/gen/viz/viz_pb.js";
 import type { TapByResourceRequestSchema, TapEvent } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Scope } from "../base/scope.ts";
+import type { Resources } from "../platform/resources.ts";
 import { kindOf } from "../viz/kinds.ts";
 import type { World } from "../viz/world.ts";
 import { thingsOf } from "../viz/world.ts";
@@ -40,7 +41,8 @@ export interface Mesh {
   version(): Promise<string>;
   /** Where a browser finds the dashboard. */
   dashboard(): Promise<string>;
-  /** Resources as they are now. */
+  readonly resources: Resources;
+  /** Pods and what else verbs ask about, as they are now. */
   world(): Promise<World>;
   /** The metrics of each container of the control plane. */
   controllerMetrics(): Promise<

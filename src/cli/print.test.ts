@@ -9,7 +9,7 @@ import {
   RouteTableSchema,
   StatTable_PodGroup_RowSchema,
 } from "../../proto/gen/viz/viz_pb.js";
-import { printAuthz } from "./authz.ts";
+import { printAuthz, printAuthzJson } from "./authz.ts";
 import { printEdges, printEdgesJson } from "./edges.ts";
 import { printRoutes, printRoutesJson } from "./routes.ts";
 import { printStat, printStatJson } from "./stat.ts";
@@ -230,4 +230,17 @@ test("authz: default servers say so, and refusals stand alone", () => {
 stats  admin                        -                                  0.1rps        -       -            -            -            -${"  "}
 `,
   );
+  assert.deepEqual(JSON.parse(printAuthzJson(rows.slice(1))), [
+    {
+      route: "stats",
+      server: "admin",
+      authorization: "",
+      unauthorized: 0.1,
+      success: null,
+      rps: null,
+      latency_ms_p50: null,
+      latency_ms_p95: null,
+      latency_ms_p99: null,
+    },
+  ]);
 });

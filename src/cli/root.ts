@@ -1,5 +1,6 @@
 // The table of all commands. A verb lives in its own file; here is only where it stands.
 
+import { authorizations } from "./authorizations.ts";
 import { authz } from "./authz.ts";
 import { check, vizCheck } from "./checkverb.ts";
 import type { Command } from "./command.ts";
@@ -37,7 +38,7 @@ export const root = command({
   summary:
     "A service mesh: encrypts, balances, retries and measures what your services say to each other",
   commands: [
-    authz,
+    authorizations,
     check,
     completion,
     demo,

@@ -35,7 +35,7 @@ export function programArgv(...words: string[]): string[] {
 /** The port of viz on the address of a local mesh's control plane. */
 export const VIZ_PORT = 28_084;
 /** Where the dashboard is, unless that is taken; then the next free port. */
-export const DASHBOARD_PORT = 50_750;
+const DASHBOARD_PORT = 50_750;
 
 export type Running = { readonly mesh: Mesh; readonly status: MeshStatus; readonly viz: Viz };
 
@@ -76,7 +76,7 @@ export function hostOf(address: string): string {
 }
 
 /** The pods of a mesh and whether each is ready. */
-export function podReadiness(mesh: Mesh): Watch<readonly (readonly [pod: Pod, ready: boolean])[]> {
+function podReadiness(mesh: Mesh): Watch<readonly (readonly [pod: Pod, ready: boolean])[]> {
   return mesh.resources
     .watch("Pod")
     .map((pods) => [...pods.values()].map((pod) => [pod, isReady(pod)] as const));

@@ -8,8 +8,6 @@ import type { ResourceName } from "../viz/kinds.ts";
 import { duration, optional, toggle } from "./flag.ts";
 import { printDuration } from "./format.ts";
 
-export const DEFAULT_NAMESPACE = "default";
-
 export const namespace = optional(
   "NAME",
   "Namespace of the resource (default: that of the context)",

@@ -34,7 +34,7 @@ export type Graph = {
   readonly calls: readonly Call[];
 };
 
-export const OUTSIDE: Named = { kind: "outside", namespace: "", name: "outside the mesh" };
+const OUTSIDE: Named = { kind: "outside", namespace: "", name: "outside the mesh" };
 
 const WORKLOADS = KINDS.filter((k) => k.role === "workload" && k.name !== "pod");
 const LABELS = ["namespace", ...WORKLOADS.map((k) => k.label)];

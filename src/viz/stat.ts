@@ -145,7 +145,7 @@ function podCounts(world: World, thing: Named) {
 }
 
 /** Order of namespace, then name, then kind. */
-export function compare(a: Named, b: Named): number {
+function compare(a: Named, b: Named): number {
   return order(a.namespace, b.namespace) || order(a.name, b.name) || order(a.kind, b.kind);
 }
 

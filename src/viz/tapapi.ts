@@ -15,7 +15,7 @@ import { json } from "./files.ts";
 import { kindOf } from "./kinds.ts";
 import type { TapSink } from "./tap.ts";
 
-export const TAP_GROUP = "/apis/tap.linkerd.io/v1alpha1";
+const TAP_GROUP = "/apis/tap.linkerd.io/v1alpha1";
 const MOST_BYTES = 100 << 20;
 const BINARY = ["content-type", "application/octet-stream"];
 
@@ -78,7 +78,7 @@ function printable(words: string): string {
 }
 
 /** A message after its length. */
-export function frame(message: Uint8Array): Buffer {
+function frame(message: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(4 + message.length);
   bytes.writeUInt32LE(message.length);
   bytes.set(message, 4);

@@ -65,7 +65,7 @@ export async function httpTraffic(
 }
 
 /** Inbound series of probes, and of everything else. */
-export const PROBES: Match = { route_name: "probe" };
+const PROBES: Match = { route_name: "probe" };
 export const NO_PROBES: Match = { route_name: { not: "probe" } };
 
 /** Requests of a slice without probes; what has had nothing but probes is known by those. */

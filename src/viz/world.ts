@@ -117,7 +117,7 @@ function addOwners(things: Map<string, Thing[]>, pods: readonly MeshPod[]): void
 }
 
 /** A key that is equal for equal names. */
-export function nameKey({ kind, namespace, name }: Named): string {
+function nameKey({ kind, namespace, name }: Named): string {
   return `${kind}/${namespace}/${name}`;
 }
 

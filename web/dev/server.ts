@@ -155,4 +155,4 @@ const server = createServer((req, rsp) => {
   return createReadStream(found).pipe(rsp);
 });
 
-server.listen(PORT, "127.0.0.1", () => console.log(`http://127.0.0.1:${PORT}`));
+server.listen(PORT, "127.0.0.1", () => process.stdout.write(`http://127.0.0.1:${PORT}\n`));
