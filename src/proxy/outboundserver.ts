@@ -6,9 +6,11 @@ import { Fault } from "../base/fault.ts";
 import type { Conn } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
+import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { ERROR_LABELS } from "../stack/rescue.ts";
 import type { HttpService } from "../stack/types.ts";
 import { printAddr } from "../stack/normalize.ts";
+import { header, removeHeader } from "../wire/headers.ts";
 import { Memory } from "./memory.ts";
 import { open, unread } from "./opening.ts";
 import { bindOutbound } from "./outbound.ts";
@@ -21,6 +23,7 @@ import { readHello } from "./terminate.ts";
 type Habit = "http" | "greets";
 
 const DEFAULT_PORT = 80;
+const OVERRIDE = "l5d-dst-override";
 
 export class OutboundServer {
   readonly #sidecar: Sidecar;
@@ -55,14 +58,8 @@ export class OutboundServer {
     }
   }
 
-  /** Serves requests by their authority, for HTTP_PROXY and ingresses. */
-  readonly byAuthority: HttpService = (req) => {
-    const { authority } = req;
-    const name = /:\d+$/.test(authority) ? authority : `${authority}:${DEFAULT_PORT}`;
-    const target = this.#targets.at(name.toLowerCase());
-    const service = (): HttpService => (req.version === 20 ? http2(target) : http1(target));
-    return target.settled ? service()(req) : target.known.then(() => service()(req));
-  };
+  /** Serves requests by their authority, for HTTP_PROXY. */
+  readonly byAuthority: HttpService = (req) => this.#sendTo(req.authority, req);
 
   /** What the admin page shows. */
   report(): unknown {
@@ -125,12 +122,31 @@ export class OutboundServer {
   }
 
   #http(conn: Conn, target: Target, protocol: "http/1" | "http/2", first?: Buffer): Promise<void> {
-    const { clock, serving } = this.#sidecar;
+    const { clock, serving, settings } = this.#sidecar;
+    const service = protocol === "http/1" ? http1(target) : http2(target);
+    const routed = settings.outbound.ingressMode ? this.#byOverride(service) : service;
     const server =
       protocol === "http/1"
-        ? serveH1(conn, http1(target), { clock }, first)
-        : serveH2(conn, http2(target), h2Options(this.#sidecar, "outbound"), first);
+        ? serveH1(conn, routed, { clock }, first)
+        : serveH2(conn, routed, h2Options(this.#sidecar, "outbound"), first);
     return serving.serve(server);
+  }
+
+  // An ingress says where a request goes; what it does not say goes where it was sent.
+  #byOverride(service: HttpService): HttpService {
+    return (req) => {
+      const name = header(req.headers, OVERRIDE);
+      if (name === undefined) return service(req);
+      removeHeader(req.headers, OVERRIDE);
+      return this.#sendTo(name, req);
+    };
+  }
+
+  #sendTo(authority: string, req: HttpReq): Promise<HttpRsp> {
+    const name = /:\d+$/.test(authority) ? authority : `${authority}:${DEFAULT_PORT}`;
+    const target = this.#targets.at(name.toLowerCase());
+    const send = (): Promise<HttpRsp> => (req.version === 20 ? http2 : http1)(target)(req);
+    return target.settled ? send() : target.known.then(send);
   }
 
   #failed(conn: Conn, target: string, fault: Fault): void {

@@ -114,3 +114,15 @@ test("an application with HTTP_PROXY names its destination itself", async (t) =>
   socket.write("GET /inside HTTP/1.1\r\nhost: web\r\n\r\n");
   assert.match(await read(socket), /web \/inside/);
 });
+
+test("an ingress sends a request where l5d-dst-override says", async (t) => {
+  const { client, server, start } = await mesh(t);
+  await application(t, server, (req, rsp) => rsp.end(String(req.headers["l5d-dst-override"])));
+  await start({ LINKERD2_PROXY_INGRESS_MODE: "true" });
+  const override = { "l5d-dst-override": "web.ns.svc.cluster.local" };
+  assert.equal((await get(client, PORTS.http, "/", override)).body, "undefined");
+  const unknown = { "l5d-dst-override": "none.ns.svc.cluster.local:80" };
+  const refused = await get(client, PORTS.http, "/", unknown);
+  assert.ok(refused.status >= 500);
+  assert.equal(refused.headers["l5d-proxy-error"], undefined);
+});
