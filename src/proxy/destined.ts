@@ -26,6 +26,8 @@ export function destined(
       if (residual !== "/") headers.push("l5d-dst-residual", residual);
       routed.residual = residual;
       writeContext(headers, routed, propagator, random);
+      // A client that takes us for its proxy names the host in the target; the server knows it from Host.
+      req.absolute = false;
       return next(req);
     };
 }

@@ -30,7 +30,7 @@ export function via(maxCallDepth: number): HttpFilter {
 
 function append(headers: Headers, version: HttpVersion): string | undefined {
   const before = joined(headers, "via");
-  if (before === undefined) headers.push("Via", NAMES[version]);
+  if (before === undefined) headers.push(version === 20 ? "via" : "Via", NAMES[version]);
   else setHeader(headers, "via", `${before}, ${NAMES[version]}`);
   return before;
 }

@@ -1,0 +1,143 @@
+// HTTP/2 and gRPC through h2 routers, and both versions on one port.
+
+import assert from "node:assert/strict";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
+import { backend, run, send } from "./run.ts";
+
+type Got = {
+  headers: http2.IncomingHttpHeaders;
+  trailers: http2.IncomingHttpHeaders;
+  body: string;
+};
+
+/** A server of HTTP/2; `x-grpc` asks for that gRPC status in trailers. */
+async function backend2(
+  t: TestContext,
+): Promise<{ port: number; seen: http2.IncomingHttpHeaders[] }> {
+  const seen: http2.IncomingHttpHeaders[] = [];
+  const server = http2.createServer();
+  server.on("stream", (stream, headers) => {
+    seen.push(headers);
+    const grpc = headers["x-grpc"] as string | undefined;
+    const status = Number(/^\/status\/(\d+)/.exec(headers[":path"]!)?.[1] ?? 200);
+    if (grpc === undefined) {
+      stream.respond({ ":status": status });
+      stream.end("h2");
+      return;
+    }
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true },
+    );
+    const told = grpc === "once" ? (seen.length === 1 ? "14" : "0") : grpc;
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": told }));
+    stream.end();
+  });
+  const sessions = new Set<http2.ServerHttp2Session>();
+  server.on("session", (session) => sessions.add(session));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, seen };
+}
+
+/** One request on a connection of its own; rejects with the code of a reset. */
+function send2(port: number, path: string, headers: http2.OutgoingHttpHeaders = {}): Promise<Got> {
+  const client = http2.connect(`http://127.0.0.1:${port}`);
+  return new Promise<Got>((resolve, reject) => {
+    const stream = client.request({ ":path": path, ":authority": "web", ...headers });
+    let got: http2.IncomingHttpHeaders = {};
+    let trailers: http2.IncomingHttpHeaders = {};
+    let body = "";
+    stream.on("response", (head) => (got = head));
+    stream.on("trailers", (found) => (trailers = found));
+    stream.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    stream.on("error", (error) => reject(error));
+    stream.on("end", () => resolve({ headers: got, trailers, body }));
+    stream.end();
+  }).finally(() => client.destroy());
+}
+
+const h2 = (port: number, more = "") => `
+routers:
+- protocol: h2
+  dtab: /svc/web => /$/inet/127.1/${port}; /svc/down => /$/inet/127.1/1; /svc/pkg.Svc => /$/inet/127.1/${port}
+  ${more.trim().replaceAll("\n", "\n  ")}
+  servers: [{port: 0, ip: 127.0.0.1, maxCallDepth: 2}]
+`;
+
+test("an h2 router names requests by :authority and says so to the next hop", async (t) => {
+  const web = await backend2(t);
+  const at = await run(t, h2(web.port));
+  const { headers, body } = await send2(at.port("h2"), "/x");
+  assert.deepEqual([headers[":status"], body, headers["via"]], [200, "h2", "h2 linkerd"]);
+  assert.equal(headers["l5d-success-class"], "1.0");
+  const [sent] = web.seen;
+  assert.equal(sent!["l5d-dst-service"], "/svc/web");
+  assert.equal(sent!["via"], "h2 linkerd");
+  assert.equal((await at.metrics())["rt/h2/service/svc/web/requests"], 1);
+});
+
+test("gRPC's path names the service", async (t) => {
+  const web = await backend2(t);
+  const at = await run(t, h2(web.port, "identifier: {kind: io.l5d.header.path, segments: 1}"));
+  await send2(at.port("h2"), "/pkg.Svc/Method");
+  assert.equal(web.seen[0]!["l5d-dst-service"], "/svc/pkg.Svc");
+});
+
+test("HTTP/2 clients are told of failures as Linkerd 1 tells them", async (t) => {
+  const web = await backend2(t);
+  const at = await run(t, h2(web.port, "identifier: {kind: io.l5d.header.token, header: x-name}"));
+  await assert.rejects(send2(at.port("h2"), "/"), /REFUSED_STREAM/);
+  const lost = await send2(at.port("h2"), "/", { "x-name": "lost" });
+  assert.equal(lost.headers[":status"], 502);
+  assert.match(lost.body, /^Unable to route request!/);
+  const down = await send2(at.port("h2"), "/", { "x-name": "down" });
+  assert.equal(down.headers[":status"], 502);
+  assert.match(down.headers["l5d-err"] as string, /^Unable\+to\+establish/);
+  const looped = await send2(at.port("h2"), "/", { "x-name": "web", via: "a, b, c" });
+  assert.equal(looped.headers[":status"], 400);
+});
+
+test("gRPC statuses decide on success and retries", async (t) => {
+  const web = await backend2(t);
+  const at = await run(
+    t,
+    h2(
+      web.port,
+      `service:
+  responseClassifier: {kind: io.l5d.h2.grpc.default}
+  retries: {budget: {minRetriesPerSec: 5, percentCanRetry: 1}}`,
+    ),
+  );
+  const { trailers } = await send2(at.port("h2"), "/", { "x-grpc": "once" });
+  assert.deepEqual([trailers["grpc-status"], web.seen.length], ["0", 2]);
+  await send2(at.port("h2"), "/", { "x-grpc": "5" });
+  const metrics = await at.metrics();
+  assert.equal(metrics["rt/h2/service/svc/web/failures"], 1);
+  assert.equal(metrics["rt/h2/service/svc/web/retries/total"], 1);
+});
+
+test("both versions of HTTP come to one port", async (t) => {
+  const [one, two] = [await backend(t, "h1"), await backend2(t)];
+  const at = await run(
+    t,
+    `
+routers:
+- protocol: http
+  dtab: /svc => /$/inet/127.1/${one.port}
+  servers: [{port: 0, ip: 127.0.0.1}]
+- protocol: h2
+  dtab: /svc => /$/inet/127.1/${two.port}
+  servers: [{port: 0, ip: 127.0.0.2}]
+`,
+  );
+  assert.equal((await send2(at.port("http"), "/")).body, "h1");
+  assert.equal((await send(at.port("http"), "/")).body, "h1");
+  const over = await send(at.port("h2"), "/", { ip: "127.0.0.2" });
+  assert.deepEqual([over.status, over.body], [200, "h2"]);
+});
