@@ -80,7 +80,12 @@ const certificatesOf = ({ folder }: World): string => join(folder, "mesh");
 /** Our own proxy. */
 export function ours(world: World, mesh: Mesh, hop: Hop): Promise<Running> {
   const program = fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url));
-  return sidecars(world, mesh, hop, "ours", [process.execPath, "--max-semi-space-size=4", program, "proxy"]);
+  return sidecars(world, mesh, hop, "ours", [
+    process.execPath,
+    "--max-semi-space-size=4",
+    program,
+    "proxy",
+  ]);
 }
 
 /** The stock one. */
