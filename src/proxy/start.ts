@@ -20,6 +20,7 @@ import { measureProcess } from "./processmetrics.ts";
 import { Serving } from "./serving.ts";
 import type { Sidecar } from "./sidecar.ts";
 import { tapServer } from "./tapserver.ts";
+import { spanSink } from "./tracing.ts";
 
 export type RunningProxy = {
   readonly addrs: Addrs;
@@ -35,7 +36,7 @@ const VERSION = "0.1.0";
 
 /** Starts a sidecar. Throws `bad-input` for a wrong environment, `in-use` for a taken port. */
 export async function startProxy(env: Env): Promise<RunningProxy> {
-  const sidecar = bindSidecar(env);
+  const sidecar = await bindSidecar(env);
   const { settings, serving, scope, credentials } = sidecar;
   let isReady = false;
   const ready = credentials.next().then(() => {
@@ -87,7 +88,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   return { addrs: listeners.addrs, ready, drain: stop, stopped: stopped.promise };
 }
 
-function bindSidecar(env: Env): Sidecar {
+async function bindSidecar(env: Env): Promise<Sidecar> {
   const settings = parseSettings(env);
   log.filter = settings.log.directive;
   log.format = settings.log.format.toLowerCase() === "json" ? "json" : "plain";
@@ -103,7 +104,7 @@ function bindSidecar(env: Env): Sidecar {
     logger: log.logger("proxy"),
     discover: new Discover({ ...parts, destination, policy }),
     taps: new Taps(),
-    spans: undefined,
+    spans: await spanSink({ ...parts, env, credentials: () => credentials.value }),
     serving: new Serving(),
   };
 }
