@@ -32,6 +32,14 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
       return runLocalController(process.env);
     },
   },
+  /** Metrics, tap and the dashboard on Kubernetes. */
+  "metrics-api": {
+    refused: 1,
+    run: async () => {
+      const { runKubeViz } = await import("./viz/kubeviz.ts");
+      return runKubeViz(process.env);
+    },
+  },
   /** Ends when the proxy of this pod is ready. */
   await: {
     refused: 64,

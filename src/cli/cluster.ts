@@ -1,10 +1,6 @@
-// The cluster that a command talks to: the one of the kubeconfig, and what an installation there has stored of itself.
+// The cluster that a command talks to: the one of the kubeconfig.
 
-import { X509Certificate } from "node:crypto";
-import { parse } from "yaml";
 import { Fault } from "../base/fault.ts";
-import type { Installation } from "../control/injectproxy.ts";
-import { readValues } from "../control/values.ts";
 import { KubeApi } from "../platform/kubeapi.ts";
 import { findKubeconfig, inCluster, isInCluster, readKubeconfig } from "../platform/kubeconfig.ts";
 import type { Globals } from "./command.ts";
@@ -24,40 +20,4 @@ export function needCluster(globals: Globals, env: NodeJS.ProcessEnv): KubeApi {
     "not-found",
     "no cluster is known here: name its kubeconfig with --kubeconfig or $KUBECONFIG",
   );
-}
-
-type ConfigMap = { readonly data?: Readonly<Record<string, string>> };
-
-/** The data of a ConfigMap; undefined when it is not there. */
-export async function configMap(
-  api: KubeApi,
-  namespace: string,
-  name: string,
-): Promise<Readonly<Record<string, string>> | undefined> {
-  const path = `/api/v1/namespaces/${namespace}/configmaps/${name}`;
-  try {
-    return (await api.request<ConfigMap>(path)).data ?? {};
-  } catch (error) {
-    if (error instanceof Fault && error.code === "not-found") return undefined;
-    throw error;
-  }
-}
-
-/** What the control plane of a cluster injects with; throws a fault when there is none. */
-export async function installationOf(api: KubeApi, namespace: string): Promise<Installation> {
-  const [config, roots] = await Promise.all([
-    configMap(api, namespace, "linkerd-config"),
-    configMap(api, namespace, "linkerd-identity-trust-roots"),
-  ]);
-  const anchors = roots?.["ca-bundle.crt"];
-  if (!config || anchors === undefined) {
-    throw new Fault(
-      "not-found",
-      `there is no control plane in the namespace ${namespace}: "linkerd install" makes one`,
-    );
-  }
-  // A bundle that does not parse would only show in each new pod.
-  new X509Certificate(anchors);
-  const { values } = readValues(parse(config["values"] ?? ""));
-  return { values, namespace, trustAnchors: anchors };
 }

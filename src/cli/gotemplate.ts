@@ -111,6 +111,8 @@ const FUNCTIONS: Readonly<Record<string, ((...args: any[]) => unknown) | undefin
   default: (fallback: unknown, value: unknown) => (isTruth(value) ? value : fallback),
   eq: (a: unknown, ...others: unknown[]) => others.includes(a),
   ne: (a: unknown, b: unknown) => a !== b,
+  ge: (a: number, b: number) => a >= b,
+  int: Number,
   not: (value: unknown) => !isTruth(value),
   and: (...values: unknown[]) =>
     values.every(isTruth) ? values.at(-1) : values.find((value) => !isTruth(value)),

@@ -3,12 +3,13 @@
 
 import { Fault } from "../base/fault.ts";
 import { inject as injectObject, SKIPPED, type SkipReason } from "../control/inject.ts";
+import { fetchInstallation } from "../control/installation.ts";
 import type { Installation } from "../control/injectproxy.ts";
 import type { RawObject, Strings } from "../control/manifest.ts";
 import { isWorkload, podOf, withMetadata, withPod } from "../control/manifest.ts";
 import { uninject as uninjectObject } from "../control/uninject.ts";
 import { readValues } from "../control/values.ts";
-import { installationOf, needCluster } from "./cluster.ts";
+import { needCluster } from "./cluster.ts";
 import { command, type Globals } from "./command.ts";
 import { count, oneOf, optional, toggle, type Values } from "./flag.ts";
 import { printObjects, readObjects } from "./manifestfiles.ts";
@@ -176,7 +177,7 @@ async function manualInstallation(
   if (flags.ignoreCluster) return { ...DEFAULTS, namespace: globals.linkerdNamespace };
   const api = needCluster(globals, terminal.env);
   try {
-    return await installationOf(api, globals.linkerdNamespace);
+    return await fetchInstallation(api, globals.linkerdNamespace);
   } catch (error) {
     const { message } = Fault.from(error);
     throw new Fault(

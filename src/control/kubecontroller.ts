@@ -2,41 +2,36 @@
 // chose comes from the mounted ConfigMap `linkerd-config`, keys from mounted Secrets, everything else from the API.
 
 import { createPrivateKey } from "node:crypto";
-import { parse } from "yaml";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
-import { systemRandom } from "../base/random.ts";
 import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { listen } from "../io/listen.ts";
-import type { Credentials } from "../io/tls.ts";
 import { watchFile } from "../name/file.ts";
-import { parseCidr } from "../platform/cidr.ts";
 import { kubeResources } from "../platform/kube.ts";
-import { KubeApi } from "../platform/kubeapi.ts";
-import { findKubeconfig, inCluster, isInCluster, readKubeconfig } from "../platform/kubeconfig.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
 import type { Kind } from "../platform/kinds.ts";
-import type { AccessPolicy } from "../platform/policyshapes.ts";
 import type { Resources } from "../platform/resources.ts";
 import { admin } from "../proxy/admin.ts";
-import { parseSettings } from "../proxy/env.ts";
-import { identify } from "../proxy/identify.ts";
 import { Serving } from "../proxy/serving.ts";
 import { startController } from "./controller.ts";
 import type { Installation } from "./injectproxy.ts";
 import type { Issuer } from "./issuer.ts";
 import { parseIssuer } from "./issuer.ts";
-import { proxyEnv } from "./proxyenv.ts";
-import { readValues, trustDomainOf, type Values } from "./values.ts";
+import {
+  type Env,
+  FILES,
+  findApi,
+  ownIdentity,
+  settingsOf,
+  watchInstallation,
+} from "./kubeprocess.ts";
 import { injector, validator } from "./webhooks.ts";
 import { serveWebhook } from "./webhook.ts";
-import { DEFAULT_SETTINGS, type MeshSettings } from "./world.ts";
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 type Context = {
   readonly env: Env;
@@ -50,14 +45,6 @@ const clock = systemClock;
 const logger = log.logger("controller");
 const ANY = "0.0.0.0";
 const GRACE_MS = 3000;
-
-const FILES = {
-  values: "/var/run/linkerd/config/values",
-  anchors: "/var/run/linkerd/identity/trust-roots/ca-bundle.crt",
-  issuer: "/var/run/linkerd/identity/issuer",
-  token: "/var/run/secrets/tokens/linkerd-identity-token",
-  webhook: (name: string) => `/var/run/linkerd/tls/${name}`,
-};
 
 /** What destination and policy read; no secrets and no ConfigMaps. */
 const READ: readonly Kind[] = [
@@ -130,7 +117,7 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
       policy: { ip: ANY, port: 8090 },
       admin: { ip: ANY, port: 9996 },
     },
-    credentials: ownIdentity("linkerd-destination", first, scope, registry),
+    credentials: ownIdentity("linkerd-destination", first.namespace, first, scope, registry),
     clock,
   });
   scope.defer(() => controller.close(GRACE_MS));
@@ -189,28 +176,6 @@ async function serveAdmin(port: number, registry: Registry): Promise<() => void>
   return () => listening.close();
 }
 
-function findApi(env: Env): KubeApi {
-  if (isInCluster(env)) return new KubeApi(inCluster(env));
-  const path = findKubeconfig({}, env);
-  if (path === undefined)
-    throw new Fault(
-      "not-found",
-      "there is no API server: this is no pod, and KUBECONFIG is not set",
-    );
-  return new KubeApi(readKubeconfig(path, {}));
-}
-
-function watchInstallation(namespace: string): Watch<Installation> {
-  const files = [FILES.values, FILES.anchors].map((path) => watchFile(path, clock));
-  return combine(files).map(([config, trustAnchors]) => {
-    if (config === undefined || !trustAnchors)
-      throw new Fault("not-found", `${FILES.values} or ${FILES.anchors} is missing`);
-    const { values, mistakes } = readValues(parse(config));
-    for (const mistake of mistakes) logger.warn("a value is not as expected", { mistake });
-    return { values, namespace, trustAnchors };
-  });
-}
-
 // The issuer's files are replaced by whoever renews them; what is wrong then keeps the last good issuer.
 async function watchIssuer(anchorsPem: string, scope: Scope): Promise<Issuer> {
   const read = (name: string) => watchFile(`${FILES.issuer}/${name}`, clock);
@@ -245,49 +210,4 @@ async function watchIssuer(anchorsPem: string, scope: Scope): Promise<Issuer> {
     },
     anchorsPem,
   };
-}
-
-// Certified by the identity service, as any workload: with the variables that a sidecar of ours would get.
-function ownIdentity(
-  account: string,
-  installation: Installation,
-  scope: Scope,
-  registry: Registry,
-): Watch<Credentials> {
-  const { namespace, values } = installation;
-  const vars = proxyEnv({ spec: { containers: [] } }, installation);
-  const known = Object.fromEntries(vars.map(({ name, value }) => [name, value]));
-  const settings = parseSettings({
-    ...known,
-    LINKERD2_PROXY_IDENTITY_DIR: undefined,
-    LINKERD2_PROXY_IDENTITY_TOKEN_FILE: FILES.token,
-    LINKERD2_PROXY_IDENTITY_LOCAL_NAME: `${account}.${namespace}.serviceaccount.identity.${namespace}.${trustDomainOf(values)}`,
-  });
-  return identify({ settings, clock, random: systemRandom, registry, scope }).credentials;
-}
-
-function settingsOf({ values, namespace }: Installation): MeshSettings {
-  const cidrs = (texts: readonly string[]) =>
-    texts.map((text) => parseCidr(text.trim())).filter((cidr) => cidr !== undefined);
-  const probeNetworks = cidrs(values.policyController.probeNetworks);
-  return {
-    ...DEFAULT_SETTINGS,
-    controlNamespace: namespace,
-    clusterDomain: values.clusterDomain,
-    trustDomain: trustDomainOf(values),
-    clusterNetworks: cidrs(values.clusterNetworks.split(",")),
-    defaultInboundPolicy: values.proxy.defaultInboundPolicy as AccessPolicy,
-    opaquePorts: portsOf(values),
-    globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
-    ...(probeNetworks.length > 0 && { probeNetworks }),
-  };
-}
-
-function portsOf({ proxy }: Values): ReadonlySet<number> {
-  return new Set(
-    proxy.opaquePorts.split(",").flatMap((word) => {
-      const [low = 0, high = low] = word.split("-").map(Number);
-      return Array.from({ length: high - low + 1 }, (_, i) => low + i);
-    }),
-  );
 }

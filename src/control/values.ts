@@ -88,7 +88,7 @@ const proxyInit = group({
   ignoreOutboundPorts: words("4567,4568"),
   kubeAPIServerPorts: words("443,6443"),
   skipSubnets: ofText(""),
-  runAsRoot: ofBool(false),
+  runAsRoot: ofBool(true),
   runAsUser: ofInt(65534),
   runAsGroup: ofInt(65534),
   privileged: ofBool(false),

@@ -1,17 +1,30 @@
 // How tap reaches a proxy: Tap.Observe on its control port. On one machine that is loopback, which proxies take in
-// the clear.
+// the clear; elsewhere it is mutual TLS, by which the proxy knows who taps.
 
 import { Tap } from "../../proto/gen/tap_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
 import { openChannel } from "./channel.ts";
+import type { Conn } from "../io/conn.ts";
+import { startTls, type Credentials } from "../io/tls.ts";
 import type { Observe } from "./tap.ts";
 
+const TLS_MS = 3000;
+// All identities of a mesh end alike: "tap.linkerd-viz.serviceaccount.identity.linkerd.cluster.local".
+const OWN_ACCOUNT = /^[^.]+\.[^.]+(\.serviceaccount\.)/;
+
 /** Opens a connection for each stream: taps are few, and end with whoever asked for them. */
-export function observeOver(clock: Clock): Observe {
+export function observeOver(clock: Clock, credentials?: () => Credentials | undefined): Observe {
   return (pod, request, event, ended) => {
-    const channel = openChannel({ ip: pod.ip, port: pod.controlPort }, clock);
+    const mine = credentials?.();
+    const id = mine && pod.serviceAccount + mine.name.replace(OWN_ACCOUNT, `.${pod.namespace}$1`);
+    const secure =
+      mine && id !== undefined
+        ? (conn: Conn): Promise<Conn> =>
+            startTls(conn, mine, { id, serverName: id }, { clock, timeoutMs: TLS_MS })
+        : undefined;
+    const channel = openChannel({ ip: pod.ip, port: pod.controlPort }, clock, secure);
     const authority = `${pod.ip}:${pod.controlPort}`;
     const stream = grpcClient(Tap, channel.service, authority, { clock }).observe(request);
     let isOver = false;

@@ -23,7 +23,7 @@ import type { Metrics } from "./metrics.ts";
 import { observeOver } from "./observe.ts";
 import { scrape } from "./scrape.ts";
 import { Store } from "./store.ts";
-import type { TapSink } from "./tap.ts";
+import type { Observe, TapSink } from "./tap.ts";
 import { tap } from "./tap.ts";
 import { tapApi } from "./tapapi.ts";
 import { web } from "./web.ts";
@@ -38,6 +38,8 @@ export type VizOptions = {
   readonly dashboard?: SocketAddr;
   readonly clock: Clock;
   readonly version: string;
+  /** How tap reaches proxies; default in the clear, as on one machine. */
+  readonly observe?: Observe;
   /** Time between scrapes, and between pictures of the dashboard; default 1 s. */
   readonly intervalMs?: number;
 };
@@ -62,7 +64,7 @@ export async function startViz(options: VizOptions): Promise<Viz> {
   const world = watchWorld(resources);
   const metrics = new Store(intervalMs);
   scope.defer(scrape(world, metrics, clock, intervalMs));
-  const observe = observeOver(clock);
+  const observe = options.observe ?? observeOver(clock);
   const tapOf = (request: TapByResourceRequest, sink: TapSink): Close =>
     tap(world, observe, clock, request, sink);
   const api = vizApi(world, metrics, clock);

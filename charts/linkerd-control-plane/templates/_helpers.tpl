@@ -49,7 +49,7 @@ securityContext:
   readOnlyRootFilesystem: true
   runAsNonRoot: true
   runAsUser: {{ .Values.controllerUID }}
-  {{- if ne .Values.controllerGID -1 }}
+  {{- if ge (int .Values.controllerGID) 0 }}
   runAsGroup: {{ .Values.controllerGID }}
   {{- end }}
   seccompProfile:

@@ -1,0 +1,43 @@
+// What an installation has stored of itself in a cluster, asked of the API server.
+
+import { X509Certificate } from "node:crypto";
+import { parse } from "yaml";
+import { Fault } from "../base/fault.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
+import type { Installation } from "./injectproxy.ts";
+import { readValues } from "./values.ts";
+
+type ConfigMap = { readonly data?: Readonly<Record<string, string>> };
+
+/** What the control plane in `namespace` injects with; throws `not-found` when there is none. */
+export async function fetchInstallation(api: KubeApi, namespace: string): Promise<Installation> {
+  const [config, roots] = await Promise.all([
+    configMap(api, namespace, "linkerd-config"),
+    configMap(api, namespace, "linkerd-identity-trust-roots"),
+  ]);
+  const anchors = roots?.["ca-bundle.crt"];
+  if (!config || anchors === undefined) {
+    throw new Fault(
+      "not-found",
+      `there is no control plane in the namespace ${namespace}: "linkerd install" makes one`,
+    );
+  }
+  // A bundle that does not parse would only show in each new pod.
+  new X509Certificate(anchors);
+  const { values } = readValues(parse(config["values"] ?? ""));
+  return { values, namespace, trustAnchors: anchors };
+}
+
+async function configMap(
+  api: KubeApi,
+  namespace: string,
+  name: string,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/configmaps/${name}`;
+  try {
+    return (await api.request<ConfigMap>(path)).data ?? {};
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not-found") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+// What every program of the control plane on Kubernetes starts with: the API server, what the installation chose, and
+// an identity of its own, all from files that a pod has.
+
+import { parse } from "yaml";
+import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { log } from "../base/log.ts";
+import type { Registry } from "../base/metrics.ts";
+import { systemRandom } from "../base/random.ts";
+import type { Scope } from "../base/scope.ts";
+import type { Watch } from "../base/watch.ts";
+import { combine } from "../base/watch.ts";
+import type { Credentials } from "../io/tls.ts";
+import { watchFile } from "../name/file.ts";
+import { parseCidr } from "../platform/cidr.ts";
+import { KubeApi } from "../platform/kubeapi.ts";
+import { findKubeconfig, inCluster, isInCluster, readKubeconfig } from "../platform/kubeconfig.ts";
+import type { AccessPolicy } from "../platform/policyshapes.ts";
+import { identityOf } from "../platform/sidecar.ts";
+import { parseSettings } from "../proxy/env.ts";
+import { identify } from "../proxy/identify.ts";
+import type { Installation } from "./injectproxy.ts";
+import { proxyEnv } from "./proxyenv.ts";
+import { readValues, trustDomainOf, type Values } from "./values.ts";
+import { DEFAULT_SETTINGS, type MeshSettings } from "./world.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+const clock = systemClock;
+
+/** Where charts mount what a program reads. */
+export const FILES = {
+  values: "/var/run/linkerd/config/values",
+  anchors: "/var/run/linkerd/identity/trust-roots/ca-bundle.crt",
+  issuer: "/var/run/linkerd/identity/issuer",
+  token: "/var/run/secrets/tokens/linkerd-identity-token",
+  webhook: (name: string) => `/var/run/linkerd/tls/${name}`,
+};
+
+/** The API server of the pod that this is, or of KUBECONFIG. */
+export function findApi(env: Env): KubeApi {
+  if (isInCluster(env)) return new KubeApi(inCluster(env));
+  const path = findKubeconfig({}, env);
+  if (path === undefined)
+    throw new Fault(
+      "not-found",
+      "there is no API server: this is no pod, and KUBECONFIG is not set",
+    );
+  return new KubeApi(readKubeconfig(path, {}));
+}
+
+/** What the installation chose, from its mounted ConfigMaps. */
+export function watchInstallation(namespace: string): Watch<Installation> {
+  const files = [FILES.values, FILES.anchors].map((path) => watchFile(path, clock));
+  return combine(files).map(([config, trustAnchors]) => {
+    if (config === undefined || !trustAnchors)
+      throw new Fault("not-found", `${FILES.values} or ${FILES.anchors} is missing`);
+    const { values, mistakes } = readValues(parse(config));
+    for (const mistake of mistakes)
+      log.logger("controller").warn("a value is not as expected", { mistake });
+    return { values, namespace, trustAnchors };
+  });
+}
+
+/** Credentials of a service account of `accountNamespace`, certified by the identity service, as any workload: with the variables that a sidecar of ours would get. */
+export function ownIdentity(
+  account: string,
+  accountNamespace: string,
+  installation: Installation,
+  scope: Scope,
+  registry: Registry,
+): Watch<Credentials> {
+  const { values } = installation;
+  const vars = proxyEnv({ spec: { containers: [] } }, installation);
+  const known = Object.fromEntries(vars.map(({ name, value }) => [name, value]));
+  const settings = parseSettings({
+    ...known,
+    LINKERD2_PROXY_IDENTITY_DIR: undefined,
+    LINKERD2_PROXY_IDENTITY_TOKEN_FILE: FILES.token,
+    LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf(
+      account,
+      accountNamespace,
+      trustDomainOf(values),
+    ),
+  });
+  return identify({ settings, clock, random: systemRandom, registry, scope }).credentials;
+}
+
+/** How the control plane answers. */
+export function settingsOf({ values, namespace }: Installation): MeshSettings {
+  const cidrs = (texts: readonly string[]) =>
+    texts.map((text) => parseCidr(text.trim())).filter((cidr) => cidr !== undefined);
+  const probeNetworks = cidrs(values.policyController.probeNetworks);
+  return {
+    ...DEFAULT_SETTINGS,
+    controlNamespace: namespace,
+    clusterDomain: values.clusterDomain,
+    trustDomain: trustDomainOf(values),
+    clusterNetworks: cidrs(values.clusterNetworks.split(",")),
+    defaultInboundPolicy: values.proxy.defaultInboundPolicy as AccessPolicy,
+    opaquePorts: portsOf(values),
+    globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
+    ...(probeNetworks.length > 0 && { probeNetworks }),
+  };
+}
+
+function portsOf({ proxy }: Values): ReadonlySet<number> {
+  return new Set(
+    proxy.opaquePorts.split(",").flatMap((word) => {
+      const [low = 0, high = low] = word.split("-").map(Number);
+      return Array.from({ length: high - low + 1 }, (_, i) => low + i);
+    }),
+  );
+}
