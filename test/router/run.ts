@@ -11,7 +11,7 @@ import type { TestContext } from "node:test";
 import { log } from "../../src/base/log.ts";
 import { Linkerd } from "../../src/proxy/linkerd.ts";
 
-log.filter = "error";
+log.filter = "off";
 
 /** What a backend was sent. */
 export type Seen = {
