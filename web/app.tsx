@@ -4,7 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 import { Mark, Moon, Sun } from "./icons.tsx";
 import { useLive } from "./live.ts";
 import { Overview } from "./overview.tsx";
-import { go, namespaceAddress, usePlace } from "./place.ts";
+import { go, usePlace } from "./place.ts";
+import { TapPage } from "./tap.tsx";
 import { flip, isDark, restore } from "./theme.ts";
 import { WorkloadPage } from "./workload.tsx";
 
@@ -13,7 +14,9 @@ export function App() {
   const { live, connected } = useLive();
   const [dark, setDark] = useState(restore);
   useEffect(() => {
-    document.title = [place.name, place.namespace, "Linkerd"].filter(Boolean).join(" · ");
+    document.title = [place.page === "tap" && "Tap", place.name, place.namespace, "Linkerd"]
+      .filter(Boolean)
+      .join(" · ");
   }, [place]);
   const namespaces = [...new Set(live?.workloads.map((w) => w.namespace))].sort();
   return (
@@ -26,11 +29,24 @@ export function App() {
           <Mark />
           <span>Linkerd</span>
         </a>
+        <nav aria-label="Pages">
+          <a href="/namespaces" aria-current={place.page === "tap" ? undefined : "page"}>
+            Mesh
+          </a>
+          <a href="/tap" aria-current={place.page === "tap" ? "page" : undefined}>
+            Tap
+          </a>
+        </nav>
         <label class="chooser">
           <span class="unseen">Namespace</span>
           <select
             value={place.namespace}
-            onChange={({ currentTarget }) => go(namespaceAddress(currentTarget.value))}
+            onChange={({ currentTarget }) =>
+              go(
+                (place.page === "tap" ? "/tap" : "/namespaces") +
+                  (currentTarget.value && `/${encodeURIComponent(currentTarget.value)}`),
+              )
+            }
           >
             <option value="">All namespaces</option>
             {namespaces.map((ns) => (
@@ -64,6 +80,8 @@ export function App() {
           <p class="empty">
             {connected ? "Waiting for the first figures…" : "Looking for the mesh…"}
           </p>
+        ) : place.page === "tap" ? (
+          <TapPage live={live} namespace={place.namespace} />
         ) : place.name ? (
           <WorkloadPage live={live} place={place} />
         ) : (

@@ -3,16 +3,29 @@
 //   /namespaces            every workload
 //   /namespaces/NS         those of one namespace
 //   /namespaces/NS/deployments/NAME
+//   /tap                   calls as they happen
 
 import { useEffect, useState } from "preact/hooks";
 import type { Id } from "./api.ts";
 import { partsOf } from "./api.ts";
 
-export type Place = { readonly namespace: string; readonly kind: string; readonly name: string };
+export type Place = {
+  readonly page: "namespaces" | "tap";
+  readonly namespace: string;
+  readonly kind: string;
+  readonly name: string;
+};
 
 export function read(pathname: string): Place {
-  const [, , namespace = "", plural = "", name = ""] = pathname.split("/").map(decodeURIComponent);
-  return { namespace, kind: plural.replace(/s$/, ""), name };
+  const [, page, namespace = "", plural = "", name = ""] = pathname
+    .split("/")
+    .map(decodeURIComponent);
+  return {
+    page: page === "tap" ? page : "namespaces",
+    namespace,
+    kind: plural.replace(/s$/, ""),
+    name,
+  };
 }
 
 export function addressOf(id: Id): string {

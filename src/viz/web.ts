@@ -2,7 +2,7 @@
 // A table of paths; each answers from the same functions as the gRPC API.
 
 import { create, fromJson, toJson } from "@bufbuild/protobuf";
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import {
   AuthzRequestSchema,
   AuthzResponseSchema,
@@ -19,6 +19,7 @@ import {
   TopRoutesRequestSchema,
   TopRoutesResponseSchema,
 } from "../../proto/gen/viz/viz_pb.js";
+import type { TapByResourceRequest_MatchSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -167,6 +168,7 @@ function liveCalls(query: Query, { tap, clock }: WebOptions): HttpRsp {
   const request = create(TapByResourceRequestSchema, {
     target: { resource: { namespace, type: kind, name } },
     maxRps: Number(query.get("maxRps") ?? 0),
+    match: { match: { case: "all", value: { matches: filtersOf(query) } } },
   });
   return eventStream(({ send }) => {
     const calls = new Calls();
@@ -184,6 +186,24 @@ function liveCalls(query: Query, { tap, clock }: WebOptions): HttpRsp {
       return () => {};
     }
   });
+}
+
+type MatchInit = MessageInitShape<typeof TapByResourceRequest_MatchSchema>;
+
+function filtersOf(query: Query): MatchInit[] {
+  const matches: MatchInit[] = [];
+  for (const part of ["scheme", "method", "authority", "path"] as const) {
+    const value = query.get(part);
+    if (value) matches.push({ match: { case: "http", value: { match: { case: part, value } } } });
+  }
+  const to = query.get("to");
+  if (to) {
+    const { kind, name } = parseResource(to);
+    const namespace = query.get("to_namespace") ?? query.get("namespace") ?? "";
+    const resource = { namespace: kind === "namespace" ? "" : namespace, type: kind, name };
+    matches.push({ match: { case: "destinations", value: { resource } } });
+  }
+  return matches;
 }
 
 async function routeRows(of: Named, { world, metrics }: WebOptions) {

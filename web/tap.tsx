@@ -1,0 +1,155 @@
+// Tap: choose whose calls to see, with the filters of the command line, one by one or added up.
+
+import { useState } from "preact/hooks";
+import type { Live, TapCall } from "./api.ts";
+import { useCalls } from "./calls.ts";
+import { millis, shortKind } from "./format.ts";
+import { Lock, Unlocked } from "./icons.tsx";
+import { CallGroups } from "./livecalls.tsx";
+
+const FIELDS = [
+  ["to", "To", "deploy/voting"],
+  ["method", "Method", "POST"],
+  ["path", "Path begins with", "/api"],
+  ["authority", "Authority", "web-svc.emojivoto:80"],
+] as const;
+
+type Query = Readonly<Record<string, string>>;
+
+export function TapPage({ live, namespace }: { readonly live: Live; readonly namespace: string }) {
+  const workloads = live.workloads.filter((w) => namespace === "" || w.namespace === namespace);
+  const spaces = [...new Set(workloads.map((w) => w.namespace))].sort();
+  const choices = [
+    ...spaces.map((ns) => `${ns} ns/${ns}`),
+    ...workloads.map((w) => `${w.namespace} ${shortKind(w.kind)}/${w.name}`),
+  ];
+  const [target, setTarget] = useState("");
+  const [filters, setFilters] = useState<Query>({});
+  const [query, setQuery] = useState<Query | undefined>(undefined);
+  const [isTop, setTop] = useState(false);
+  const calls = useCalls(query);
+  const [ns = "", resource = ""] = (choices.includes(target) ? target : (choices[0] ?? "")).split(
+    " ",
+  );
+  const wanted: Query = {
+    namespace: ns,
+    resource,
+    ...Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== "")),
+  };
+  return (
+    <>
+      <h1>Tap</h1>
+      <section>
+        <form
+          class="filters"
+          onSubmit={(event) => {
+            event.preventDefault();
+            setQuery(query ? undefined : wanted);
+          }}
+        >
+          <label>
+            <span>Whose calls</span>
+            <select
+              value={`${ns} ${resource}`}
+              disabled={!!query}
+              onChange={({ currentTarget }) => setTarget(currentTarget.value)}
+            >
+              {choices.map((choice) => (
+                <option key={choice} value={choice}>
+                  {choice.replace(" ", " · ")}
+                </option>
+              ))}
+            </select>
+          </label>
+          {FIELDS.map(([name, title, example]) => (
+            <label key={name}>
+              <span>{title}</span>
+              <input
+                value={filters[name] ?? ""}
+                placeholder={example}
+                disabled={!!query}
+                onInput={({ currentTarget }) =>
+                  setFilters({ ...filters, [name]: currentTarget.value })
+                }
+              />
+            </label>
+          ))}
+          <button type="submit" class="switch" aria-pressed={!!query}>
+            {query ? "Stop" : "Start"}
+          </button>
+        </form>
+        <p class="command">
+          <code>{commandOf(wanted, isTop)}</code>
+        </p>
+      </section>
+      <section aria-label="Calls">
+        <div class="tabs" role="group" aria-label="How to show calls">
+          <button type="button" aria-pressed={!isTop} onClick={() => setTop(false)}>
+            One by one
+          </button>
+          <button type="button" aria-pressed={isTop} onClick={() => setTop(true)}>
+            Added up
+          </button>
+        </div>
+        {calls.complaint && <p class="complaint">{calls.complaint}</p>}
+        {calls.latest.length === 0 ? (
+          <p class="empty">{query ? "Waiting for calls…" : "Nothing is tapped."}</p>
+        ) : isTop ? (
+          <CallGroups groups={calls.groups} both={true} />
+        ) : (
+          <Latest calls={calls.latest} />
+        )}
+      </section>
+    </>
+  );
+}
+
+function commandOf({ namespace = "", resource = "", ...filters }: Query, isTop: boolean): string {
+  const scope = resource.startsWith("ns/") ? "" : ` -n ${namespace}`;
+  const flags = Object.entries(filters).map(([name, value]) => ` --${name} ${value}`);
+  return `linkerd viz ${isTop ? "top" : "tap"} ${resource}${scope}${flags.join("")}`;
+}
+
+function Latest({ calls }: { readonly calls: readonly TapCall[] }) {
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            {["Time", "Direction", "From", "To", "TLS", "Method", "Path"].map((title) => (
+              <th key={title} class="left plain">
+                {title}
+              </th>
+            ))}
+            {["Latency", "HTTP", "gRPC"].map((title) => (
+              <th key={title} class="plain">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {calls.map((call, i) => (
+            <tr key={`${call.at} ${i}`}>
+              <td class="left muted">
+                {new Date(call.at).toLocaleTimeString([], { hour12: false })}
+              </td>
+              <td class="left">{call.direction === "inbound" ? "← in" : "→ out"}</td>
+              <td class="left">{call.source}</td>
+              <td class="left">{call.destination}</td>
+              <td class={`left secured ${call.tls ? "mutual" : "none"}`}>
+                {call.tls ? <Lock /> : <Unlocked />}
+                <span class="unseen">{call.tls ? "mutual TLS" : "not encrypted"}</span>
+              </td>
+              <td class="left">{call.method}</td>
+              <td class="left path">{call.path}</td>
+              <td>{millis(call.latencyMs)}</td>
+              <td class={call.status >= 500 ? "bad" : ""}>{call.status || "reset"}</td>
+              <td class={call.grpcStatus ? "bad" : ""}>{call.grpcStatus ?? "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
