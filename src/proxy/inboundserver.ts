@@ -14,6 +14,7 @@ import type { HttpService } from "../stack/types.ts";
 import { ERROR_LABELS } from "../stack/rescue.ts";
 import { TRANSPORT_ALPN } from "../wire/transportheader.ts";
 import { bindApplication } from "./application.ts";
+import type { Gateway } from "./gateway.ts";
 import { bindInbound } from "./inbound.ts";
 import { InboundMetrics, serverLabels } from "./inboundmetrics.ts";
 import { Memory } from "./memory.ts";
@@ -29,13 +30,14 @@ const NO_BYTES = Buffer.alloc(0);
 
 export class InboundServer {
   readonly #sidecar: Sidecar;
+  readonly #gateway: Gateway;
   readonly #metrics: InboundMetrics;
   readonly #ports: Cache<string, Port>;
   readonly #habits = new Memory<Habit>(4096);
   readonly #ownPorts: Cache<string, Port>;
 
   /** `pages` are the proxy's own, which connections of `acceptOwn` are for. */
-  constructor(sidecar: Sidecar, pages: HttpService) {
+  constructor(sidecar: Sidecar, pages: HttpService, gateway: Gateway) {
     const { clock, scope, settings, registry } = sidecar;
     const metrics = new InboundMetrics(registry);
     const bind = bindInbound(sidecar, metrics, accessLogOf(sidecar));
@@ -46,6 +48,7 @@ export class InboundServer {
         idleMs: settings.inbound.discoveryIdleMs,
       });
     this.#sidecar = sidecar;
+    this.#gateway = gateway;
     this.#metrics = metrics;
     this.#ports = ports((addr) => bindApplication(sidecar, metrics, addr));
     const own = { http: pages, bytes: undefined, busy: false, close: () => {} };
@@ -112,7 +115,11 @@ export class InboundServer {
         client_id: secure.peer.tls.identity,
       })
       .inc();
-    if (header.name !== "") throw new Fault("gateway-domain", "this proxy is no gateway");
+    if (header.name !== "") {
+      const door = this.#ports.at(printAddr(conn.peer.local));
+      door.admit(secure.peer);
+      return door.use(() => this.#gateway(secure, header, rest));
+    }
     const original = { ip: settings.own.inboundIp ?? conn.peer.original.ip, port: header.port };
     if (original.port === settings.inbound.listen.port) {
       throw new Fault("gateway-loop", "a connection through this proxy to itself");

@@ -59,7 +59,15 @@ export class OutboundServer {
   }
 
   /** Serves requests by their authority, for HTTP_PROXY. */
-  readonly byAuthority: HttpService = (req) => this.#sendTo(req.authority, req);
+  readonly byAuthority: HttpService = (req) => this.sendTo(req.authority, req);
+
+  /** Sends a request to `authority`, whatever its own is; without a port that is 80. */
+  sendTo(authority: string, req: HttpReq): Promise<HttpRsp> {
+    const name = /:\d+$/.test(authority) ? authority : `${authority}:${DEFAULT_PORT}`;
+    const target = this.#targets.at(name.toLowerCase());
+    const send = (): Promise<HttpRsp> => (req.version === 20 ? http2 : http1)(target)(req);
+    return target.settled ? send() : target.known.then(send);
+  }
 
   /** What the admin page shows. */
   report(): unknown {
@@ -138,15 +146,8 @@ export class OutboundServer {
       const name = header(req.headers, OVERRIDE);
       if (name === undefined) return service(req);
       removeHeader(req.headers, OVERRIDE);
-      return this.#sendTo(name, req);
+      return this.sendTo(name, req);
     };
-  }
-
-  #sendTo(authority: string, req: HttpReq): Promise<HttpRsp> {
-    const name = /:\d+$/.test(authority) ? authority : `${authority}:${DEFAULT_PORT}`;
-    const target = this.#targets.at(name.toLowerCase());
-    const send = (): Promise<HttpRsp> => (req.version === 20 ? http2 : http1)(target)(req);
-    return target.settled ? send() : target.known.then(send);
   }
 
   #failed(conn: Conn, target: string, fault: Fault): void {

@@ -85,30 +85,34 @@ export class Port implements Closable {
 
   /** Forwards a byte stream, if its client may; rejects with `forbidden` if not. */
   readonly bytes = async (conn: Conn): Promise<void> => {
-    const { metrics, sidecar } = this.#parts;
-    const { peer } = conn;
     this.count(conn);
-    const labels = { ...serverLabels(this.addr, this.policy), ...clientLabels(peer) };
-    const authz = this.#admit(peer);
-    if (authz === undefined) {
-      metrics.tcpDenied.with(labels).inc();
-      throw new Fault(
-        "forbidden",
-        `unauthorized connection from ${peer.remote.ip} on server ${this.policy.meta.name}`,
-      );
-    }
-    metrics.tcpAllowed.with({ ...labels, ...metaLabels("authz", authz.meta) }).inc();
-    this.#streams.set(conn, authz);
+    this.#streams.set(conn, this.admit(conn.peer));
     try {
       const refuse = (_: Conn, fault: Fault): Promise<never> => Promise.reject(fault);
       const { bytes } = this.#app;
-      if (bytes === undefined)
+      if (bytes === undefined) {
         throw new Fault("protocol", "only HTTP is spoken here", { side: "client" });
-      await bytes.send(conn, sidecar.clock.now(), refuse);
+      }
+      await bytes.send(conn, this.#parts.sidecar.clock.now(), refuse);
     } finally {
       this.#streams.delete(conn);
     }
   };
+
+  /** What admits connections of a client; throws `forbidden` when nothing does. Counts both. */
+  admit(peer: Peer): Authz {
+    const { metrics } = this.#parts;
+    const labels = { ...serverLabels(this.addr, this.policy), ...clientLabels(peer) };
+    const authz = this.#authorizes(peer);
+    if (authz === undefined) {
+      metrics.tcpDenied.with(labels).inc();
+      const { name } = this.policy.meta;
+      const message = `unauthorized connection from ${peer.remote.ip} on server ${name}`;
+      throw new Fault("forbidden", message);
+    }
+    metrics.tcpAllowed.with({ ...labels, ...metaLabels("authz", authz.meta) }).inc();
+    return authz;
+  }
 
   /** Calls `service` while counting as used. */
   async use(service: () => Promise<void>): Promise<void> {
@@ -126,7 +130,7 @@ export class Port implements Closable {
     this.#accepted.forget();
   }
 
-  #admit(peer: Peer): Authz | undefined {
+  #authorizes(peer: Peer): Authz | undefined {
     return this.loopback && isLoopback(peer.remote.ip) ? this.loopback : this.#find(peer);
   }
 
@@ -138,7 +142,7 @@ export class Port implements Closable {
     this.#accepted = new ConnsByClient(sidecar.registry, metrics, serverLabels(this.addr, policy));
     this.http = bind(this, this.#app.http);
     for (const conn of this.#streams.keys()) {
-      if (this.#admit(conn.peer) !== undefined) continue;
+      if (this.#authorizes(conn.peer) !== undefined) continue;
       const labels = { ...serverLabels(this.addr, policy), ...clientLabels(conn.peer) };
       metrics.tcpTerminated.with(labels).inc();
       sidecar.logger.info("Connection terminated by a change of policy", labels);

@@ -11,6 +11,7 @@ import { Taps } from "../stack/tap.ts";
 import { admin } from "./admin.ts";
 import { Discover } from "./discover.ts";
 import { parseSettings, type Env } from "./env.ts";
+import { gateway } from "./gateway.ts";
 import { serveProxy } from "./httpproxy.ts";
 import { identify } from "./identify.ts";
 import { InboundServer } from "./inboundserver.ts";
@@ -67,7 +68,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
       knowledge: sidecar.discover.report(),
     }),
   });
-  const inbound = new InboundServer(sidecar, pages);
+  const inbound = new InboundServer(sidecar, pages, gateway(sidecar, outbound));
   const { tapName } = settings.control;
   const servers = {
     inbound: inbound.accept,

@@ -25,11 +25,9 @@ export function dialAddress(sidecar: Sidecar, address: Address, session: Session
   if (tls === undefined) return () => dial(at, options);
   const hasHeader = address.transportPort !== undefined || authority !== undefined;
   const tlsOptions = { clock, timeoutMs, ...(hasHeader ? { alpn: [TRANSPORT_ALPN] } : {}) };
-  const header = encodeTransportHeader({
-    port: address.port,
-    name: authority ?? "",
-    protocol: session,
-  });
+  // A gateway is told a name and the port of that name, another sidecar only its own port.
+  const [name = "", port = String(address.port)] = authority?.split(":") ?? [];
+  const header = encodeTransportHeader({ port: Number(port), name, protocol: session });
   return async () => {
     const credentials = sidecar.credentials.value;
     if (credentials === undefined) {

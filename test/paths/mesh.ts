@@ -43,7 +43,8 @@ let meshes = 0;
 /** A control plane for the service `web` (80 to 8080, 3306 to 3306) with one pod. */
 export async function mesh(t: TestContext, annotations = ""): Promise<TestMesh> {
   const folder = mkdtempSync(join(tmpdir(), "paths-"));
-  const net = `127.${78 + (process.pid % 100)}.${meshes++ % 250}`;
+  const { pid } = process;
+  const net = `127.${100 + (pid % 100)}.${(Math.floor(pid / 100) % 16) * 16 + (meshes++ % 16)}`;
   const [control, server, client, second] = [`${net}.1`, `${net}.2`, `${net}.3`, `${net}.4`];
   const pods = [podYaml("web-1", server), podYaml("client", client, { labels: "app: client" })];
   const yaml = [serviceYaml(annotations), ...pods].join("\n---\n");

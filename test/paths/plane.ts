@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { startController } from "../../src/control/controller.ts";
+import { certify } from "../../src/control/identity.ts";
 import { openIssuer } from "../../src/control/issuer.ts";
 import { DEFAULT_SETTINGS } from "../../src/control/world.ts";
 import type { Kind } from "../../src/platform/kinds.ts";
@@ -22,6 +23,8 @@ export type ControlPlane = {
   remove(kind: Kind, key: string): void;
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** A certificate for the workloads of this mesh. */
+  certify(name: string, csr: Buffer): Promise<{ chain: Uint8Array[]; rootsPem: string }>;
   /** What the sidecar of a pod has to know of it. */
   env(pod: string): Record<string, string>;
 };
@@ -71,6 +74,15 @@ export async function controlPlane(
     remove(kind, key) {
       store.remove(kind, key);
       slices();
+    },
+    async certify(name, csr) {
+      const signed = await certify(name, tokens.issue(ACCOUNT), csr, {
+        issuer,
+        trustDomain: settings.trustDomain,
+        review: async (text, audience) => tokens.review(text, audience),
+        clock,
+      });
+      return { chain: [signed.leaf, ...signed.intermediates], rootsPem: issuer.anchorsPem };
     },
     stop: () => controller.close(0),
     start: async () => {

@@ -1,0 +1,66 @@
+// A gateway: another cluster's proxy names a service in its transport header, and the request goes on from here.
+
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { systemClock as clock } from "../../src/base/clock.ts";
+import { newKeyAndCsr, printPem } from "../../src/proxy/csr.ts";
+import { dial } from "../../src/io/dial.ts";
+import { startTls } from "../../src/io/tls.ts";
+import { encodeTransportHeader, TRANSPORT_ALPN } from "../../src/wire/transportheader.ts";
+import { application, mesh, type TestMesh } from "./mesh.ts";
+
+const NAME = "web.ns.serviceaccount.identity.linkerd.cluster.local";
+const FQDN = "web.ns.svc.cluster.local";
+
+async function ask(
+  t: TestContext,
+  { plane, second }: TestMesh,
+  name: string,
+  request: string,
+): Promise<string> {
+  const { keyPem, csr } = newKeyAndCsr(NAME);
+  const { chain, rootsPem } = await plane.certify(NAME, csr);
+  const credentials = { name: NAME, certPem: printPem(chain), keyPem, rootsPem };
+  const options = { clock, timeoutMs: 2000 };
+  const conn = await startTls(
+    await dial({ ip: second, port: 4143 }, options),
+    credentials,
+    { id: NAME, serverName: NAME },
+    { ...options, alpn: [TRANSPORT_ALPN] },
+  );
+  t.after(() => conn.destroy());
+  return new Promise((resolve) => {
+    let text = "";
+    conn.start({
+      read: (chunk) => {
+        text += chunk.toString("latin1");
+        if (/\r\n\r\n/.test(text)) resolve(text);
+      },
+      end: () => resolve(text),
+      closed: () => resolve(text),
+      drained: () => {},
+    });
+    conn.write(encodeTransportHeader({ port: 80, name, protocol: "http/1" }));
+    conn.write(request);
+  });
+}
+
+test("a named service is reached through the gateway, once around", async (t) => {
+  const world = await mesh(t);
+  const { server, second, env, run, start } = world;
+  await application(t, server, (req, rsp) =>
+    rsp.setHeader("x-seen", String(req.headers["forwarded"])).end(),
+  );
+  await start();
+  await run({
+    ...env("client", second),
+    LINKERD2_PROXY_INBOUND_GATEWAY_SUFFIXES: "svc.cluster.local.",
+  });
+  const request = `GET / HTTP/1.1\r\nhost: ${FQDN}\r\n`;
+  const reply = await ask(t, world, FQDN, `${request}\r\n`);
+  assert.match(reply, /^HTTP\/1\.1 200 /);
+  assert.match(reply, new RegExp(`x-seen: by=${NAME};for=${NAME};host=${FQDN};proto=https`));
+  const loop = await ask(t, world, FQDN, `${request}forwarded: by=${NAME};for=x\r\n\r\n`);
+  assert.match(loop, /^HTTP\/1\.1 508 /);
+  assert.equal(await ask(t, world, "web.example", `${request}\r\n`), "");
+});
