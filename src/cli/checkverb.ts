@@ -39,10 +39,19 @@ export const check = command({
     ["The control plane", "check"],
     ["The proxies of a namespace", "check --proxy -n emojivoto"],
     ["Only what is wrong", "check -o short"],
+    ["A file of Linkerd 1", "check linkerd.yaml"],
   ],
+  usage: "[flags] [FILE]",
+  args: [0, 1],
+  offers: "file",
   flags: CONTROL,
   run: async (call) => {
     const { flags } = call;
+    const [file] = call.args;
+    if (file !== undefined) {
+      const { checkFile } = await import("./routerfile.ts");
+      return checkFile(file, flags.output, call.terminal);
+    }
     if (flags.pre && (flags.proxy || flags.crds)) {
       throw new Fault("bad-input", "--pre excludes --proxy and --crds");
     }

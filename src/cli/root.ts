@@ -15,6 +15,7 @@ import { inject, uninject } from "./inject.ts";
 import { install, prune, uninstall, upgrade } from "./install.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
+import { explain, router } from "./router.ts";
 import { routes } from "./routes.ts";
 import { stat } from "./stat.ts";
 import { tap } from "./tap.ts";
@@ -43,11 +44,13 @@ export const root = command({
     completion,
     demo,
     diagnostics,
+    explain,
     identity,
     inject,
     install,
     local,
     prune,
+    router,
     uninject,
     uninstall,
     upgrade,

@@ -43,7 +43,8 @@ export async function readFile(text: string, file: string, linker: Linker): Prom
   const named = (raw as Raw | undefined)?.plugins;
   const modules = Array.isArray(named) ? named.filter((one) => typeof one === "string") : [];
   const plugins = await loadPlugins(modules, process.cwd(), { clock, random, logger });
-  return { ...readRouterConfig(text, file, { kinds: pluginKinds(plugins) }), plugins };
+  const options = { kinds: pluginKinds(plugins), warnsOfInert: true };
+  return { ...readRouterConfig(text, file, options), plugins };
 }
 
 /** Makes `text` ready to serve. Rejects with all its mistakes, having changed nothing. */

@@ -33,7 +33,8 @@ export class LogFile {
   readonly #options: LogFileOptions;
   readonly #maxBytes: number;
   readonly #periodMs: number;
-  #stream: WriteStream;
+  // Opened with the first line.
+  #stream: WriteStream | undefined;
   #lines = "";
   #bytes = 0;
   #period: number;
@@ -46,7 +47,6 @@ export class LogFile {
     this.#maxBytes = bytesOf(policy);
     this.#periodMs = policy === "hourly" ? HOUR_MS : policy === "daily" ? DAY_MS : weeks(policy);
     this.#period = Math.floor(clock.wall() / this.#periodMs);
-    this.#stream = this.#open(append);
     if (this.#maxBytes < Infinity && append) {
       void stat(options.path).then(
         ({ size }) => (this.#bytes += size),
@@ -64,7 +64,7 @@ export class LogFile {
   close(): void {
     this.#timer?.cancel();
     this.#flush();
-    this.#stream.end();
+    this.#stream?.end();
   }
 
   #flush(): void {
@@ -79,6 +79,7 @@ export class LogFile {
     const period = Math.floor(this.#options.clock.wall() / this.#periodMs);
     if (period === this.#period && this.#bytes + lines.length <= this.#maxBytes) {
       this.#bytes += lines.length;
+      this.#stream ??= this.#open(this.#options.append);
       this.#stream.write(lines);
       return;
     }
@@ -90,7 +91,7 @@ export class LogFile {
 
   async #roll(): Promise<void> {
     const { path, keep, clock, logger } = this.#options;
-    this.#stream.end();
+    this.#stream?.end();
     const stamp = new Date(clock.wall()).toISOString().replace(/[:.]/g, "-");
     try {
       await rename(path, `${path}.${stamp}`);

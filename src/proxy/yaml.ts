@@ -3,6 +3,7 @@
 
 import { statSync } from "node:fs";
 import { checkRouterConfig } from "./yamlchecks.ts";
+import { warnOfInert } from "./yamlinert.ts";
 import { builtinKinds, joinKinds } from "./yamlkinds.ts";
 import { type EntryKind, type Kinds, Reading } from "./yamlreading.ts";
 import { file as settings, type RouterConfig } from "./yamlrouter.ts";
@@ -23,13 +24,15 @@ export type ReadOptions = {
   readonly kinds?: Kinds;
   /** What the file system has under a path; the machine's otherwise. */
   readonly entryKind?: EntryKind;
+  /** Also warns of what is right and does nothing in this build. Default false. */
+  readonly warnsOfInert?: boolean;
 };
 
 /** Reads a configuration, YAML or JSON, of which `file` is the name in remarks. */
 export function readRouterConfig(
   text: string,
   file: string,
-  { kinds = {}, entryKind = entryOnDisk }: ReadOptions = {},
+  { kinds = {}, entryKind = entryOnDisk, warnsOfInert = false }: ReadOptions = {},
 ): ReadConfig {
   const source = new Source(file, text);
   const reading = new Reading(source, settings, joinKinds(builtinKinds, kinds), entryKind);
@@ -37,6 +40,7 @@ export function readRouterConfig(
   if (isAbsent(source.root)) source.error(source.root, "No content to map due to end-of-input");
   else config = table(settings).read(source.root, reading);
   if (config) checkRouterConfig(config, reading);
+  if (warnsOfInert) warnOfInert(reading);
   const diagnostics = source.diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
   return { config: source.failed ? undefined : config, diagnostics, raw: source.raw };
 }
