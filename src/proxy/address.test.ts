@@ -1,3 +1,5 @@
+// Addresses: what one carries, how updates add up, and that every address survives the wire.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";

@@ -62,7 +62,7 @@ export class AddressBook {
   }
 }
 
-/** Whether two addresses would be dialled, named and weighed alike. */
-export function sameAddress(a: Address, b: Address): boolean {
+// Whether two addresses would be dialled, named and weighed alike.
+function sameAddress(a: Address, b: Address): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,3 +1,5 @@
+// Certificate requests, as a well-known library reads them.
+
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
 import { test } from "node:test";

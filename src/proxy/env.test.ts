@@ -1,3 +1,5 @@
+// The environment: defaults, forms, and all mistakes at once.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseSettings } from "./env.ts";

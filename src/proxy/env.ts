@@ -7,9 +7,6 @@ import { OWN, TABLE, type Row, type Settings } from "./envtable.ts";
 
 export type { Settings } from "./envtable.ts";
 
-/** The exit code for a wrong environment. */
-export const EX_USAGE = 64;
-
 export type Env = Readonly<Record<string, string | undefined>>;
 
 const PREFIX = "LINKERD2_PROXY_";

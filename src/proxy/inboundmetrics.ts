@@ -111,8 +111,8 @@ export function isMeshed({ peer }: HttpReq): boolean {
 // Clients beyond this many identities share the last label.
 const MAX_CLIENTS = 500;
 
-/** Counts requests apart for each client identity. */
-export class StatsByClient implements Watcher {
+// Counts requests apart for each client identity.
+class StatsByClient implements Watcher {
   readonly #families: HttpFamilies;
   readonly #labels: Labels;
   readonly #allowed: Family<Counter>;

@@ -1,3 +1,5 @@
+// Inbound policies: what a real policy controller sends, what is rejected, the built-in ones.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";

@@ -26,6 +26,8 @@ import { readTransportHeader } from "./transport.ts";
 
 type Habit = "http" | "greets";
 
+// A range such as 1-65535 declares nothing.
+const MAX_WATCHED_PORTS = 64;
 const NO_BYTES = Buffer.alloc(0);
 
 export class InboundServer {
@@ -77,6 +79,17 @@ export class InboundServer {
       await serve(conn.peer);
     } catch (thrown) {
       this.#failed(conn, original, Fault.from(thrown));
+    }
+  }
+
+  /** Asks for the policies of the ports that the workload declares, so that its first clients need not wait. */
+  watchPorts(): void {
+    const { settings, discover, scope } = this.#sidecar;
+    const ports = settings.inbound.ports.flatMap(({ from, to }) =>
+      Array.from({ length: to - from + 1 }, (_, i) => from + i),
+    );
+    for (const port of ports.slice(0, MAX_WATCHED_PORTS)) {
+      scope.defer(discover.inboundPolicy(port).observe(() => {}));
     }
   }
 

@@ -1,3 +1,5 @@
+// Outbound policies: what a real policy controller sends, and what a real proxy rejects.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromJson, type JsonValue } from "@bufbuild/protobuf";

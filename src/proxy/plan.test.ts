@@ -1,3 +1,5 @@
+// The precedence of policy and profile, case by case.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";

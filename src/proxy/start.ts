@@ -69,6 +69,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
     }),
   });
   const inbound = new InboundServer(sidecar, pages, gateway(sidecar, outbound));
+  inbound.watchPorts();
   const { tapName } = settings.control;
   const servers = {
     inbound: inbound.accept,

@@ -1,3 +1,5 @@
+// Streams as watches, on a clock that is turned by hand.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../base/clock.ts";
