@@ -80,6 +80,9 @@ export type Route = {
   readonly p50: number | null;
   readonly p95: number | null;
   readonly p99: number | null;
+  /** What was sent for it, retries included; outbound only. */
+  readonly actualSuccess: number | null;
+  readonly actualRps: number | null;
 };
 
 /** The parts of an id. */

@@ -1,4 +1,5 @@
-// The routes of a workload, when its service has a profile.
+// The routes of a workload: those that it serves, when its service has a profile, and those that it calls, where
+// "actual" counts what was sent and "effective" what came of it: they differ by the retries.
 
 import { useEffect, useState } from "preact/hooks";
 import type { Route } from "./api.ts";
@@ -7,13 +8,13 @@ import { health, millis, percent, rate } from "./format.ts";
 
 type Props = { readonly namespace: string; readonly kind: string; readonly name: string };
 
-export function Routes(target: Props) {
+export function Routes({ side, ...target }: Props & { readonly side: "inbound" | "outbound" }) {
   const [routes, setRoutes] = useState<readonly Route[]>([]);
   const key = `${target.kind}/${target.namespace}/${target.name}`;
   useEffect(() => {
     let open = true;
     const load = (): void => {
-      ask<readonly Route[]>("route-rows", target).then(
+      ask<readonly Route[]>("route-rows", { ...target, side }).then(
         (value) => open && setRoutes(value),
         () => {},
       );
@@ -26,19 +27,22 @@ export function Routes(target: Props) {
       clearInterval(timer);
     };
   }, [key]);
-  // Without a profile there is one route: everything, which the page shows already.
-  if (routes.length < 2) return null;
+  // Without a profile there is one route a service: everything, which the page shows already.
+  if (routes.every(({ route }) => route === "[DEFAULT]")) return null;
+  const isOut = side === "outbound";
   return (
-    <section aria-labelledby="routes">
-      <h2 id="routes">Routes</h2>
+    <section aria-labelledby={`routes-${side}`}>
+      <h2 id={`routes-${side}`}>{isOut ? "Routes called" : "Routes"}</h2>
       <div class="scroll">
         <table>
           <thead>
             <tr>
               <th class="left plain">Route</th>
               <th class="left plain">Service</th>
-              <th class="plain">Success</th>
-              <th class="plain">Requests/s</th>
+              <th class="plain">{isOut ? "Effective success" : "Success"}</th>
+              <th class="plain">{isOut ? "Effective req/s" : "Requests/s"}</th>
+              {isOut && <th class="plain">Actual success</th>}
+              {isOut && <th class="plain">Actual req/s</th>}
               <th class="plain">P50</th>
               <th class="plain">P95</th>
               <th class="plain">P99</th>
@@ -51,6 +55,10 @@ export function Routes(target: Props) {
                 <td class="left">{r.service}</td>
                 <td class={`share ${health(r.success)}`}>{percent(r.success)}</td>
                 <td>{rate(r.rps)}</td>
+                {isOut && (
+                  <td class={`share ${health(r.actualSuccess)}`}>{percent(r.actualSuccess)}</td>
+                )}
+                {isOut && <td>{rate(r.actualRps)}</td>}
                 <td>{millis(r.p50)}</td>
                 <td>{millis(r.p95)}</td>
                 <td>{millis(r.p99)}</td>

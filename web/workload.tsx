@@ -67,7 +67,8 @@ export function WorkloadPage({ live, place: { namespace, kind, name } }: Props) 
           side="dst"
         />
       </section>
-      <Routes namespace={namespace} kind={kind} name={name} />
+      <Routes namespace={namespace} kind={kind} name={name} side="inbound" />
+      <Routes namespace={namespace} kind={kind} name={name} side="outbound" />
       <LiveCalls namespace={namespace} kind={kind} name={name} />
     </>
   );

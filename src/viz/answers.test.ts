@@ -244,6 +244,17 @@ test("routes: what a profile names, effective against actual at the client", asy
   assert.deepEqual(vote!.actual, { success: 45, failure: 15 });
 });
 
+test("routes: clients count for a server whose proxy knows no profiles", async () => {
+  const blind = new Store(1000);
+  for (const scale of [0, 1]) {
+    blind.turn();
+    blind.take("web", { namespace: ns, deployment: "web" }, proxies(scale)["web"]!);
+  }
+  const voting = { kind: "deployment", namespace: ns, name: "voting" };
+  const [table] = await routes(seen, blind, voting, undefined, 60_000);
+  assert.equal(table!.rows[0]!.effective!.success, 45);
+});
+
 test("routes: without a profile everything is the default route", async () => {
   const emoji = { kind: "deployment", namespace: ns, name: "emoji" };
   const [table] = await routes(seen, metrics, emoji, undefined, 60_000);

@@ -53,12 +53,8 @@ async function rowsOf(
   const isServer = !to && of.kind === "service";
   const whose = of.kind === "all" || isServer ? {} : matchOf(of, "");
   const match: Match = { direction: to ? "outbound" : "inbound", ...whose };
-  const slice = { match, by: ROUTE_LABELS };
-  const [effective, actual, plain] = await Promise.all([
-    httpTraffic(metrics, slice, windowMs, {
-      responses: "route_response_total",
-      latency: "route_response_latency_ms",
-    }),
+  const [seen, actual, plain] = await Promise.all([
+    routeTraffic(metrics, match, windowMs),
     metrics.increase(
       "route_actual_response_total",
       match,
@@ -67,6 +63,11 @@ async function rowsOf(
     ),
     profileless(metrics, of, to, services, windowMs),
   ]);
+  // A server's proxy that knows no profiles leaves counting routes to its clients.
+  const isBlind = !to && seen.size === 0;
+  const effective = isBlind
+    ? await routeTraffic(metrics, { direction: "outbound" }, windowMs)
+    : seen;
   return services
     .flatMap((service) => {
       const profile = profileOf(world, service);
@@ -92,6 +93,11 @@ async function rowsOf(
       });
     })
     .sort((a, b) => order(a.service, b.service));
+}
+
+function routeTraffic(metrics: Metrics, match: Match, windowMs: number) {
+  const families = { responses: "route_response_total", latency: "route_response_latency_ms" };
+  return httpTraffic(metrics, { match, by: ROUTE_LABELS }, windowMs, families);
 }
 
 // Without a profile, proxies count no routes: everything is the default route.

@@ -67,7 +67,8 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/api/history": async (query, { metrics, clock }) =>
     json(await historyPage(metrics, thingOf(query), clock.wall())),
   "/api/tap": (query, options) => liveCalls(query, options),
-  "/api/route-rows": async (query, options) => json(await routeRows(thingOf(query), options)),
+  "/api/route-rows": async (query, options) =>
+    json(await routeRows(thingOf(query), query.get("side") === "outbound", options)),
   "/api/tps-reports": async (query, { api }) =>
     message(
       StatSummaryResponseSchema,
@@ -206,17 +207,22 @@ function filtersOf(query: Query): MatchInit[] {
   return matches;
 }
 
-async function routeRows(of: Named, { world, metrics }: WebOptions) {
+const ANY_SERVICE: Named = { kind: "service", namespace: "", name: "" };
+
+// What it serves, or what it sends: then only what it did send, for there are many services that it might call.
+async function routeRows(of: Named, outbound: boolean, { world, metrics }: WebOptions) {
   if (!world.value) return [];
   const seconds = metrics.covered(WINDOW_MS) / 1000;
-  const tables = await routes(world.value, metrics, of, undefined, WINDOW_MS);
-  return tables.flatMap(({ rows }) =>
-    rows.map(({ route, service, effective }) => ({
-      route,
-      service,
-      ...figures(effective, seconds),
-    })),
-  );
+  const to = outbound ? ANY_SERVICE : undefined;
+  const tables = await routes(world.value, metrics, of, to, WINDOW_MS);
+  return tables
+    .flatMap(({ rows }) => rows)
+    .filter(({ effective }) => !outbound || effective)
+    .map(({ route, service, effective, actual }) => {
+      const sent = actual && { ...actual, labels: {}, latency: undefined };
+      const { success: actualSuccess, rps: actualRps } = figures(sent, seconds);
+      return { route, service, ...figures(effective, seconds), actualSuccess, actualRps };
+    });
 }
 
 function message<S extends DescMessage>(schema: S, init: Parameters<typeof create<S>>[1]): HttpRsp {
