@@ -23,6 +23,7 @@ test("addresses carry their labels, identity and hints", () => {
           weight: 10_000,
           metricLabels: { pod: "web-1" },
           tlsIdentity: { dnsLikeIdentity: { name: "web.id" }, serverName: { name: "web.sni" } },
+          http2: { keepAlive: { interval: "10s", timeout: "3s", whileIdle: true } },
           protocolHint: { h2: {}, opaqueTransport: { inboundPort: 4143 } },
         },
       ],
@@ -37,6 +38,7 @@ test("addresses carry their labels, identity and hints", () => {
     hint: "h2",
     transportPort: 4143,
     authority: undefined,
+    keepAlive: { intervalMs: 10_000, timeoutMs: 3000 },
   });
 });
 

@@ -4,10 +4,11 @@
 import type { Update, WeightedAddr } from "../../proto/gen/destination_pb.js";
 import type { SocketAddr } from "../io/conn.ts";
 import { printAddr } from "../stack/normalize.ts";
-import { parseTcpAddress } from "./fromproto.ts";
+import { durationMs, parseTcpAddress } from "./fromproto.ts";
 import type { Address, AddressSet } from "./policy.ts";
 
 const NO_LABELS = {};
+const DEFAULT_KEEP_ALIVE_TIMEOUT_MS = 3000;
 
 /** An address with its labels and those of its set. */
 export function parseAddress(
@@ -17,6 +18,7 @@ export function parseAddress(
   const { ip, port } = parseTcpAddress(wire.addr, "addr");
   const identity = wire.tlsIdentity;
   const strategy = identity?.strategy;
+  const { interval, timeout } = wire.http2?.keepAlive ?? {};
   const id = strategy?.case === "dnsLikeIdentity" ? strategy.value.name : strategy?.value?.uri;
   return {
     ip,
@@ -27,6 +29,10 @@ export function parseAddress(
     hint: wire.protocolHint?.protocol.case,
     transportPort: wire.protocolHint?.opaqueTransport?.inboundPort || undefined,
     authority: wire.authorityOverride?.authorityOverride || undefined,
+    keepAlive: interval && {
+      intervalMs: durationMs(interval),
+      timeoutMs: timeout ? durationMs(timeout) : DEFAULT_KEEP_ALIVE_TIMEOUT_MS,
+    },
   };
 }
 

@@ -46,7 +46,14 @@ export function bindHttpEndpoint(address: Address, parts: EndpointParts): HttpEn
     maxIdle: settings.outbound.maxIdlePerEndpoint,
     idleTimeoutMs: settings.outbound.poolIdleMs,
   });
-  const options = h2Options(sidecar, "outbound");
+  const { keepAlive } = address;
+  const options = {
+    ...h2Options(sidecar, "outbound"),
+    ...(keepAlive && {
+      keepAliveIntervalMs: keepAlive.intervalMs,
+      keepAliveTimeoutMs: keepAlive.timeoutMs,
+    }),
+  };
   const raw2 = dialFor("http/2");
   const dial2 = async (): Promise<H2Client> => new H2Client(await raw2(), options);
   const h2 = new Multiplexed(reconnecting(endpoint, dial2, parts, CLIENT));

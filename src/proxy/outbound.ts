@@ -8,7 +8,7 @@ import { byClasses, mark, standard } from "../stack/classify.ts";
 import { distribute } from "../stack/distribute.ts";
 import { observe } from "../stack/exchange.ts";
 import { limit } from "../stack/limit.ts";
-import { normalize } from "../stack/normalize.ts";
+import { normalize, stripResponse } from "../stack/normalize.ts";
 import { overridable } from "../stack/overrides.ts";
 import { rescue } from "../stack/rescue.ts";
 import { retry } from "../stack/retry.ts";
@@ -22,6 +22,8 @@ import { byRule } from "./rules.ts";
 import type { Sidecar } from "./sidecar.ts";
 import type { BindPolicy } from "./target.ts";
 import { bindBytes } from "./tcproute.ts";
+
+const INFORMATIONAL = ["l5d-proxy-error", "l5d-proxy-connection"];
 
 /** The services of a destination, for a policy and the backends that it may keep from the one before. */
 export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPolicy {
@@ -39,6 +41,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
           normalize, // Everybody below reads one form of request.
           trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.
           rescue({ log, errors: metrics.httpErrors, informs: () => !hides }), // Answers whatever fails below.
+          ...(hides ? [stripResponse(INFORMATIONAL)] : []), // What other proxies say of faults is not for this client.
           limit(maxInFlight), // Above routing: what is refused shall cost no more than that.
         ],
         byRule(routes, (rule, route) => {

@@ -45,8 +45,13 @@ export class OutboundServer {
   }
 
   /** Serves a connection whose destination is `conn.peer.original`. */
-  readonly accept = (conn: Conn): Promise<void> =>
-    this.acceptFor(conn, printAddr(conn.peer.original));
+  readonly accept = async (conn: Conn): Promise<void> => {
+    const { original, local } = conn.peer;
+    const name = printAddr(original);
+    if (name !== printAddr(local)) return this.acceptFor(conn, name);
+    // Nobody redirected it: forwarding it to where it came would never end.
+    this.#failed(conn, name, new Fault("gateway-loop", "a connection to the proxy itself"));
+  };
 
   /** Serves a connection to `name`: an address and port, or an authority. */
   async acceptFor(conn: Conn, name: string): Promise<void> {

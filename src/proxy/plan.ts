@@ -66,6 +66,7 @@ export function bareAddress({ ip, port }: SocketAddr): Address {
     hint: undefined,
     transportPort: undefined,
     authority: undefined,
+    keepAlive: undefined,
   };
 }
 

@@ -36,6 +36,8 @@ export type Address = SocketAddr & {
   readonly transportPort: number | undefined;
   /** The authority that a gateway routes by. */
   readonly authority: string | undefined;
+  /** PINGs on its HTTP/2 connection. */
+  readonly keepAlive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
 };
 
 /** All addresses of a destination; `exists` false when the control plane knows no such destination. */

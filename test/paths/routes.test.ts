@@ -99,15 +99,20 @@ test("an application with HTTP_PROXY names its destination itself", async (t) =>
     ...env("client", `${client.slice(0, -1)}9`),
     LINKERD_PROXY_HTTP_PROXY_ADDR: `${client}:14140`,
   });
-  const reply = await new Promise<string>((resolve, reject) => {
-    const path = "http://web.ns.svc.cluster.local/hello";
-    const headers = { host: "web.ns.svc.cluster.local" };
-    const req = request({ host: client, port: 14_140, path, headers }, (rsp) => {
-      rsp.setEncoding("utf8").on("data", resolve);
+  const ask = (host: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const path = `http://${host}/hello`;
+      const headers = { host };
+      const req = request({ host: client, port: 14_140, path, headers }, (rsp) => {
+        rsp.setEncoding("utf8").on("data", resolve);
+      });
+      req.on("error", reject).end();
     });
-    req.on("error", reject).end();
-  });
-  assert.equal(reply, "web.ns.svc.cluster.local /hello");
+  assert.equal(await ask("web.ns.svc.cluster.local"), "web.ns.svc.cluster.local /hello");
+  // An address of a meshed pod is reached in mutual TLS too.
+  assert.equal(await ask(`${server}:8080`), `${server}:8080 /hello`);
+  const direct = { target_addr: `${server}:8080`, direction: "outbound", tls: "true" };
+  assert.ok(await metric(`${client.slice(0, -1)}9`, "request_total", direct));
   const socket = await tcp(t, client, 14_140);
   socket.write("CONNECT web.ns.svc.cluster.local:80 HTTP/1.1\r\nhost: web\r\n\r\n");
   assert.equal(await read(socket), "HTTP/1.1 200 OK\r\n\r\n");
