@@ -13,7 +13,7 @@ import { HOME } from "./running.ts";
 export type Json = { readonly [key: string]: unknown };
 
 /** The default values of a chart. */
-export function chartValues(chart: string): Json {
+function chartValues(chart: string): Json {
   return parse(readFileSync(join(folderOf(chart), "values.yaml"), "utf8")) as Json;
 }
 

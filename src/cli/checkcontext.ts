@@ -3,8 +3,10 @@
 import type { X509Certificate } from "node:crypto";
 import { Fault } from "../base/fault.ts";
 import type { MeshPod, World } from "../viz/world.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
 import { parseBundle } from "./certificate.ts";
 import type { Check } from "./check.ts";
+import { needCluster } from "./cluster.ts";
 import type { Globals } from "./command.ts";
 import type { Mesh } from "./mesh.ts";
 import { findMesh } from "./mesh.ts";
@@ -17,6 +19,7 @@ export class CheckContext {
   readonly namespace: string;
   readonly expectedVersion: string | undefined;
   #mesh: Mesh | undefined;
+  #api: KubeApi | undefined;
 
   constructor(
     globals: Globals,
@@ -28,6 +31,11 @@ export class CheckContext {
     this.env = env;
     this.namespace = namespace;
     this.expectedVersion = expectedVersion;
+  }
+
+  /** The API server, for checks of a cluster. */
+  get api(): KubeApi {
+    return (this.#api ??= needCluster(this.globals, this.env));
   }
 
   async mesh(): Promise<Mesh> {

@@ -46,7 +46,8 @@ const existence: Category<CheckContext> = {
   ],
 };
 
-const identity: Category<CheckContext> = {
+/** Trust anchors and issuer; the same wherever they are kept. */
+export const IDENTITY: Category<CheckContext> = {
   id: "linkerd-identity",
   checks: [
     row("fatal", "certificate config is valid", "l5d-identity-cert-config-valid", async (c) => {
@@ -108,7 +109,8 @@ const identity: Category<CheckContext> = {
   ],
 };
 
-const controlVersion: Category<CheckContext> = {
+/** Whether command line and control plane are of one version. */
+export const CONTROL_VERSION: Category<CheckContext> = {
   id: "control-plane-version",
   checks: [
     awaited(
@@ -162,13 +164,13 @@ export const PRE_CHECKS: readonly Category<CheckContext>[] = [
 
 export const CONTROL_CHECKS: readonly Category<CheckContext>[] = [
   existence,
-  identity,
-  controlVersion,
+  IDENTITY,
+  CONTROL_VERSION,
   viz,
 ];
 export const DATA_CHECKS: readonly Category<CheckContext>[] = [
   existence,
-  identity,
+  IDENTITY,
   viz,
   ...DATA_PLANE,
 ];

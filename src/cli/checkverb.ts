@@ -10,6 +10,8 @@ import type { Call } from "./command.ts";
 import { command } from "./command.ts";
 import { duration, oneOf, optional, toggle } from "./flag.ts";
 import type { Values } from "./flag.ts";
+import { KUBE_CHECKS } from "./kubechecks.ts";
+import { isCluster } from "./mesh.ts";
 import { clientVersion } from "./version.ts";
 import { namespace } from "./vizflags.ts";
 
@@ -55,6 +57,10 @@ export const check = command({
     if (flags.pre && (flags.proxy || flags.crds)) {
       throw new Fault("bad-input", "--pre excludes --proxy and --crds");
     }
+    if (await isCluster(call.globals, call.terminal.env)) {
+      const table = flags.pre ? "pre" : flags.crds ? "crds" : flags.proxy ? "data" : "control";
+      return run(KUBE_CHECKS[table], flags, call, flags.expectedVersion);
+    }
     if (flags.crds)
       throw new Fault(
         "bad-input",
@@ -69,7 +75,9 @@ export const vizCheck = command({
   name: "check",
   summary: "Check the viz extension",
   flags: SHARED,
-  run: (call) => {
+  run: async (call) => {
+    if (await isCluster(call.globals, call.terminal.env))
+      return run(KUBE_CHECKS[call.flags.proxy ? "vizData" : "viz"], call.flags, call, undefined);
     const wanted = [
       "linkerd-existence",
       "linkerd-viz",

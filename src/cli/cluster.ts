@@ -8,7 +8,7 @@ import type { Globals } from "./command.ts";
 /** The API server of the kubeconfig, or of the pod that this runs in; undefined when there is neither. */
 export function findCluster(globals: Globals, env: NodeJS.ProcessEnv): KubeApi | undefined {
   const path = findKubeconfig(globals, env);
-  if (path !== undefined) return new KubeApi(readKubeconfig(path, globals));
+  if (path !== undefined) return new KubeApi(readKubeconfig(path, globals, env));
   return isInCluster(env) ? new KubeApi(inCluster(env)) : undefined;
 }
 

@@ -13,6 +13,8 @@ type Node =
   | {
       readonly kind: "if" | "with" | "range";
       readonly pipe: string;
+      /** `range $name := …` */
+      readonly name?: string;
       readonly line: number;
       readonly body: readonly Node[];
       readonly otherwise: readonly Node[];
@@ -56,13 +58,15 @@ export class Templates {
     name: string,
   ): string {
     if (!isTruth(value)) return this.#run(node.otherwise, scope, name);
-    const inner = (dot: unknown): string =>
-      this.#run(node.body, { ...scope, dot, vars: new Map(scope.vars) }, name);
-    if (node.kind === "if")
-      return this.#run(node.body, { ...scope, vars: new Map(scope.vars) }, name);
+    const inner = (dot: unknown): string => this.#run(node.body, { ...scope, dot }, name);
+    if (node.kind === "if") return this.#run(node.body, scope, name);
     if (node.kind === "with") return inner(value);
     const items = Array.isArray(value) ? value : Object.values(value as object);
-    return items.map(inner).join("");
+    const { name: variable } = node;
+    if (variable === undefined) return items.map(inner).join("");
+    return items
+      .map((item) => this.#run(node.body, { ...scope, vars: scope.vars.set(variable, item) }, name))
+      .join("");
   }
 
   #pipe(text: string, scope: Scope, name: string): unknown {
@@ -113,6 +117,7 @@ const FUNCTIONS: Readonly<Record<string, ((...args: any[]) => unknown) | undefin
   ne: (a: unknown, b: unknown) => a !== b,
   ge: (a: number, b: number) => a >= b,
   int: Number,
+  list: (...values: unknown[]) => values,
   not: (value: unknown) => !isTruth(value),
   and: (...values: unknown[]) =>
     values.every(isTruth) ? values.at(-1) : values.find((value) => !isTruth(value)),
@@ -214,22 +219,24 @@ class Parser {
     this.#end(line);
   }
 
-  #block(kind: "if" | "with" | "range", pipe: string, line: number): Node {
+  #block(kind: "if" | "with" | "range", head: string, line: number): Node {
+    const [, name, pipe = head] = /^(\$\w+)\s*:=\s*([\s\S]+)$/.exec(head) ?? [];
+    const named = name === undefined ? {} : { name };
     const body = this.nodes(true);
     const closing = this.#tokens[this.#at]!.text;
     if (closing === "end") {
       this.#at++;
-      return { kind, pipe, line, body, otherwise: [] };
+      return { kind, ...named, pipe, line, body, otherwise: [] };
     }
     this.#at++;
     const chained = /^else\s+(if|with)\s+([\s\S]+)$/.exec(closing);
     if (chained) {
       const otherwise = [this.#block(chained[1] as "if" | "with", chained[2]!, line)];
-      return { kind, pipe, line, body, otherwise };
+      return { kind, ...named, pipe, line, body, otherwise };
     }
     const otherwise = this.nodes(true);
     this.#end(line);
-    return { kind, pipe, line, body, otherwise };
+    return { kind, ...named, pipe, line, body, otherwise };
   }
 
   #end(line: number): void {

@@ -17,6 +17,7 @@ import { PROXY_FLAGS, settingsOf } from "./proxyflags.ts";
 
 const CRDS = "linkerd-crds";
 const CONTROL_PLANE = "linkerd-control-plane";
+const OF_MESH = "linkerd.io/control-plane-ns";
 const OVERRIDES = "linkerd-config-overrides";
 
 const output = oneOf(["yaml", "json"], "Format of the manifests", { short: "o" });
@@ -125,7 +126,7 @@ export const uninstall = command({
     const api = needCluster(globals, terminal.env);
     try {
       if (!flags.force) await refuseWhileUsed(api, globals.linkerdNamespace);
-      const objects = await meshObjects(api, globals.linkerdNamespace);
+      const objects = await meshObjects(api, `${OF_MESH}=${globals.linkerdNamespace}`);
       terminal.print(printObjects(objects.map(referenceOf), flags.output));
     } finally {
       api.close();
@@ -150,7 +151,7 @@ export const prune = command({
         overrides(namespace, values),
       ];
       const names = new Set(wanted.map(nameOf));
-      const extra = (await meshObjects(api, namespace)).filter(
+      const extra = (await meshObjects(api, `${OF_MESH}=${namespace}`)).filter(
         (object) => !names.has(nameOf(object)),
       );
       terminal.print(printObjects(extra.map(referenceOf), flags.output));
@@ -224,7 +225,7 @@ function overrides(namespace: string, values: Json): RawObject {
   return {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: { name: OVERRIDES, namespace, labels: { "linkerd.io/control-plane-ns": namespace } },
+    metadata: { name: OVERRIDES, namespace, labels: { [OF_MESH]: namespace } },
     data: {
       [OVERRIDES]: Buffer.from(stringify(values, { aliasDuplicateObjects: false })).toString(
         "base64",

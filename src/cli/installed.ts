@@ -32,12 +32,8 @@ const KINDS = [
   ["v1", "namespaces", "Namespace"],
 ] as const;
 
-/** All objects of the mesh whose control plane is in `namespace`, or (with another label) of an extension. */
-export async function meshObjects(
-  api: KubeApi,
-  namespace: string,
-  label = `linkerd.io/control-plane-ns=${namespace}`,
-): Promise<RawObject[]> {
+/** All objects with a label ("linkerd.io/extension=viz"). */
+export async function meshObjects(api: KubeApi, label: string): Promise<RawObject[]> {
   const selector = encodeURIComponent(label);
   const lists = KINDS.map(async ([apiVersion, plural, kind]) => {
     const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;

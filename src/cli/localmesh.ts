@@ -84,8 +84,8 @@ function parseAddr(text: string): SocketAddr {
   return { ip: text.slice(0, at).replace(/^localhost$/, "127.0.0.1"), port };
 }
 
-// A command asks one or two things and ends: the connection is made for each call, so that none holds the process.
-function serviceAt(addr: SocketAddr): HttpService {
+/** The HTTP service at `addr`. A command asks one or two things and ends: each call has a connection of its own. */
+export function serviceAt(addr: SocketAddr): HttpService {
   return async (req) => {
     const channel = openChannel(addr, systemClock);
     const rsp = await channel.service(req);
@@ -95,7 +95,7 @@ function serviceAt(addr: SocketAddr): HttpService {
 }
 
 /** The methods of a service, of whose streams the first message is the answer. */
-function firstAnswers<S extends DescService>(desc: S, addr: SocketAddr): Client<S> {
+export function firstAnswers<S extends DescService>(desc: S, addr: SocketAddr): Client<S> {
   const client = grpcClient(desc, serviceAt(addr), `${addr.ip}:${addr.port}`, {
     clock: systemClock,
   });
@@ -132,12 +132,14 @@ function requestOf(method: string, path: string, headers: string[], body: Body):
 
 const MOST_BYTES = 64 << 20;
 
-async function versionPage(addr: SocketAddr): Promise<{ version: string; address: string }> {
+/** What viz says of itself at `addr`. */
+export async function versionPage(addr: SocketAddr): Promise<{ version: string; address: string }> {
   const page = await readText(addr, "/api/version", CALL_MS);
   return JSON.parse(page) as { version: string; address: string };
 }
 
-async function tapOver(
+/** Streams tap events of the viz behind `service`. */
+export async function tapOver(
   service: HttpService,
   init: MessageInitShape<typeof TapByResourceRequestSchema>,
   each: (event: TapEvent) => void,

@@ -9,6 +9,7 @@ import type { Api } from "../../proto/gen/viz/viz_pb.js";
 import type { TapByResourceRequestSchema, TapEvent } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Scope } from "../base/scope.ts";
 import type { Resources } from "../platform/resources.ts";
+import { findKubeconfig } from "../platform/kubeconfig.ts";
 import { kindOf } from "../viz/kinds.ts";
 import type { World } from "../viz/world.ts";
 import { thingsOf } from "../viz/world.ts";
@@ -54,10 +55,27 @@ export interface Mesh {
   readonly local: LocalFacts | undefined;
 }
 
-/** Rejects with a fault that says how to start one when there is no mesh. */
+/** The mesh of a cluster when flags or $KUBECONFIG name one, else the local one, else that of ~/.kube/config. Rejects
+ * with a fault that says how to start one when there is none. */
 export async function findMesh(globals: Globals, env: NodeJS.ProcessEnv): Promise<Mesh> {
+  if (await isCluster(globals, env)) {
+    const { kubeMesh } = await import("./kubemesh.ts");
+    return kubeMesh(globals, env);
+  }
   const { localMesh } = await import("./localmesh.ts");
   return localMesh(globals, env);
+}
+
+/** Whether `findMesh` looks for a cluster's. */
+export async function isCluster(globals: Globals, env: NodeJS.ProcessEnv): Promise<boolean> {
+  if (globals.stateDir !== undefined || env["LINKERD_STATE_DIR"] !== undefined) return false;
+  if ((globals.kubeconfig ?? globals.context ?? env["KUBECONFIG"]) !== undefined) return true;
+  if (findKubeconfig(globals, env) === undefined) return false;
+  const { connectLocal } = await import("./localaccess.ts");
+  return connectLocal(globals, env).then(
+    () => false,
+    () => true,
+  );
 }
 
 /** What the mesh can name, for completion; `typed` are the words so far, whose --namespace counts. */

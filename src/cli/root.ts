@@ -21,11 +21,24 @@ import { stat } from "./stat.ts";
 import { tap } from "./tap.ts";
 import { top } from "./top.ts";
 import { version } from "./version.ts";
+import { vizInstall, vizUninstall } from "./vizinstall.ts";
 
 const viz = command({
   name: "viz",
   summary: "Metrics, live calls and the dashboard",
-  commands: [vizCheck, stat, top, tap, routes, edges, authz, dashboard, vizList],
+  commands: [
+    vizCheck,
+    vizInstall,
+    vizUninstall,
+    stat,
+    top,
+    tap,
+    routes,
+    edges,
+    authz,
+    dashboard,
+    vizList,
+  ],
 });
 
 /** Old habits: verbs that moved below `viz`. */

@@ -1,3 +1,5 @@
+// Injection as a function: what a workload becomes, why one is left alone, and that it can be taken back.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";

@@ -73,7 +73,7 @@ export function inject(
 }
 
 /** Whether a pod has a sidecar, ours or another mesh's. */
-export function hasSidecar({ spec }: RawPod): boolean {
+function hasSidecar({ spec }: RawPod): boolean {
   return [...spec.containers, ...(spec.initContainers ?? [])].some(
     ({ name, image = "" }) =>
       SIDECARS.includes(name) || SIDECAR_IMAGES.some((prefix) => image.startsWith(prefix)),

@@ -1,3 +1,5 @@
+// The rules that redirect a pod, in their order, and what a second run changes.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { redirectRules, type RedirectOptions } from "./iptables.ts";

@@ -20,8 +20,8 @@ export type RedirectOptions = {
 /** The words of one command after its program. */
 export type Rule = readonly string[];
 
-export const INBOUND_CHAIN = "PROXY_INIT_REDIRECT";
-export const OUTBOUND_CHAIN = "PROXY_INIT_OUTPUT";
+const INBOUND_CHAIN = "PROXY_INIT_REDIRECT";
+const OUTBOUND_CHAIN = "PROXY_INIT_OUTPUT";
 
 // What the module multiport takes; a range counts for two.
 const MOST_PORTS = 15;

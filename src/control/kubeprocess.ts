@@ -46,7 +46,7 @@ export function findApi(env: Env): KubeApi {
       "not-found",
       "there is no API server: this is no pod, and KUBECONFIG is not set",
     );
-  return new KubeApi(readKubeconfig(path, {}));
+  return new KubeApi(readKubeconfig(path, {}, env));
 }
 
 /** What the installation chose, from its mounted ConfigMaps. */

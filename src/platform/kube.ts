@@ -52,14 +52,14 @@ export function kubeResources(api: KubeApi, options: KubeOptions): Resources {
 }
 
 /** The path of all resources of a kind, of one namespace if it is given. */
-export function listPath(kind: Kind, version: string, namespace = ""): string {
+function listPath(kind: Kind, version: string, namespace = ""): string {
   const { group, plural } = KINDS[kind];
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
   return namespace === "" ? `${root}/${plural}` : `${root}/namespaces/${namespace}/${plural}`;
 }
 
 /** The path of one resource. */
-export function objectPath(kind: Kind, version: string, key: string): string {
+function objectPath(kind: Kind, version: string, key: string): string {
   const [namespace, name] = KINDS[kind].namespaced ? key.split("/") : ["", key];
   return `${listPath(kind, version, namespace)}/${name}`;
 }

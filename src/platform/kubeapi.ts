@@ -4,6 +4,7 @@
 import { Agent, request, type RequestOptions } from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { systemClock } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
 import type { KubeAccess } from "./kubeconfig.ts";
@@ -25,7 +26,7 @@ export type LineSink = {
 };
 
 const TIMEOUT_MS = 30_000;
-/** A watch over which nothing comes for this long is dead: API servers send bookmarks every minute. */
+/** A watch over which nothing comes for this long, or twice that, is dead: API servers send bookmarks every minute. */
 const SILENCE_MS = 300_000;
 
 const CODES: Readonly<Record<number, FaultCode>> = {
@@ -69,10 +70,16 @@ export class KubeApi {
     const run = async (): Promise<void> => {
       const rsp = await this.#send(path, { method: "GET", signal: controller.signal });
       if (rsp.statusCode! >= 300) throw refusal(rsp.statusCode!, await readAll(rsp), path);
-      rsp.setTimeout(SILENCE_MS, () => controller.abort());
+      let isSilent = false;
+      const watchdog = systemClock.every(SILENCE_MS, () => {
+        if (isSilent) controller.abort();
+        isSilent = true;
+      });
+      rsp.once("close", () => watchdog.cancel());
       rsp.setEncoding("utf8");
       let rest = "";
       for await (const chunk of rsp as AsyncIterable<string>) {
+        isSilent = false;
         const lines = (rest + chunk).split("\n");
         rest = lines.pop()!;
         for (const line of lines) if (line !== "" && !controller.signal.aborted) sink.line(line);

@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
+import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 
 export type KubeAccess = {
@@ -82,7 +83,11 @@ export function findKubeconfig(
 }
 
 /** Reads the access that a context of a kubeconfig gives; throws `bad-input` or `not-found` that says what is missing. */
-export function readKubeconfig(path: string, options: KubeconfigOptions): KubeAccess {
+export function readKubeconfig(
+  path: string,
+  options: KubeconfigOptions,
+  env: NodeJS.ProcessEnv,
+): KubeAccess {
   const config = parse(readText(path)) as Kubeconfig | null;
   const name = options.context ?? config?.["current-context"];
   const named = <K extends string, T>(
@@ -108,7 +113,7 @@ export function readKubeconfig(path: string, options: KubeconfigOptions): KubeAc
     key: pem(user["client-key-data"], user["client-key"]),
     serverName: cluster["tls-server-name"],
     insecure: cluster["insecure-skip-tls-verify"] ?? false,
-    authorization: authorizationOf(user, near),
+    authorization: authorizationOf(user, near, env),
     namespace: context.namespace ?? "default",
     as: options.as,
     asGroups: options.asGroup ?? [],
@@ -138,7 +143,11 @@ export function inCluster(env: NodeJS.ProcessEnv): KubeAccess {
   };
 }
 
-function authorizationOf(user: User, near: (file: string) => string): KubeAccess["authorization"] {
+function authorizationOf(
+  user: User,
+  near: (file: string) => string,
+  env: NodeJS.ProcessEnv,
+): KubeAccess["authorization"] {
   const { token, tokenFile, username, password, exec } = user;
   if (tokenFile !== undefined) return async () => `Bearer ${near(tokenFile).trim()}`;
   if (token !== undefined) return async () => `Bearer ${token}`;
@@ -146,19 +155,21 @@ function authorizationOf(user: User, near: (file: string) => string): KubeAccess
     const pair = Buffer.from(`${username}:${password ?? ""}`).toString("base64");
     return async () => `Basic ${pair}`;
   }
-  return exec === undefined ? async () => undefined : execToken(exec);
+  return exec === undefined ? async () => undefined : execToken(exec, env);
 }
 
 // A credential plug-in (client.authentication.k8s.io); its token is kept until it expires.
-function execToken(exec: Exec): KubeAccess["authorization"] {
+function execToken(exec: Exec, env: NodeJS.ProcessEnv): KubeAccess["authorization"] {
   let kept: { token: string; until: number } | undefined;
   return async () => {
-    if (kept === undefined || kept.until < Date.now()) {
-      const env = {
-        ...process.env,
+    if (kept === undefined || kept.until < systemClock.wall()) {
+      const own = {
+        ...env,
         ...Object.fromEntries((exec.env ?? []).map((e) => [e.name, e.value])),
       };
-      const { stdout } = await promisify(execFile)(exec.command, [...(exec.args ?? [])], { env });
+      const { stdout } = await promisify(execFile)(exec.command, [...(exec.args ?? [])], {
+        env: own,
+      });
       const { status } = JSON.parse(stdout) as {
         status?: { token?: string; expirationTimestamp?: string };
       };

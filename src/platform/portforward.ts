@@ -16,7 +16,8 @@ const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
 
-/** Listens on a free port (or `listenPort`) until the scope closes; resolves to the address. */
+/** Listens on a free port (or `listenPort`) until the scope closes; resolves to the address. Unless a port was asked
+ * for, it does not keep the process alive. */
 export async function forwardPort(
   api: KubeApi,
   target: PodPort,
@@ -36,6 +37,7 @@ export async function forwardPort(
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(listenPort, HOST, resolve);
   });
+  if (listenPort === 0) server.unref();
   scope.defer(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
@@ -45,6 +47,8 @@ export async function forwardPort(
 
 function open(api: KubeApi, { namespace, pod, port }: PodPort): Promise<Duplex> {
   return api.upgrade(`/api/v1/namespaces/${namespace}/pods/${pod}/portforward?ports=${port}`, {
+    // An API server has streams in no media type, and refuses whoever asks for one.
+    accept: "*/*",
     connection: "Upgrade",
     upgrade: "websocket",
     "sec-websocket-version": "13",

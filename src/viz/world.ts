@@ -144,7 +144,10 @@ function meshPod(pod: Pod): MeshPod {
     labels,
     annotations,
     serviceAccount: spec.serviceAccountName,
-    meshed: declared !== undefined || proxy !== undefined || CONTROL_PLANE_NS in labels,
+    meshed:
+      declared !== undefined ||
+      proxy !== undefined ||
+      (CONTROL_PLANE_NS in labels && !(CONTROL_PLANE_COMPONENT in labels)),
     proxyReady: proxy?.ready ?? false,
     proxyVersion:
       annotations["linkerd.io/proxy-version"] ?? imageTag(proxy?.image ?? declared?.image),
@@ -162,6 +165,8 @@ function meshPod(pod: Pod): MeshPod {
 }
 
 const CONTROL_PLANE_NS = "linkerd.io/control-plane-ns";
+// The control plane on Kubernetes carries the label as well, and speaks for itself without a proxy.
+const CONTROL_PLANE_COMPONENT = "linkerd.io/control-plane-component";
 
 /** The workload of a pod: the injector's label says it; else its owner, where a ReplicaSet stands for its Deployment. */
 function ownerOf({ metadata: { namespace, labels, ownerReferences } }: Pod): Named | undefined {

@@ -1,0 +1,112 @@
+// What `linkerd check` looks at before everything else: whether there is an API server, whether it is new enough, and
+// (with --pre) whether this user may install into it.
+
+import { Fault } from "../base/fault.ts";
+import type { Category } from "./check.ts";
+import type { CheckContext } from "./checkcontext.ts";
+import { awaited, row } from "./checkcontext.ts";
+
+/** What an API server answers to a list. */
+export type List<T> = { readonly items: readonly T[] };
+/** An object of which only the name matters. */
+export type Named = { readonly metadata: { readonly name: string; readonly namespace?: string } };
+const OLDEST = "1.29.0";
+
+/** The path of a list of what has a label. */
+export const query = (path: string, label: string): string =>
+  `${path}?labelSelector=${encodeURIComponent(label)}`;
+/** The label of everything of the mesh. */
+export const ofMesh = (c: CheckContext): string =>
+  `linkerd.io/control-plane-ns=${c.globals.linkerdNamespace}`;
+
+/** Fails unless a list has something of each of these names. */
+export async function expectNames(
+  c: CheckContext,
+  path: string,
+  names: readonly string[],
+): Promise<void> {
+  const { items } = await c.api.request<List<Named>>(path);
+  const found = new Set(items.map(({ metadata }) => metadata.name));
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length > 0) throw new Fault("not-found", `missing: ${missing.join(", ")}`);
+}
+
+/** Whether there is a cluster at all. */
+export const KUBERNETES: readonly Category<CheckContext>[] = [
+  {
+    id: "kubernetes-api",
+    checks: [
+      row("fatal", "can initialize the client", "k8s-api", (c) => void c.api),
+      awaited(
+        "fatal",
+        "can query the Kubernetes API",
+        "k8s-api",
+        async (c) => void (await c.api.request("/version")),
+      ),
+    ],
+  },
+  {
+    id: "kubernetes-version",
+    checks: [
+      row("error", "is running the minimum Kubernetes API version", "k8s-version", async (c) => {
+        const { gitVersion } = await c.api.request<{ gitVersion: string }>("/version");
+        const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
+        if (Number(major) * 1000 + Number(minor) < 1029)
+          throw new Fault(
+            "bad-input",
+            `Kubernetes is on version ${gitVersion}, but version ${OLDEST} or more recent is required`,
+          );
+      }),
+    ],
+  },
+];
+
+const mayCreate = (what: string, group: string, resource: string, verb = "create") =>
+  row("error", `can ${verb === "get" ? "read" : verb} ${what}`, "pre-k8s", async (c) => {
+    const namespace =
+      resource === "customresourcedefinitions" ? undefined : c.globals.linkerdNamespace;
+    const resourceAttributes = { group, resource, verb, ...(namespace && { namespace }) };
+    const { status } = await c.api.request<{ status: { allowed: boolean; reason?: string } }>(
+      "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+      {
+        method: "POST",
+        body: {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SelfSubjectAccessReview",
+          spec: { resourceAttributes },
+        },
+      },
+    );
+    if (!status.allowed)
+      throw new Fault(
+        "no-permission",
+        `not authorized to ${verb} ${resource}${status.reason ? `: ${status.reason}` : ""}`,
+      );
+  });
+
+/** Whether it can be installed into. */
+export const PRE_KUBERNETES: Category<CheckContext> = {
+  id: "pre-kubernetes-setup",
+  checks: [
+    row("error", "control plane namespace does not already exist", "pre-ns", async (c) => {
+      const path = `/api/v1/namespaces/${c.globals.linkerdNamespace}`;
+      const isThere = await c.api.request(path).then(
+        () => true,
+        () => false,
+      );
+      if (isThere)
+        throw new Fault("in-use", `the "${c.globals.linkerdNamespace}" namespace already exists`);
+    }),
+    {
+      ...mayCreate("non-namespaced resources", "apiextensions.k8s.io", "customresourcedefinitions"),
+      anchor: "pre-k8s-cluster-k8s",
+    },
+    mayCreate("ServiceAccounts", "", "serviceaccounts"),
+    mayCreate("Services", "", "services"),
+    mayCreate("Deployments", "apps", "deployments"),
+    mayCreate("CronJobs", "batch", "cronjobs"),
+    mayCreate("ConfigMaps", "", "configmaps"),
+    mayCreate("Secrets", "", "secrets"),
+    mayCreate("Secrets", "", "secrets", "get"),
+  ],
+};
