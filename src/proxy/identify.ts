@@ -33,7 +33,7 @@ export type Identified = {
 type Service = { readonly svcAddr: HostPort | undefined; readonly svcName: string | undefined };
 
 /** Starts to ask for an identity; the control plane is called with it as soon as it is there. */
-export function identify(parts: IdentifyOptions): Identified {
+export async function identify(parts: IdentifyOptions): Promise<Identified> {
   const { settings, clock, scope } = parts;
   const { identity, destination, policy } = settings;
   const name = identity.serverId ?? identity.localName!;
@@ -51,9 +51,12 @@ export function identify(parts: IdentifyOptions): Identified {
     name: svcName,
     credentials: () => current ?? bootstrap,
   });
-  const source = startIdentity(name, options("identity", identity), parts);
-  scope.defer(() => source.close());
-  const credentials = combine<[string, Certificate]>([anchors, source.certificate]).map(
+  const spire = identity.spireAddr ?? identity.spireSocket;
+  const certificate = spire
+    ? // Loaded where it is used, which is outside of Kubernetes.
+      (await import("./spire.ts")).watchSvid(spire, clock, parts.random)
+    : certified(name, options("identity", identity), parts);
+  const credentials = combine<[string, Certificate]>([anchors, certificate]).map(
     ([roots, { certPem, keyPem }]): Credentials => ({ name, certPem, keyPem, rootsPem: roots }),
   );
   scope.defer(credentials.each((value) => (current = value)));
@@ -69,10 +72,13 @@ export function identify(parts: IdentifyOptions): Identified {
   };
 }
 
-function startIdentity(name: string, control: ControlOptions, parts: IdentifyOptions): Identity {
-  const { settings, clock, random, registry } = parts;
+function certified(
+  name: string,
+  control: ControlOptions,
+  { settings, clock, random, registry, scope }: IdentifyOptions,
+): Watch<Certificate> {
   const { dir, tokenFile, minRefreshMs, maxRefreshMs } = settings.identity;
-  return new Identity({
+  const identity = new Identity({
     name,
     dir,
     tokenFile: tokenFile!,
@@ -84,4 +90,6 @@ function startIdentity(name: string, control: ControlOptions, parts: IdentifyOpt
     registry,
     logger: log.logger("proxy::identity"),
   });
+  scope.defer(() => identity.close());
+  return identity.certificate;
 }

@@ -98,7 +98,7 @@ async function bindSidecar(env: Env): Promise<Sidecar> {
   const registry = new Registry(clock, { retainMs: settings.metrics.retainIdleMs });
   measureProcess(registry, clock, VERSION);
   const parts = { settings, clock, random, registry, scope };
-  const { credentials, destination, policy } = identify(parts);
+  const { credentials, destination, policy } = await identify(parts);
   return {
     ...parts,
     credentials,
