@@ -1,0 +1,56 @@
+// A cluster for tests: commands of ours and of kubectl against the one that KUBECONFIG names. Images must be in it.
+
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+
+const HOME = join(import.meta.dirname, "../..");
+
+export type Output = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+/** Runs `linkerd` with these words; never rejects. `timeoutMs` ends it with SIGINT, as Ctrl-C does. */
+export function linkerd(words: string, input = "", timeoutMs = 60_000): Promise<Output> {
+  return run(process.execPath, [join(HOME, "src/main.ts"), ...words.split(" ")], input, timeoutMs);
+}
+
+/** Runs kubectl; rejects with its error output. */
+export async function kubectl(words: string, input = ""): Promise<string> {
+  const { code, stdout, stderr } = await run("kubectl", words.split(" "), input, 90_000);
+  if (code !== 0) throw new Error(`kubectl ${words}: ${stderr}`);
+  return stdout;
+}
+
+/** Tries until `probe` resolves to something; rejects with what it last threw or said. */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined>,
+  timeoutMs = 60_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (let last: unknown; ;) {
+    try {
+      const found = await probe();
+      if (found !== undefined) return found;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`never came: ${what}`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+function run(
+  program: string,
+  words: readonly string[],
+  input: string,
+  timeoutMs: number,
+): Promise<Output> {
+  return new Promise((resolve) => {
+    const options = { timeout: timeoutMs, killSignal: "SIGINT", maxBuffer: 64 << 20 } as const;
+    const child = execFile(program, words, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
+  });
+}
