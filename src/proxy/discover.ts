@@ -131,7 +131,7 @@ export class Discover {
           topic,
           key,
           state: watch.state.kind,
-          ageMs: watch.heardAt === undefined ? undefined : now - watch.heardAt,
+          ageMs: watch.heardAt === undefined ? undefined : Math.round(now - watch.heardAt),
           broken: watch.broken?.message,
         })),
     );

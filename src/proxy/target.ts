@@ -8,7 +8,8 @@ import { Fault } from "../base/fault.ts";
 import { combine, source, type Close, type Watch } from "../base/watch.ts";
 import type { Conn, ConnService, SocketAddr } from "../io/conn.ts";
 import { ConnStats } from "../stack/tcp.ts";
-import type { HttpService } from "../stack/types.ts";
+import { rescue } from "../stack/rescue.ts";
+import type { HttpFilter, HttpService } from "../stack/types.ts";
 import { Backends } from "./backends.ts";
 import { parseAddr } from "./address.ts";
 import { acceptedLabels, type OutboundMetrics } from "./outboundmetrics.ts";
@@ -52,7 +53,8 @@ export class Target implements Closable {
     this.backends = new Backends(sidecar, metrics);
     this.#accepted = new ConnStats(sidecar.registry, metrics.conns, acceptedLabels(name));
     let reason = "the control plane has not answered";
-    this.bound = unknown(this.name, () => reason);
+    const answer = rescue({ log: logger, errors: metrics.httpErrors });
+    this.bound = unknown(this.name, answer, () => reason);
     const { promise, resolve } = Promise.withResolvers<void>();
     const settle = (): void => {
       this.settled = true;
@@ -134,10 +136,10 @@ function addressOf(authority: string): SocketAddr {
 }
 
 // What stands for a destination of which the control plane has told nothing: it says so to whoever asks.
-function unknown(name: string, reason: () => string): Bound {
+function unknown(name: string, answer: HttpFilter, reason: () => string): Bound {
   const fault = (): Fault =>
     new Fault("unavailable", `the policy of ${name} is not known: ${reason()}`);
-  const http: HttpService = () => Promise.reject(fault());
+  const http = answer(() => Promise.reject(fault()));
   const noRoutes = { routes: [], accrual: undefined };
   return {
     policy: {
