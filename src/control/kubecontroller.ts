@@ -117,7 +117,7 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
       policy: { ip: ANY, port: 8090 },
       admin: { ip: ANY, port: 9996 },
     },
-    credentials: ownIdentity("linkerd-destination", first.namespace, first, scope, registry),
+    credentials: await ownIdentity("linkerd-destination", first.namespace, first, scope, registry),
     clock,
   });
   scope.defer(() => controller.close(GRACE_MS));

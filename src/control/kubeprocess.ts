@@ -63,13 +63,13 @@ export function watchInstallation(namespace: string): Watch<Installation> {
 }
 
 /** Credentials of a service account of `accountNamespace`, certified by the identity service, as any workload: with the variables that a sidecar of ours would get. */
-export function ownIdentity(
+export async function ownIdentity(
   account: string,
   accountNamespace: string,
   installation: Installation,
   scope: Scope,
   registry: Registry,
-): Watch<Credentials> {
+): Promise<Watch<Credentials>> {
   const { values } = installation;
   const vars = proxyEnv({ spec: { containers: [] } }, installation);
   const known = Object.fromEntries(vars.map(({ name, value }) => [name, value]));
@@ -83,7 +83,8 @@ export function ownIdentity(
       trustDomainOf(values),
     ),
   });
-  return identify({ settings, clock, random: systemRandom, registry, scope }).credentials;
+  const parts = { settings, clock, random: systemRandom, registry, scope };
+  return (await identify(parts)).credentials;
 }
 
 /** How the control plane answers. */

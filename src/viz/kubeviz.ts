@@ -48,7 +48,13 @@ export async function runKubeViz(env: Env): Promise<number> {
   });
   try {
     const installation = await fetchInstallation(api, env["LINKERD_NAMESPACE"] ?? "linkerd");
-    const credentials = ownIdentity("tap", namespace, installation, scope, new Registry(clock));
+    const credentials = await ownIdentity(
+      "tap",
+      namespace,
+      installation,
+      scope,
+      new Registry(clock),
+    );
     scope.defer(credentials.observe(() => {}));
     const viz = await startViz({
       resources: kubeResources(api, { clock, kinds: READ }),
