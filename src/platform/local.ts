@@ -21,6 +21,7 @@ import { Loopback } from "./loopback.ts";
 import { readManifests } from "./manifests.ts";
 import { watchManifests } from "./manifestwatch.ts";
 import type { Network } from "./network.ts";
+import { preflight } from "./preflight.ts";
 import { serveMesh } from "./supervisor.ts";
 import { defaultStateDir, State } from "./state.ts";
 import { Store } from "./store.ts";
@@ -58,6 +59,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   const clock = systemClock;
   const manifests = options.manifests.map((path) => resolve(path));
   const first = await readManifests(manifests);
+  const { env, publish = {} } = options;
+  preflight(first.resources, { env, cwd: resolve(options.cwd ?? "."), publish });
   const state = new State(resolve(options.stateDir ?? defaultStateDir(options.env)));
   const scope = new Scope();
   try {

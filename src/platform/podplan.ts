@@ -47,12 +47,7 @@ export function commandOf(
   { store, cwd, env: own }: CommandOptions,
 ): Command {
   if (!container.command?.length) {
-    const what = container.image === "" ? "nothing to run" : `only the image ${container.image}`;
-    throw new Fault(
-      "bad-input",
-      `container ${container.name} names ${what}. The local mesh runs commands, not images: ` +
-        `give it a command, such as command: ["node", "server.js"]`,
-    );
+    throw new Fault("bad-input", noCommand(container));
   }
   const env: Record<string, string> = { ...inherited(own), HOSTNAME: facts.name, ...network.env };
   Object.assign(env, envFrom(container, store, facts.namespace));
@@ -73,6 +68,15 @@ export function commandOf(
   };
 }
 
+/** Why a container without a command cannot be run. */
+export function noCommand({ name, image }: Container): string {
+  const what = image === "" ? "nothing to run" : `only the image ${image}`;
+  return (
+    `container ${name} names ${what}. The local mesh runs commands, not images: ` +
+    `give it a command, such as command: ["node", "server.js"]`
+  );
+}
+
 /** Replaces $(NAME) by its value and $$ by $; a reference to nothing stays as it is (as in Kubernetes). */
 function expand(text: string, env: Readonly<Record<string, string>>): string {
   return text.replace(/\$\$|\$\(([^()]+)\)/g, (found, name: string | undefined) =>
@@ -80,8 +84,8 @@ function expand(text: string, env: Readonly<Record<string, string>>): string {
   );
 }
 
-// What a program needs of the user's own environment to run at all. `node` is the one that we run on.
-function inherited(own: Env): Record<string, string> {
+/** What a program needs of the user's own environment to run at all. `node` is the one that we run on. */
+export function inherited(own: Env): Record<string, string> {
   const env: Record<string, string> = {};
   for (const name of ["HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"]) {
     const value = own[name];
@@ -160,8 +164,8 @@ function secretData(store: Store, key: string): Record<string, string> | undefin
   return { ...Object.fromEntries(data), ...secret.stringData };
 }
 
-// A folder inside an image means nothing here; one that exists, or is relative, is meant for us.
-function folderOf({ workingDir }: Container, cwd: string): string {
+/** Where a container runs: a folder inside an image means nothing here; one that exists, or is relative, is meant for us. */
+export function folderOf({ workingDir }: Container, cwd: string): string {
   if (workingDir === undefined) return cwd;
   const folder = isAbsolute(workingDir) ? workingDir : resolve(cwd, workingDir);
   return existsSync(folder) ? folder : cwd;

@@ -30,8 +30,20 @@ export class State {
         `the state folder ${dir} has too long a path for a socket in it; name a shorter one with --state-dir`,
       );
     }
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    chmodSync(dir, 0o700);
+    try {
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      chmodSync(dir, 0o700);
+    } catch (cause) {
+      const why =
+        (cause as NodeJS.ErrnoException).code === "ENOTDIR"
+          ? "is not a folder"
+          : "is not ours to write";
+      throw new Fault(
+        "no-permission",
+        `the state folder ${dir} ${why}; name another one with --state-dir`,
+        { cause },
+      );
+    }
   }
 
   get socket(): string {
