@@ -1,14 +1,15 @@
 // One version of a file, made ready to serve: its plug-ins, namers, telemeters and routers. What has not changed since
 // the version before is taken over as it is, with its connections and all that was learned.
 
+import { dirname } from "node:path";
 import { Fault } from "../base/fault.ts";
 import type { Mount } from "../name/bind.ts";
 import { mountNamers } from "./mounts.ts";
 import { loadPlugins, pluginKinds, type Plugins } from "./plugin.ts";
-import type { RequestRouterConfig } from "./routerconfig.ts";
 import { RouterInstance } from "./routerinstance.ts";
 import type { FileParts, Linker } from "./routerparts.ts";
 import type { Telemeter } from "./telemeter.ts";
+import { TcpRouter } from "./tcprouter.ts";
 import { bindTelemeters } from "./telemeters.ts";
 import { readRouterConfig } from "./yaml.ts";
 import type { Router, RouterConfig } from "./yamlrouter.ts";
@@ -22,12 +23,17 @@ export type ReadFile = {
   readonly plugins: Plugins;
 };
 
+export type AnyRouter = RouterInstance | TcpRouter;
+
 export type Generation = {
   readonly text: string;
   readonly config: RouterConfig;
   readonly raw: unknown;
   readonly diagnostics: readonly Diagnostic[];
   readonly shared: FileParts;
+  /** All routers, in the order of the file. */
+  readonly all: readonly AnyRouter[];
+  /** Those of requests. */
   readonly routers: readonly RouterInstance[];
   /** What tells whether a part has changed. */
   readonly sharedKey: string;
@@ -42,7 +48,7 @@ export async function readFile(text: string, file: string, linker: Linker): Prom
   const { raw } = new Source(file, text);
   const named = (raw as Raw | undefined)?.plugins;
   const modules = Array.isArray(named) ? named.filter((one) => typeof one === "string") : [];
-  const plugins = await loadPlugins(modules, process.cwd(), { clock, random, logger });
+  const plugins = await loadPlugins(modules, dirname(file), { clock, random, logger });
   const options = { kinds: pluginKinds(plugins), warnsOfInert: true };
   return { ...readRouterConfig(text, file, options), plugins };
 }
@@ -62,18 +68,18 @@ export async function makeGeneration(
   const routerKeys = rawRouters.map((one) => JSON.stringify(one));
   const isShared = before?.sharedKey === sharedKey;
   const shared = isShared ? before.shared : share(config, plugins, linker);
-  const routers: RouterInstance[] = [];
+  const all: AnyRouter[] = [];
   try {
     for (const [i, router] of config.routers.entries()) {
       const at = isShared ? before.routerKeys.indexOf(routerKeys[i]!) : -1;
-      const kept = before?.routers[at];
-      routers.push(kept ?? (await RouterInstance.open(requestRouter(router), shared)));
+      all.push(before?.all[at] ?? (await openRouter(router, shared)));
     }
   } catch (error) {
-    for (const router of routers) if (!before?.routers.includes(router)) router.close();
+    for (const router of all) if (!before?.all.includes(router)) router.close();
     throw error;
   }
-  return { text, config, raw, diagnostics, shared, routers, sharedKey, routerKeys };
+  const routers = all.filter((router) => router instanceof RouterInstance);
+  return { text, config, raw, diagnostics, shared, all, routers, sharedKey, routerKeys };
 }
 
 function share(config: RouterConfig, plugins: Plugins, linker: Linker): FileParts {
@@ -82,11 +88,18 @@ function share(config: RouterConfig, plugins: Plugins, linker: Linker): FilePart
   return { ...linker, plugins, mounts, telemeters };
 }
 
-function requestRouter(router: Router): RequestRouterConfig {
-  if (router.protocol === "http" || router.protocol === "h2") return router;
-  throw new Fault(
-    "not-implemented",
-    `router ${router.label}: the protocol ${router.protocol} is not available in this build; ` +
-      "http, h2 and tcp are",
-  );
+async function openRouter(router: Router, shared: FileParts): Promise<AnyRouter> {
+  switch (router.protocol) {
+    case "http":
+    case "h2":
+      return RouterInstance.open(router, shared);
+    case "tcp":
+      return new TcpRouter(router, shared);
+    default:
+      throw new Fault(
+        "not-implemented",
+        `router ${router.label}: the protocol ${router.protocol} is not available in this build; ` +
+          "http, h2 and tcp are",
+      );
+  }
 }

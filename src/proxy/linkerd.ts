@@ -124,9 +124,8 @@ export class Linkerd {
     const { linker, options } = this;
     const before = this.generation as Generation | undefined;
     const next = await makeGeneration(text, options.file, linker, before);
-    const wanted = new Map(
-      next.routers.flatMap(({ servers }) => servers).map((one) => [keyOf(one), one]),
-    );
+    const served = next.all.flatMap(({ servers }): readonly Served[] => servers);
+    const wanted = new Map(served.map((one) => [keyOf(one), one]));
     const opened: [string, RouterServer][] = [];
     try {
       for (const [key, served] of wanted) {
@@ -136,7 +135,7 @@ export class Linkerd {
       await this.#openAdmin(next);
     } catch (error) {
       for (const [, server] of opened) server.close();
-      for (const router of next.routers) if (!before?.routers.includes(router)) router.close();
+      for (const router of next.all) if (!before?.all.includes(router)) router.close();
       throw error;
     }
     this.generation = next;
@@ -171,7 +170,7 @@ export class Linkerd {
   }
 
   #retire(before: Generation, next: Generation): void {
-    const gone = before.routers.filter((router) => !next.routers.includes(router));
+    const gone = before.all.filter((router) => !next.all.includes(router));
     const telemeters = before.shared === next.shared ? [] : before.shared.telemeters;
     this.linker.clock.after(REPLACED_MS, () => {
       for (const router of gone) router.close();
@@ -193,7 +192,7 @@ export class Linkerd {
     for (const server of this.#servers.values()) server.close();
     this.#admin?.close();
     const generation = this.generation as Generation | undefined;
-    for (const router of generation?.routers ?? []) router.close();
+    for (const router of generation?.all ?? []) router.close();
     for (const telemeter of generation?.shared.telemeters ?? []) telemeter.close?.();
   }
 }

@@ -88,7 +88,7 @@ function bindNamer(
       return dnssrvNamer(prefix, config.refreshIntervalSeconds * 1000, config.dnsHosts, network);
     default:
       if (plugins.parts.namer?.[config.kind]) {
-        return bindPlugin(plugins, "namer", Object.assign({}, config, { prefix }));
+        return bindPlugin(plugins, "namer", { ...(config as { kind: string }), prefix });
       }
       return { bind: () => failed<NameTree<Name>>(cannot(config.kind)) };
   }

@@ -11,11 +11,10 @@ import type { Random } from "../base/random.ts";
 import { type Watch, constant, source, Var } from "../base/watch.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { address, boundAddr } from "../name/addr.ts";
-import type { Namer } from "../name/bind.ts";
-import type { Interpreter } from "../name/interpreter.ts";
+import { bindName, lookupIn, type Mount, type Namer } from "../name/bind.ts";
+import { interpreter, type Interpreter } from "../name/interpreter.ts";
 import { empty, leaf, neg } from "../name/nametree.ts";
 import { parsePath, type Path, printPath } from "../name/path.ts";
-import type { Mount } from "../name/bind.ts";
 import type { Accrual } from "../stack/breaker.ts";
 import type { Chooser } from "../stack/chooser.ts";
 import type { HttpFilter } from "../stack/types.ts";
@@ -34,7 +33,7 @@ export type PluginContext = {
 
 /** What each category's kinds are made into. */
 export type PluginParts = {
-  /** Answers what stands below its prefix; `settings.prefix` is `/#/<kind>` unless the file says otherwise. */
+  /** Answers what stands below its prefix; the ids of bound names carry it. */
   readonly namer: Namer;
   /** Binds names, mostly with the mounted namers of the file. */
   readonly interpreter: (mounts: readonly Mount[]) => Interpreter;
@@ -57,21 +56,34 @@ export type PluginKind<C extends PluginCategory, F extends Fields = Fields> = {
   readonly doc: string;
   readonly fields?: F;
   readonly bind: (
-    settings: Values<F> & { readonly kind: string },
+    settings: Values<F> & { readonly kind: string } & SettingsOf<C>,
     context: PluginContext,
   ) => PluginParts[C];
 };
+
+/** What the file says of every part of a category: a namer has its whole prefix, `/#/<kind>` unless it is set. */
+type SettingsOf<C extends PluginCategory> = C extends "namer" ? { readonly prefix: Path } : unknown;
 
 /** What a module exports as `plugin`: kinds by category. */
 export type Plugin = {
   readonly [C in PluginCategory]?: Readonly<Record<string, PluginKind<C, any>>>;
 };
 
+/** A kind whose settings are typed by its `fields`. */
+function kind<C extends PluginCategory, F extends Fields>(
+  _category: C,
+  one: PluginKind<C, F>,
+): PluginKind<C, F> {
+  return one;
+}
+
 /** What plug-ins are made with; handed in, so that a module needs no import but of types. */
 export const toolkit = {
+  kind,
   setting: { text, bool, int, number, path, list, optional, preset, required },
   watch: { constant, source, Var: Var as new <T>(...initial: [] | [T]) => Var<T> },
   name: { leaf, neg, empty, address, boundAddr, parsePath, printPath },
+  binding: { bindName, lookupIn, interpreter },
   Fault,
 } as const;
 export type Toolkit = typeof toolkit;
@@ -116,12 +128,12 @@ export function pluginKinds({ parts }: Plugins): Kinds {
 export function bindPlugin<C extends PluginCategory>(
   { parts, context }: Plugins,
   category: C,
-  settings: { readonly kind: string },
+  settings: { readonly kind: string } & SettingsOf<C>,
 ): PluginParts[C] {
   const kind = parts[category]?.[settings.kind];
   if (kind === undefined)
     throw new Fault("bad-input", `nothing provides the kind ${settings.kind}`);
-  return kind.bind(settings, context) as PluginParts[C];
+  return kind.bind(settings as never, context) as PluginParts[C];
 }
 
 async function loadPlugin(name: string, folder: string): Promise<Plugin> {

@@ -7,6 +7,8 @@ import type { PolicyEntry } from "./yamlpolicy.ts";
 export type HttpRouterConfig = Extract<Router, { protocol: "http" }>;
 export type H2RouterConfig = Extract<Router, { protocol: "h2" }>;
 
+export type TcpRouterConfig = Extract<Router, { protocol: "tcp" }>;
+
 /** A router of requests, whatever version of HTTP they come in. */
 export type RequestRouterConfig = HttpRouterConfig | H2RouterConfig;
 

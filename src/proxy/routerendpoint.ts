@@ -3,9 +3,7 @@
 
 import { exponential } from "../base/backoff.ts";
 import type { Fault } from "../base/fault.ts";
-import { startCerts } from "../io/certtls.ts";
 import type { Conn } from "../io/conn.ts";
-import { dial } from "../io/dial.ts";
 import { H2Client } from "../io/h2client.ts";
 import { H1Pool } from "../io/pool.ts";
 import { Breaker } from "../stack/breaker.ts";
@@ -21,10 +19,9 @@ import type { EndpointAddress } from "./addresses.ts";
 import { h2OptionsOf } from "./h2settings.ts";
 import type { MetricScope } from "./metrictree.ts";
 import type { RouterClient } from "./routerclient.ts";
+import { dialAddress } from "./routerdial.ts";
 import type { RouterParts } from "./routerparts.ts";
 import { ScopeConns } from "./scopeconns.ts";
-import { tuneSocket } from "./sockets.ts";
-import { watchClientTls } from "./tlsfiles.ts";
 import { tunnel } from "./tunnel.ts";
 
 export type EndpointParts = RouterParts & {
@@ -32,8 +29,6 @@ export type EndpointParts = RouterParts & {
   readonly load: Load | "outstanding";
 };
 
-const CONNECT_TIMEOUT_MS = 1000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 const FOREVER_MS = 2 ** 31 - 1;
 const MANY = 2 ** 31 - 1;
 const FAIL_FAST = exponential(1000, 32_000, 0);
@@ -52,7 +47,9 @@ export function bindEndpoint(
     endpoint.watchers.push(breaker);
     endpoint.onClose(() => breaker.close());
   }
-  const raw = new ScopeConns(client.scope, clock).dial(dialOf(address, parts));
+  const alpn = parts.config.protocol === "h2" ? ["h2"] : undefined;
+  const dial = dialAddress(address, { ...settings, captures: client.captures, clock, alpn });
+  const raw = new ScopeConns(client.scope, clock).dial(dial);
   const filters: HttpFilter[] =
     address.authority === undefined ? [] : [asAuthority(address.authority)];
   const http = parts.config.protocol === "http" ? overH1 : overH2;
@@ -118,26 +115,6 @@ function closeIdle(client: H2Client, idleMs: number, clock: RouterParts["clock"]
     idle = client.load === 0 ? idle + 1 : 0;
     if (idle > IDLE_LOOKS) client.close();
   });
-}
-
-function dialOf(address: EndpointAddress, { clock, client, config }: EndpointParts): Dial<Conn> {
-  const { settings, captures } = client;
-  const at = { ip: address.ip, port: address.port };
-  const options = { clock, timeoutMs: CONNECT_TIMEOUT_MS };
-  const plain: Dial<Conn> = async () => {
-    const conn = await dial(at, options);
-    tuneSocket(conn, settings.socketOptions, clock);
-    return conn;
-  };
-  const tls = watchClientTls(settings.tls, captures, clock);
-  if (tls === undefined) return plain;
-  // Held open, so that the files are read once and watched for as long as anybody dials.
-  tls.observe(() => {});
-  const alpn = config.protocol === "h2" ? { alpn: ["h2"] } : {};
-  return async () => {
-    const [conn, secure] = await Promise.all([plain(), tls.next()]);
-    return startCerts(conn, secure, { clock, timeoutMs: HANDSHAKE_TIMEOUT_MS, ...alpn });
-  };
 }
 
 // Alive, or dead for a while, or about to be probed, or being probed.

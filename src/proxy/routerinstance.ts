@@ -8,7 +8,7 @@ import { type BoundRouter, bindRouter } from "./router.ts";
 import { accessLogOf } from "./routeraccesslog.ts";
 import type { RequestRouterConfig, ServerConfig } from "./routerconfig.ts";
 import type { FileParts, RouterParts } from "./routerparts.ts";
-import { limitsOf, type Served } from "./routerserver.ts";
+import { limitsOf, type RequestServed } from "./routerserver.ts";
 import { ScopeConns } from "./scopeconns.ts";
 import { ScopeStats } from "./scopestats.ts";
 import { serverSpans } from "./telemeter.ts";
@@ -19,7 +19,7 @@ export class RouterInstance {
   readonly parts: RouterParts;
   readonly bound: BoundRouter;
   /** What serves each of its servers, in the order of the file. */
-  readonly servers: readonly Served[];
+  readonly servers: readonly RequestServed[];
   readonly #closers: Close[];
 
   /** Rejects when a TLS file of a server cannot be used. */
@@ -46,7 +46,7 @@ export class RouterInstance {
     const accessLog = accessLogOf(config, clock, logger);
     if (accessLog !== undefined) this.#closers.push(() => accessLog.close());
     const configs: readonly ServerConfig[] = config.servers;
-    this.servers = configs.map((settings): Served => {
+    this.servers = configs.map((settings): RequestServed => {
       const { ip, port, label } = settings;
       const server = scope.at("server", `${label ?? ip}/${port}`);
       const stats = new ScopeStats(server, true);
@@ -55,6 +55,7 @@ export class RouterInstance {
       // Looked at all the time, so that the files are read once and then watched.
       if (tls) this.#closers.push(tls.observe(() => {}));
       return {
+        kind: "request",
         label: config.label,
         settings,
         limits: limitsOf(config),

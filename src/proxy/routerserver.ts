@@ -10,24 +10,35 @@ import { Detection } from "../io/detect.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { listen, type Listening } from "../io/listen.ts";
-import type { HttpService } from "../stack/types.ts";
+import type { ConnService, HttpService } from "../stack/types.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "../wire/limits.ts";
 import { rememberClientCert } from "./clientcert.ts";
 import { h2OptionsOf } from "./h2settings.ts";
-import type { RequestRouterConfig, ServerConfig } from "./routerconfig.ts";
+import type { RequestRouterConfig, ServerConfig, TcpRouterConfig } from "./routerconfig.ts";
 import type { Linker } from "./routerparts.ts";
 import type { ScopeConns } from "./scopeconns.ts";
 import { tuneSocket } from "./sockets.ts";
 
 /** What serves the connections of an address at a time. */
-export type Served = {
-  /** The router's label, and the address as its metrics have it. */
+export type Served = RequestServed | StreamServed;
+
+type ServedBy<S> = {
+  /** The router's. */
   readonly label: string;
-  readonly settings: ServerConfig;
-  readonly limits: Http1Limits;
-  readonly service: HttpService;
+  readonly settings: S;
   readonly tls: Watch<CertServer> | undefined;
   readonly conns: ScopeConns;
+};
+
+export type RequestServed = ServedBy<ServerConfig> & {
+  readonly kind: "request";
+  readonly limits: Http1Limits;
+  readonly service: HttpService;
+};
+
+export type StreamServed = ServedBy<TcpRouterConfig["servers"][number]> & {
+  readonly kind: "stream";
+  readonly serve: ConnService;
 };
 
 const FIRST_BYTES_MS = 60_000;
@@ -77,7 +88,15 @@ export class RouterServer {
     void serving.track(conn, serve);
   }
 
-  async #serve(accepted: Conn, { settings, limits, tls }: Served): Promise<void> {
+  async #serve(accepted: Conn, served: Served): Promise<void> {
+    const { clock } = this.#linker;
+    const { tls } = served;
+    if (served.kind === "request") return this.#serveRequests(accepted, served);
+    const options = { clock, timeoutMs: HANDSHAKE_MS };
+    return served.serve(tls ? await acceptCerts(accepted, await tls.next(), options) : accepted);
+  }
+
+  async #serveRequests(accepted: Conn, { settings, limits, tls }: RequestServed): Promise<void> {
     const { serving, clock } = this.#linker;
     let conn = accepted;
     let isH2: boolean;
@@ -94,7 +113,7 @@ export class RouterServer {
       isH2 = conn.peer.tls.kind === "true" && conn.peer.tls.alpn === "h2";
     }
     // Asked for with each request, since the file may change under an open connection.
-    const service: HttpService = (req) => this.served.service(req);
+    const service: HttpService = (req) => (this.served as RequestServed).service(req);
     const { idleTimeMs, lifeTimeMs } = settings.serverSession;
     const server = isH2
       ? serveH2(conn, service, h2OptionsOf(settings, clock), first)

@@ -168,7 +168,8 @@ function checkPolicies(
   mounts: readonly Path[] | undefined,
   reading: Reading,
 ): void {
-  const { client, service } = router;
+  const { client } = router;
+  const service = "service" in router ? router.service : undefined;
   if (service?.kind === "io.l5d.static") {
     for (const entry of present<PolicyEntry<object>>(service.configs)) {
       checkPrefix(entry, reading, (segments) => neverService(segments, router.dstPrefix ?? []));

@@ -119,4 +119,9 @@ export const clients = {
     attemptTTwitterUpgrade: preset(bool, false, "try to upgrade the protocol"),
   },
   mux: client,
+  tcp: {
+    tls: client.tls,
+    loadBalancer: client.loadBalancer,
+    socketOptions: client.socketOptions,
+  },
 } as const;

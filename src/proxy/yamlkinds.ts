@@ -16,6 +16,7 @@ import {
   labelers,
   loadBalancers,
   propagators,
+  tcpIdentifiers,
 } from "./yamltraffic.ts";
 
 /** The built-in kinds. */
@@ -35,6 +36,7 @@ export const builtinKinds: Kinds = {
   namer: namers,
   propagator: propagators,
   protocol: protocols,
+  tcpIdentifier: tcpIdentifiers,
   telemeter: telemeters,
   transformer: transformers,
 };

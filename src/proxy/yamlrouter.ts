@@ -17,9 +17,11 @@ import {
   type H2Identifier,
   type HttpIdentifier,
   type Propagator,
+  type TcpIdentifier,
   h2Identifier,
   httpIdentifier,
   propagator,
+  tcpIdentifier,
 } from "./yamltraffic.ts";
 import {
   type Field,
@@ -82,6 +84,7 @@ const byHost: readonly HttpIdentifier[] = [{ kind: "io.l5d.header.token", header
 const byAuthority: readonly H2Identifier[] = [
   { kind: "io.l5d.header.token", header: ":authority" },
 ];
+const byPort: TcpIdentifier = { kind: "io.l5d.port" };
 const l5dTrace: Propagator = { kind: "io.l5d.default" };
 const tracePropagator = preset(propagator, l5dTrace, "the headers that carry traces");
 const thriftFields = {
@@ -165,6 +168,12 @@ const routers = {
     service: policy("thriftService", services.thrift, "policies by service name"),
     client: policy("muxClient", clients.mux, "policies by client id"),
   },
+  tcp: {
+    ...common,
+    servers: preset(list(table(servers.tcp)), [], "where it listens"),
+    client: policy("tcpClient", clients.tcp, "policies by client id"),
+    identifier: preset(tcpIdentifier, byPort, "how a connection is named"),
+  },
 } as const;
 
 const labelled = (value: { protocol: string; label: string }): void => {
@@ -183,6 +192,11 @@ export const protocols = {
     check: labelled,
   },
   mux: { doc: "mux", fields: routers.mux, check: labelled },
+  tcp: {
+    doc: "byte streams of any protocol; Linkerd 1 does not have it",
+    fields: routers.tcp,
+    check: labelled,
+  },
 } as const;
 export type Router = KindValue<typeof protocols, {}, "protocol">;
 
@@ -195,6 +209,7 @@ export const policies: Kinds = {
   h2Client: policyKinds(clients.h2, "client ids"),
   thriftClient: policyKinds(clients.thrift, "client ids"),
   muxClient: policyKinds(clients.mux, "client ids"),
+  tcpClient: policyKinds(clients.tcp, "client ids"),
 };
 
 /** The whole file. */
@@ -221,7 +236,7 @@ export const file = {
   plugins: preset(
     list(text),
     [],
-    "modules with kinds of their own, relative to the working folder; Linkerd 1 does not have them",
+    "modules with kinds of their own, relative to the file; Linkerd 1 does not have them",
   ),
   usage: optional(
     table({

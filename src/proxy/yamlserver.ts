@@ -4,7 +4,7 @@ import { h2Streams } from "./yamlclient.ts";
 import { serverTls, session, socketOptions } from "./yamlparts.ts";
 import { bool, int, ip, path, port, text } from "./yamlscalars.ts";
 import { type Labeler, labeler } from "./yamltraffic.ts";
-import { list, nested, optional, preset, table } from "./yamltypes.ts";
+import { list, nested, optional, preset, required, table } from "./yamltypes.ts";
 
 const byRequest: Labeler = { kind: "requestRandom" };
 const forwardedHeader = optional(
@@ -46,6 +46,13 @@ export const servers = {
     addForwardedHeader: forwardedHeader,
     maxCallDepth,
     maxConcurrentStreamsPerConnection: preset(int(1), 1000, "streams at a time; more are refused"),
+  },
+  tcp: {
+    port: required(port, "port to listen on, 0 for any"),
+    ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
+    label: optional(text, "name in metrics; the router's otherwise"),
+    tls: optional(serverTls, "terminate TLS"),
+    socketOptions: nested(socketOptions, "options of the sockets"),
   },
   thrift: { ...server(4114), thriftFramed: preset(bool, true, "frames or a bare stream") },
   mux: server(4141),

@@ -174,6 +174,17 @@ export const h2Identifiers = {
 export type H2Identifier = KindValue<typeof h2Identifiers>;
 export const h2Identifier = kinds<H2Identifier>("h2Identifier");
 
+export const tcpIdentifiers = {
+  "io.l5d.port": { doc: "/svc/<port of the server>", ...nothing },
+  "io.l5d.sni": { doc: "/svc/<server name that the client's TLS asks for>", ...nothing },
+  "io.l5d.static": {
+    doc: "always the same name",
+    fields: { path: required(path, "the name below the router's dstPrefix") },
+  },
+} as const;
+export type TcpIdentifier = KindValue<typeof tcpIdentifiers>;
+export const tcpIdentifier = kinds<TcpIdentifier>("tcpIdentifier");
+
 export const propagators = {
   "io.l5d.default": { doc: "l5d-ctx-trace", ...nothing },
   "io.l5d.zipkin": { doc: "x-b3-* headers", ...nothing },

@@ -18,7 +18,7 @@ async function backend2(
 ): Promise<{ port: number; seen: http2.IncomingHttpHeaders[] }> {
   const seen: http2.IncomingHttpHeaders[] = [];
   const server = http2.createServer();
-  server.on("stream", (stream, headers) => {
+  server.on("stream", (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
     seen.push(headers);
     const grpc = headers["x-grpc"] as string | undefined;
     const status = Number(/^\/status\/(\d+)/.exec(headers[":path"]!)?.[1] ?? 200);

@@ -77,7 +77,7 @@ test("a name may be an address (A3), and the backend is told the names (A5)", as
   assert.deepEqual([status, body], [200, "web"]);
   assert.equal(headers["via"], "1.1 linkerd");
   assert.equal(headers["l5d-success-class"], "1.0");
-  const [{ headers: sent }] = web.seen as [{ headers: Record<string, string> }];
+  const sent = web.seen[0]!.headers as Record<string, string>;
   assert.equal(sent["l5d-dst-service"], "/svc/local");
   assert.equal(sent["l5d-dst-client"], `/$/inet/127.0.0.1/${web.port}`);
   assert.match(sent["l5d-reqid"]!, /^[0-9a-f]{16}$/);
