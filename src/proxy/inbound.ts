@@ -7,7 +7,7 @@ import { mark, standard } from "../stack/classify.ts";
 import { observe } from "../stack/exchange.ts";
 import { clientId } from "../stack/identity.ts";
 import { limit } from "../stack/limit.ts";
-import { normalize, strip } from "../stack/normalize.ts";
+import { normalize } from "../stack/normalize.ts";
 import { ratelimit } from "../stack/ratelimit.ts";
 import { rescue } from "../stack/rescue.ts";
 import { rewrite } from "../stack/rewrite.ts";
@@ -16,6 +16,7 @@ import { trace } from "../stack/trace.ts";
 import { stack, type HttpService } from "../stack/types.ts";
 import { downgrade } from "../stack/upgrade.ts";
 import { isMeshed, metaLabels, serverLabels, type InboundMetrics } from "./inboundmetrics.ts";
+import { profiles } from "./inboundprofiles.ts";
 import type { InboundRoute, InboundRule } from "./policy.ts";
 import type { Port } from "./port.ts";
 import type { Sidecar } from "./sidecar.ts";
@@ -24,10 +25,12 @@ export type BindPort = (port: Port, application: HttpService) => HttpService;
 
 /** The HTTP service of a port, for the policy that holds there now. */
 export function bindInbound(
-  { settings, clock, random, logger: log, spans: sink }: Sidecar,
+  sidecar: Sidecar,
   metrics: InboundMetrics,
   accessLog: AccessLog | undefined,
 ): BindPort {
+  const { settings, clock, random, logger: log, spans: sink } = sidecar;
+  const profiled = profiles(sidecar);
   const server = { kind: "server", attributes: { direction: "inbound" } } as const;
 
   return ({ addr, policy, loopback }, application) => {
@@ -63,8 +66,8 @@ export function bindInbound(
         limit(settings.inbound.maxInFlight), // Above routing: what is refused shall cost no more than that.
         downgrade, // Routes and the application see the version that the client spoke.
         clientId, // Nobody but us says who the client is.
-        strip(["l5d-dst-canonical"]), // A word between proxies is not for the application.
-        normalize, // Routes ask for an authority.
+        normalize, // Routes and profiles ask for an authority.
+        profiled, // Above authorization, as on the client's side: a refusal counts against its route.
       ],
       byRoute(routes, (rule, route) => ofRule(rule, route as InboundRoute)),
     );

@@ -8,7 +8,7 @@ import { byClasses, mark, standard } from "../stack/classify.ts";
 import { distribute } from "../stack/distribute.ts";
 import { observe } from "../stack/exchange.ts";
 import { limit } from "../stack/limit.ts";
-import { normalize, stripResponse } from "../stack/normalize.ts";
+import { normalize, strip, stripResponse } from "../stack/normalize.ts";
 import { overridable } from "../stack/overrides.ts";
 import { rescue } from "../stack/rescue.ts";
 import { retry } from "../stack/retry.ts";
@@ -17,7 +17,7 @@ import { timeout } from "../stack/timeout.ts";
 import { trace } from "../stack/trace.ts";
 import { stack, type HttpService } from "../stack/types.ts";
 import { parentLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
-import type { HttpRoutes, HttpRule, RouteBackend } from "./policy.ts";
+import { CANONICAL, type HttpRoutes, type HttpRule, type RouteBackend } from "./policy.ts";
 import { byRule } from "./rules.ts";
 import type { Sidecar } from "./sidecar.ts";
 import type { BindPolicy } from "./target.ts";
@@ -39,6 +39,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
       stack(
         [
           normalize, // Everybody below reads one form of request.
+          strip([CANONICAL]), // Only a profile says which service a request is for.
           trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.
           rescue({ log, errors: metrics.httpErrors, informs: () => !hides }), // Answers whatever fails below.
           ...(hides ? [stripResponse(INFORMATIONAL)] : []), // What other proxies say of faults is not for this client.

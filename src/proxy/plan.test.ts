@@ -69,7 +69,7 @@ test("routes of a service profile rule over the policy, with a rule for the rest
   assert.deepEqual(book!.profile?.labels, { route: "book" });
   assert.equal(book!.timeouts.requestMs, 100);
   assert.deepEqual(book!.profile?.budget, { ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 });
-  assert.equal(rest!.profile, undefined);
+  assert.deepEqual(rest!.profile?.labels, {});
   assert.deepEqual(backends(planFor(ORIGINAL, policy, given, DEFAULTS))[0], {
     kind: "balance",
     path: `${FQDN}:80`,

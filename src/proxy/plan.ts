@@ -2,11 +2,13 @@
 // and its profile. The order of precedence is linkerd2-proxy's; all of it is pure, so every case is a test.
 
 import { exponential } from "../base/backoff.ts";
+import { DEFAULT_BUDGET } from "../base/budget.ts";
 import { isGrpcFailure } from "../stack/classify.ts";
 import type { RetryPolicy } from "../stack/retry.ts";
 import { DEFAULT_LOAD } from "../stack/latency.ts";
 import {
   builtIn,
+  CANONICAL,
   type Address,
   type Backend,
   type Distribution,
@@ -88,18 +90,21 @@ function profilePlan(
       }
     : first(backendOf(original, profile, defaults));
   const dst = `${profile.name}:${original.port}`;
-  const rule = (own: ProfileRule | undefined, requestMs?: number): HttpRule => ({
+  // The other side's sidecar counts by the same profile.
+  const edits = { add: [], set: [[CANONICAL, dst]], remove: [] } as const;
+  const rule = (own: ProfileRule, requestMs?: number): HttpRule => ({
     ...PLAIN_RULE,
+    filters: [{ kind: "request-headers", edits }],
     to,
     timeouts: { requestMs },
-    retry: own?.retryable ? profileRetry(own) : undefined,
-    profile: own && { ...own, dst },
+    retry: own.retryable ? profileRetry(own) : undefined,
+    profile: { ...own, dst },
   });
   const rules = profile.routes.map((route) => rule(route.rule, route.timeoutMs));
   // The accrual of the policy is kept: it belongs to the service and not to its routes.
   const accrual = policy?.protocol.kind === "detect" ? policy.protocol.http1.accrual : undefined;
   const http: HttpRoutes = {
-    routes: [{ meta, hosts: [], rules: [...rules, rule(undefined)] }],
+    routes: [{ meta, hosts: [], rules: [...rules, rule(ANY_REQUEST)] }],
     accrual,
   };
   const opaque = [{ meta, snis: [], filters: [], to }];
@@ -165,6 +170,16 @@ function profileRetry({ classes }: ProfileRule): RetryPolicy {
       (status >= 500 || isGrpcFailure(grpcStatus ?? 0)),
   };
 }
+
+// What no route of a profile is for.
+const ANY_REQUEST: ProfileRule = {
+  dst: "",
+  wants: () => true,
+  labels: {},
+  retryable: false,
+  classes: [],
+  budget: DEFAULT_BUDGET,
+};
 
 function tcpRoute(backend: Backend): TcpRoute {
   return { meta: builtIn("opaq"), snis: [], filters: [], to: first(backend) };

@@ -125,6 +125,9 @@ export type OutboundProtocol =
 
 export type OutboundPolicy = { readonly meta: Meta; readonly protocol: OutboundProtocol };
 
+/** The field by which a sidecar tells another one which service, by its profile, a request is for. */
+export const CANONICAL = "l5d-dst-canonical";
+
 /** What GetProfile says of a destination. */
 export type Profile = {
   /** The name of the service; "" for an address without one. */

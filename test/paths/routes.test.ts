@@ -54,6 +54,8 @@ test("a service profile retries, times out and names its routes", async (t) => {
   assert.deepEqual([effective?.labels["classification"], effective?.value], ["success", 1]);
   assert.equal(effective?.labels["dst"], "web.ns.svc.cluster.local:80");
   assert.equal(actual?.value, 3);
+  const inbound = await metric(server, "route_request_total", { ...route, direction: "inbound" });
+  assert.deepEqual([inbound?.labels["dst"], inbound?.value], ["web.ns.svc.cluster.local:80", 3]);
 });
 
 test("gRPC calls cross both sidecars, and their status counts", async (t) => {
