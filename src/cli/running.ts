@@ -94,8 +94,14 @@ export async function ready(
   terminal: Terminal,
   say: (what: string) => void,
 ): Promise<void> {
-  const state = combine([mesh.status, podReadiness(mesh), mesh.resources.watch("Deployment")]);
-  const isUp = state.next(([status, pods, deployments]) => {
+  const { resources } = mesh;
+  const state = combine([
+    mesh.status,
+    podReadiness(mesh),
+    resources.watch("Deployment"),
+    resources.watch("EndpointSlice"),
+  ]);
+  const isUp = state.next(([status, pods, deployments, slices]) => {
     const wanted = [...deployments.values()].reduce(
       (sum, { spec }) => sum + (spec.replicas ?? 1),
       0,
@@ -104,7 +110,11 @@ export async function ready(
     const isMissing = pods.length < wanted;
     if (!status.controllerReady) say("waiting for the control plane");
     else if (waiting.length > 0) say(`waiting for ${waiting.join(", ")}`);
-    return status.controllerReady && waiting.length === 0 && !isMissing;
+    // Services find a pod a moment after it is ready.
+    const isHidden = [...slices.values()]
+      .flatMap(({ endpoints }) => endpoints)
+      .some(({ conditions }) => conditions.ready === false);
+    return status.controllerReady && waiting.length === 0 && !isMissing && !isHidden;
   });
   await Promise.race([isUp, untilStopped(terminal)]);
 }

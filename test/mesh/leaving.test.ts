@@ -141,5 +141,10 @@ test("a port that another program has is not taken from it", { timeout: 60_000 }
   const { stdout } = await whenRunning(child);
   const [, address] = /shop\/web: (http:\S+)/.exec(stdout)!;
   assert.notEqual(address, "http://127.0.0.1:28740");
-  assert.match(await (await fetch(address!)).text(), /^web called by ingress/);
+  const rsp = await fetch(address!);
+  assert.match(
+    await rsp.text(),
+    /^web called by ingress/,
+    JSON.stringify([rsp.status, ...rsp.headers]),
+  );
 });
