@@ -1,3 +1,5 @@
+// Summaries: how exact they are, and how long they remember.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Summary } from "./summary.ts";

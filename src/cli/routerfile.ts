@@ -82,7 +82,7 @@ export function askAdmin(
   return new Promise((resolve, reject) => {
     const failed = (why: string, cause?: unknown): void =>
       reject(new Fault("unavailable", `${admin} cannot be asked: ${why}`, { cause }));
-    const req = request(`http://${admin}/explain.json?${query}`, { timeout: EXPLAIN_MS }, (rsp) => {
+    const req = request(`http://${admin}/explain.json?${query.toString()}`, { timeout: EXPLAIN_MS }, (rsp) => {
       text(rsp).then((body) => {
         if (rsp.statusCode === 200) resolve(JSON.parse(body) as Explanation[]);
         else failed(`it answered ${rsp.statusCode}: ${body.trim()}`);

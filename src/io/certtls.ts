@@ -11,7 +11,7 @@ import {
   TLSSocket,
 } from "node:tls";
 import { Fault } from "../base/fault.ts";
-import { Conn } from "./conn.ts";
+import type { Conn } from "./conn.ts";
 import { handshake, identities, secured, type TlsOptions } from "./tls.ts";
 
 /** What a side shows and believes: PEM texts. Without `ca`, the roots that Node trusts. */

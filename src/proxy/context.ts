@@ -2,7 +2,6 @@
 // that only a proxy may say, and written anew for the next hop. A stranger's context is not even read where a server
 // clears it.
 
-import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { Body } from "../io/body.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
@@ -12,18 +11,9 @@ import { header, type Headers, removeWhere, setHeader } from "../wire/headers.ts
 import { childOf, chanceOf, newId, newTrace, parseL5dTrace, printL5dTrace } from "./traceid.ts";
 import { type LocalDtab, localDtab, NO_DTAB } from "./localdtab.ts";
 import { Routed } from "./routed.ts";
-import type { Telemeter } from "./telemeter.ts";
+import type { RouterParts } from "./routerparts.ts";
 import type { TraceId } from "./traceid.ts";
 import type { Propagator } from "./yamltraffic.ts";
-
-export type ContextOptions = {
-  readonly router: string;
-  readonly clear: boolean;
-  readonly propagator: Propagator["kind"];
-  readonly telemeters: readonly Telemeter[];
-  readonly clock: Clock;
-  readonly random: Random;
-};
 
 /** What a hop reads and takes off. */
 class Incoming {
@@ -35,11 +25,10 @@ class Incoming {
 }
 
 /** Reads the context of each request and puts a `Routed` on it. A dtab that cannot be read is the client's fault. */
-export function context(options: ContextOptions): HttpFilter {
-  const { router, clear, propagator, random } = options;
-  const rates = options.telemeters
-    .filter(({ follows }) => follows)
-    .map(({ sampleRate }) => sampleRate);
+export function context({ config, telemeters, random }: RouterParts, clear: boolean): HttpFilter {
+  const { label: router, tracePropagator } = config;
+  const propagator = tracePropagator.kind;
+  const rates = telemeters.filter(({ follows }) => follows).map(({ sampleRate }) => sampleRate);
   const rate = Math.max(0, ...rates);
   return (next) =>
     function context(req) {

@@ -24,13 +24,7 @@ export class MetricScope {
 
   /** The scope below, made when it is new; a segment may hold slashes. */
   at(...segments: readonly string[]): MetricScope {
-    let scope: MetricScope = this;
-    for (const name of segments) {
-      let child = scope.children.get(name);
-      if (child === undefined) scope.children.set(name, (child = new MetricScope(name, scope)));
-      scope = child;
-    }
-    return scope;
+    return segments.reduce<MetricScope>((scope, name) => scope.#child(name), this);
   }
 
   counter(...segments: readonly string[]): Counter {
@@ -80,6 +74,12 @@ export class MetricScope {
       if (found) return found;
     }
     return undefined;
+  }
+
+  #child(name: string): MetricScope {
+    let child = this.children.get(name);
+    if (child === undefined) this.children.set(name, (child = new MetricScope(name, this)));
+    return child;
   }
 }
 

@@ -1,4 +1,4 @@
-// `/namer_state/<prefix>.json`: what a namer's watches know at the moment, by the names that routers use.
+// What `/namer_state/<prefix>.json` tells: what a namer's watches know at the moment, by the names that routers use.
 
 import { known } from "../base/watch.ts";
 import type { HttpRsp } from "../io/message.ts";

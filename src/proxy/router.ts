@@ -15,7 +15,7 @@ import { diagnose } from "./diagnose.ts";
 import { forwarded, timestamp } from "./forwarded.ts";
 import { bindIdentifier } from "./identifier.ts";
 import { PerService } from "./perservice.ts";
-import { answer } from "./routeranswer.ts";
+import { answer, answersOf } from "./routeranswer.ts";
 import { RouterCaches } from "./routercaches.ts";
 import type { ServerConfig } from "./routerconfig.ts";
 import type { RouterParts } from "./routerparts.ts";
@@ -36,10 +36,27 @@ export const bindRouter = (parts: RouterParts, filters: readonly HttpFilter[]): 
   const propagator = config.tracePropagator.kind;
   const http = config.protocol === "http" ? config : undefined;
   const identify = bindIdentifier(config, plugins);
-  const answers = {
-    logger,
-    dtab: config.dtab,
-    maxBodyBytes: (http?.maxErrResponseKB ?? 5120) * 1024,
+
+  const server: BoundRouter["server"] = (settings, watchers) => {
+    const { addForwardedHeader, clearContext, maxConcurrentRequests } = settings;
+    const timestamps = "timestampHeader" in settings ? settings.timestampHeader : undefined;
+    return stack(
+      [
+        observe(clock, watchers), // Above all: what a client is told counts, whoever said it.
+        compress(http?.compressionLevel ?? 0), // Above the answers, which may be long.
+        ...(clearContext ? [clearResponses] : []), // Above the answers: strangers learn nothing of the mesh.
+        answer(answersOf(config, logger)), // Whatever fails below is answered here, in Linkerd 1's words.
+        ...(maxConcurrentRequests ? [limit(maxConcurrentRequests)] : []), // Work that we will not do must not look anything up.
+        timeout({ headMs: settings.timeoutMs, headCode: "request-timeout" }, clock),
+        context(parts, clearContext), // Above all who read names, rules or traces.
+        via(settings.maxCallDepth), // A loop ends before it costs a lookup.
+        ...(addForwardedHeader ? [forwarded(addForwardedHeader, config.label, random)] : []),
+        ...(timestamps === undefined ? [] : [timestamp(timestamps, clock)]),
+        ...(http?.streamingEnabled === false ? [buffered] : []), // Below what may refuse a request without reading it.
+        ...filters, // Plug-ins see a request as it will be named, and may name it otherwise.
+      ],
+      byName(identify, caches.service),
+    );
   };
 
   const caches = new RouterCaches(parts, {
@@ -73,35 +90,6 @@ export const bindRouter = (parts: RouterParts, filters: readonly HttpFilter[]): 
         client.send, // The balancer; what could not even be sent goes to another endpoint.
       ),
   });
-
-  const server: BoundRouter["server"] = (settings, watchers) => {
-    const { addForwardedHeader, clearContext, maxConcurrentRequests } = settings;
-    const timestamps = "timestampHeader" in settings ? settings.timestampHeader : undefined;
-    return stack(
-      [
-        observe(clock, watchers), // Above all: what a client is told counts, whoever said it.
-        compress(http?.compressionLevel ?? 0), // Above the answers, which may be long.
-        ...(clearContext ? [clearResponses] : []), // Above the answers: strangers learn nothing of the mesh.
-        answer(answers), // Whatever fails below is answered here, in Linkerd 1's words.
-        ...(maxConcurrentRequests ? [limit(maxConcurrentRequests)] : []), // Work that we will not do must not look anything up.
-        timeout({ headMs: settings.timeoutMs, headCode: "request-timeout" }, clock),
-        context({
-          router: config.label,
-          clear: clearContext,
-          propagator,
-          telemeters,
-          clock,
-          random,
-        }), // Above all who read names, rules or traces.
-        via(settings.maxCallDepth), // A loop ends before it costs a lookup.
-        ...(addForwardedHeader ? [forwarded(addForwardedHeader, config.label, random)] : []),
-        ...(timestamps === undefined ? [] : [timestamp(timestamps, clock)]),
-        ...(http?.streamingEnabled === false ? [buffered] : []), // Below what may refuse a request without reading it.
-        ...filters, // Plug-ins see a request as it will be named, and may name it otherwise.
-      ],
-      byName(identify, caches.service),
-    );
-  };
 
   return { server, caches };
 };

@@ -15,6 +15,7 @@ import type { HttpFilter } from "../stack/types.ts";
 import { H2 } from "../wire/h2error.ts";
 import { header, type Headers, setHeader } from "../wire/headers.ts";
 import { printDuration } from "./duration.ts";
+import type { RequestRouterConfig } from "./routerconfig.ts";
 import { type Routed, routedOf, selectedOf } from "./routed.ts";
 
 export type AnswerOptions = {
@@ -27,6 +28,7 @@ export type AnswerOptions = {
 
 // Of `l5d-err`: enough for a sentence, and no burden for a client's limits.
 const MAX_HEADER_BYTES = 1024;
+const DEFAULT_KB = 5120;
 
 /** The statuses; what is not named here is 502, a gateway that has no response. */
 const STATUSES: Readonly<Partial<Record<FaultCode, number>>> = {
@@ -60,6 +62,12 @@ const H2_RESPONSES = new Set<FaultCode>([
 ]);
 
 const NACK = "Request was not processed by the server due to an error and is safe to retry";
+
+/** The answers of a router as its file describes them. */
+export function answersOf(config: RequestRouterConfig, logger: Logger): AnswerOptions {
+  const maxKB = config.protocol === "http" ? config.maxErrResponseKB : DEFAULT_KB;
+  return { logger, dtab: config.dtab, maxBodyBytes: maxKB * 1024 };
+}
 
 /** Answers every fault of what is behind it. */
 export function answer(options: AnswerOptions): HttpFilter {

@@ -72,7 +72,7 @@ export class ServicePath implements Bindable {
       .map((bound) => mapTree(bound, leafOf));
     this.#stop = tree.observe((state) => {
       this.#state = state;
-      if (state.kind !== "pending") for (const wake of [...this.#waiters]) wake();
+      if (state.kind !== "pending") for (const wake of this.#waiters) wake();
     });
   }
 

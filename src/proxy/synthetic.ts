@@ -1,4 +1,4 @@
-// `/$/io.buoyant.http.status/CODE`: a service that is only its answer.
+// The names `/$/io.buoyant.http.status/CODE`: a service that is only its answer.
 
 import { Body } from "../io/body.ts";
 import { HttpRsp } from "../io/message.ts";
