@@ -36,6 +36,8 @@ export function programArgv(...words: string[]): string[] {
 export const VIZ_PORT = 28_084;
 /** Where the dashboard is, unless that is taken; then the next free port. */
 const DASHBOARD_PORT = 50_750;
+/** The control plane gathers changes for a moment before it tells sidecars. */
+const SETTLE_MS = 250;
 
 export type Running = { readonly mesh: Mesh; readonly status: MeshStatus; readonly viz: Viz };
 
@@ -116,7 +118,8 @@ export async function ready(
       .some(({ conditions }) => conditions.ready === false);
     return status.controllerReady && waiting.length === 0 && !isMissing && !isHidden;
   });
-  await Promise.race([isUp, untilStopped(terminal)]);
+  const settled = isUp.then(() => new Promise<void>((done) => systemClock.after(SETTLE_MS, done)));
+  await Promise.race([settled, untilStopped(terminal)]);
 }
 
 function reason({ status }: Pod): string {
