@@ -62,7 +62,7 @@ for (const [name, words] of Object.entries(programs)) {
     { mode: 0o755 },
   );
 }
-console.log(`${folder}: ${execFileSync("du", ["-sh", folder]).toString().split("\t")[0]}`);
+console.log(`filled ${folder}`);
 
 function compile(out) {
   const config = join(out, "tsconfig.json");

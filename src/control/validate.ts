@@ -31,12 +31,8 @@ function networks(list: readonly Network[]): string[] {
   });
 }
 
-const TLS_KINDS = ["MeshTLSAuthentication", "ServiceAccount", "NetworkAuthentication"];
-
 const RULES: Rules = {
   AuthorizationPolicy: ({ metadata, spec }) => {
-    const refs = spec.requiredAuthenticationRefs;
-    const count = (kind: string): number => refs.filter((ref) => ref.kind === kind).length;
     const target = spec.targetRef as { kind: string; name: string; namespace?: string };
     return [
       ...unless(
@@ -47,27 +43,8 @@ const RULES: Rules = {
         target.kind !== "Namespace" || target.name === metadata.namespace,
         "a policy for a namespace must be for its own",
       ),
-      ...unless(
-        count("MeshTLSAuthentication") + count("ServiceAccount") <= 1,
-        "only one MeshTLSAuthentication or ServiceAccount may be required",
-      ),
-      ...unless(
-        count("NetworkAuthentication") <= 1,
-        "only one NetworkAuthentication may be required",
-      ),
-      ...refs.flatMap(({ kind }) =>
-        unless(
-          TLS_KINDS.includes(kind),
-          `${kind} is no authentication; ${TLS_KINDS.join(", ")} are`,
-        ),
-      ),
     ];
   },
-  MeshTLSAuthentication: ({ spec }) =>
-    unless(
-      (spec.identities?.length ?? 0) + (spec.identityRefs?.length ?? 0) > 0,
-      "identities or identityRefs must name somebody",
-    ),
   NetworkAuthentication: ({ spec }) => [
     ...unless(spec.networks.length > 0, "networks must name at least one"),
     ...networks(spec.networks),

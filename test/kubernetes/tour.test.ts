@@ -105,7 +105,12 @@ test("A15: edges are secured", async () => {
 });
 
 test("policies that make no sense are refused", async () => {
-  const policy = `{apiVersion: policy.linkerd.io/v1alpha1, kind: NetworkAuthentication, metadata: {name: x, namespace: ${NS}}, spec: {networks: [{cidr: 10.0.0.0/8, except: [11.0.0.0/16]}]}}`;
+  const policy = JSON.stringify({
+    apiVersion: "policy.linkerd.io/v1alpha1",
+    kind: "NetworkAuthentication",
+    metadata: { name: "x", namespace: NS },
+    spec: { networks: [{ cidr: "10.0.0.0/8", except: ["11.0.0.0/16"] }] },
+  });
   await assert.rejects(
     kubectl("apply -f -", policy),
     /except 11.0.0.0\/16 is not inside 10.0.0.0\/8/,
