@@ -74,6 +74,12 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     return this.balancer.available || !(this.failfast || this.isEmpty);
   }
 
+  /** For people: how many wait, and whether the backend can be used. */
+  get state(): { readonly waiting: number; readonly gate: "open" | "shut" | "failfast" } {
+    const gate = this.failfast ? "failfast" : this.unreadySince === undefined ? "open" : "shut";
+    return { waiting: this.waiters.size, gate };
+  }
+
   /** Whether requests wait or are under way: a cache must not close it then. */
   get busy(): boolean {
     if (this.waiters.size > 0) return true;
