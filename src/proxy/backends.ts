@@ -70,8 +70,9 @@ export class Backends {
     const now = this.#sidecar.clock.now();
     return [...this.#held.values()]
       .filter((held) => held instanceof Queue)
-      .map(({ balancer }) => ({
+      .map(({ balancer, state }) => ({
         backend: balancer.name,
+        ...state,
         ready: balancer.readyCount,
         discovery: balancer.discovery.kind,
         endpoints: [...balancer.endpoints].map(([address, endpoint]) => ({
