@@ -42,6 +42,8 @@ export type ControllerOptions = {
   };
   /** Needed for identity. */
   readonly issuer?: Issuer;
+  /** How long certificates are good, and how far clocks may be apart; default a day and 20 s. */
+  readonly issuance?: { readonly lifetimeMs: number; readonly skewMs: number };
   /** Whether callers from elsewhere than loopback must speak TLS, to which the issuer certifies us. */
   readonly tls?: boolean;
   /** In place of that, for destination and policy where another process has the issuer. */
@@ -128,7 +130,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
 }
 
 function identity(
-  { resources, settings, clock }: ControllerOptions,
+  { resources, settings, clock, issuance }: ControllerOptions,
   issuer: Issuer,
 ): Implementation {
   return implement(Identity, {
@@ -136,6 +138,7 @@ function identity(
       const token = Buffer.from(request.token).toString();
       const signed = await certify(request.identity, token, request.certificateSigningRequest, {
         issuer,
+        ...issuance,
         trustDomain: settings.trustDomain,
         review: (text, audience) => resources.reviewToken(text, audience),
         clock,

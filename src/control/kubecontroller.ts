@@ -15,6 +15,7 @@ import { watchFile } from "../name/file.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import type { Kind } from "../platform/kinds.ts";
+import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
 import { admin } from "../proxy/admin.ts";
 import { Serving } from "../proxy/serving.ts";
@@ -45,6 +46,8 @@ const clock = systemClock;
 const logger = log.logger("controller");
 const ANY = "0.0.0.0";
 const GRACE_MS = 3000;
+const DAY_MS = 86_400_000;
+const SKEW_MS = 20_000;
 
 /** What destination and policy read; no secrets and no ConfigMaps. */
 const READ: readonly Kind[] = [
@@ -132,11 +135,16 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
 
 async function runIdentity({ scope, api, first }: Context): Promise<void> {
   const issuer = await watchIssuer(first.trustAnchors, scope);
+  const { issuanceLifetime, clockSkewAllowance } = first.values.identity.issuer;
   const controller = await startController({
     resources: kubeResources(api, { clock, kinds: [] }),
     settings: settingsOf(first),
     listen: { identity: { ip: ANY, port: 8080 }, admin: { ip: ANY, port: 9990 } },
     issuer,
+    issuance: {
+      lifetimeMs: parseGoDuration(issuanceLifetime) ?? DAY_MS,
+      skewMs: parseGoDuration(clockSkewAllowance) ?? SKEW_MS,
+    },
     tls: true,
     clock,
   });
