@@ -39,9 +39,11 @@ test("a service profile retries, times out and names its routes", async (t) => {
   });
   plane.apply(profile);
   await start();
+  // No request waits for a profile on the server's side, where it only names them.
   await until(async () => {
     await get(client, PORTS.http, "/other");
-    return (await metric(client, "route_request_total", {})) !== undefined;
+    const pages = [client, server].map((ip) => metric(ip, "route_request_total", {}));
+    return (await Promise.all(pages)).every((found) => found !== undefined);
   });
   calls = 0;
   assert.equal((await get(client, PORTS.http, "/transactions")).status, 200);
