@@ -1,0 +1,136 @@
+// The commands of the guided tour on a running mesh: what people type, and the very columns and lines that they see.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { HOME, run, until, upMesh } from "./mesh.ts";
+
+const EMOJIVOTO = readFileSync(join(HOME, "demo/emojivoto/emojivoto.yaml"), "utf8");
+const DURATION = String.raw`\d+(ms|s|m)`;
+
+/** The cells of a table, by the name in the first column. */
+function rows(table: string): Map<string, string[]> {
+  const lines = table.trimEnd().split("\n").slice(1);
+  return new Map(
+    lines.map((line) => line.trim().split(/ {2,}/)).map((cells) => [cells[0]!, cells]),
+  );
+}
+
+const columns = (table: string): string[] => table.split("\n")[0]!.trim().split(/ {2,}/);
+
+test("the guided tour", { timeout: 120_000 }, async (t) => {
+  const { cli, stateDir } = await upMesh(t, EMOJIVOTO, "--publish=emojivoto/web-svc=28800");
+  const ns = ["-n", "emojivoto"];
+  const stat = async (...words: string[]) => (await cli("viz", "stat", ...words)).stdout;
+
+  await t.test("viz stat deploy: golden metrics of every deployment", async () => {
+    await until(
+      async () =>
+        !/ - /.test(
+          rows(await stat("deploy", ...ns))
+            .get("voting")
+            ?.join(" ") ?? " - ",
+        ),
+    );
+    const table = await stat("deploy", ...ns);
+    const names = [
+      "NAME",
+      "MESHED",
+      "SUCCESS",
+      "RPS",
+      "LATENCY_P50",
+      "LATENCY_P95",
+      "LATENCY_P99",
+      "TCP_CONN",
+    ];
+    assert.deepEqual(columns(table), names);
+    assert.deepEqual([...rows(table).keys()], ["emoji", "vote-bot", "voting", "web"]);
+    for (const name of ["emoji", "voting", "web"]) {
+      const line = rows(table).get(name)!.slice(1).join(" ");
+      assert.match(
+        line,
+        new RegExp(
+          `^1/1 \\d+\\.\\d\\d% \\d+\\.\\drps ${DURATION} ${DURATION} ${DURATION} [1-9]\\d*$`,
+        ),
+      );
+    }
+    assert.equal(rows(table).get("emoji")![2], "100.00%");
+    assert.deepEqual(columns((await cli("stat", "deploy", ...ns)).stdout), names, "the old verb");
+  });
+
+  await t.test("viz stat svc: services too", async () => {
+    const table = await stat("svc", ...ns);
+    assert.deepEqual([...rows(table).keys()], ["emoji-svc", "voting-svc", "web-svc"]);
+  });
+
+  await t.test("viz edges deploy: who calls whom, in mutual TLS", async () => {
+    const { stdout } = await cli("viz", "edges", "deploy", ...ns);
+    assert.deepEqual(columns(stdout), ["SRC", "DST", "SRC_NS", "DST_NS", "SECURED"]);
+    for (const pair of ["vote-bot web", "web emoji", "web voting"]) {
+      assert.match(
+        stdout.replaceAll(/ +/g, " "),
+        new RegExp(`^${pair} emojivoto emojivoto √`, "m"),
+      );
+    }
+  });
+
+  await t.test("viz routes svc -o wide: effective and actual", async () => {
+    const { stdout } = await cli("viz", "routes", "svc/web-svc", ...ns, "-o", "wide");
+    assert.deepEqual(columns(stdout), [
+      "ROUTE",
+      "SERVICE",
+      "EFFECTIVE_SUCCESS",
+      "EFFECTIVE_RPS",
+      "ACTUAL_SUCCESS",
+      "ACTUAL_RPS",
+      "LATENCY_P50",
+      "LATENCY_P95",
+      "LATENCY_P99",
+    ]);
+    assert.match(stdout, /^\[DEFAULT\] +web-svc +\d/m);
+  });
+
+  await t.test("viz tap: a line as each request begins, is answered, and ends", async () => {
+    const tapped = async (...words: string[]) =>
+      (await run(["viz", "tap", ...words, "--state-dir", stateDir], {}, 4000)).stdout;
+    const lines = await tapped("deploy/web", ...ns);
+    const from = String.raw`id=\d+:\d+ proxy=(in |out) src=127\.80\.\d+\.\d+:\d+ dst=127\.80\.\d+\.\d+:8080 tls=\S+`;
+    const path = "/emojivoto.v1.EmojiService/ListAll";
+    assert.match(
+      lines,
+      new RegExp(`^req ${from} :method=POST :authority=\\S+ :path=${path}$`, "m"),
+    );
+    assert.match(lines, new RegExp(`^rsp ${from} :status=200 latency=\\d+µs$`, "m"));
+    assert.match(
+      lines,
+      new RegExp(`^end ${from} grpc-status=OK duration=\\d+µs response-length=\\d+B$`, "m"),
+    );
+    const all = await tapped(
+      "ns/emojivoto",
+      "--path",
+      "/api/list",
+      "--method",
+      "GET",
+      "-o",
+      "json",
+    );
+    const events = all.split("\n}\n").filter((text) => text.trim()).length;
+    assert.ok(events > 0, all);
+    assert.ok(!all.includes("EmojiService"));
+  });
+
+  await t.test("check, version", async () => {
+    const { stdout, code } = await cli("check", "--proxy");
+    assert.match(stdout, /Status check results are √\n$/);
+    assert.equal(code, 0);
+    const version = await cli("version");
+    assert.match(version.stdout, /^Client version: \S+\nServer version: \S+\n$/);
+  });
+
+  await t.test("version without a mesh", async () => {
+    const { stdout, code } = await run(["version", "--state-dir", "/tmp/there-is-none"]);
+    assert.match(stdout, /^Client version: \S+\nServer version: unavailable\n$/);
+    assert.equal(code, 0);
+  });
+});
