@@ -20,7 +20,6 @@ const packages = [
   "@peculiar",
   "asn1js",
   "bytestreamjs",
-  "commander",
   "koffi",
   "pvtsutils",
   "pvutils",

@@ -31,7 +31,6 @@ const packages: Record<string, readonly string[]> = {
   "@peculiar/x509": ["control", "cli"],
   // What @peculiar/x509 wants loaded before it.
   "reflect-metadata": ["control"],
-  commander: ["cli"],
 };
 
 interface Ban {

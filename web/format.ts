@@ -21,15 +21,6 @@ export function millis(ms: number | null): string {
   return ms >= 10_000 ? `${(ms / 1000).toFixed(0)} s` : ms < 1 ? "<1 ms" : `${Math.round(ms)} ms`;
 }
 
-export function bytes(perSecond: number | null): string {
-  if (perSecond === null) return NONE;
-  const units = ["B/s", "kB/s", "MB/s", "GB/s"];
-  let value = perSecond;
-  let unit = 0;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${value.toFixed(unit > 0 && value < 100 ? 1 : 0)} ${units[unit]}`;
-}
-
 /** How good a success share is, as the word that styles it. */
 export function health(share: number | null): "good" | "fair" | "bad" | "idle" {
   if (share === null) return "idle";

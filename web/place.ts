@@ -16,7 +16,7 @@ export type Place = {
   readonly name: string;
 };
 
-export function read(pathname: string): Place {
+function read(pathname: string): Place {
   const [, page, namespace = "", plural = "", name = ""] = pathname
     .split("/")
     .map(decodeURIComponent);

@@ -90,7 +90,7 @@ class SystemClock implements Clock {
   }
 
   #run(head: Entry, until: number): void {
-    for (let entry = head.next; entry !== head; ) {
+    for (let entry = head.next; entry !== head;) {
       const next = entry.next;
       if (entry.dueTick <= until) {
         entry.cancel();

@@ -21,7 +21,12 @@ test("a fault captures no stack and leaves the limit as it was", () => {
 });
 
 test("the table decides, and a fault may know better", () => {
-  assert.deepEqual(new Fault("failfast", "x").meaning, { http: 504, grpc: 4, closes: true, retryable: true });
+  assert.deepEqual(new Fault("failfast", "x").meaning, {
+    http: 504,
+    grpc: 4,
+    closes: true,
+    retryable: true,
+  });
   assert.equal(new Fault("connect-failed", "x").retryable, true);
   assert.equal(new Fault("connect-failed", "x", { retryable: false }).retryable, false);
 });

@@ -6,7 +6,9 @@ import { Fault } from "./fault.ts";
 import { combine, constant, source, Var, type State } from "./watch.ts";
 
 const seen = <T>(states: State<T>[]): unknown[] =>
-  states.map((s) => (s.kind === "ok" ? s.value : s.kind === "failed" ? [s.fault.code, s.last] : s.kind));
+  states.map((s) =>
+    s.kind === "ok" ? s.value : s.kind === "failed" ? [s.fault.code, s.last] : s.kind,
+  );
 
 test("an observer hears the current value at once and each change until it closes", () => {
   const v = new Var(1);

@@ -53,6 +53,7 @@ test("a meshed pod is called at its target port, by identity, over HTTP/2 throug
     hint: "h2",
     transportPort: 4143,
     authority: undefined,
+    keepAlive: { intervalMs: 10_000, timeoutMs: 3000 },
   });
 });
 

@@ -10,9 +10,9 @@ import { Fault } from "../base/fault.ts";
 import { type Close, source, type Watch } from "../base/watch.ts";
 
 /** Files above this are refused: nothing that names services is so large. */
-export const maxFileBytes = 500 * 1024;
+const maxFileBytes = 500 * 1024;
 /** The longest time that a change can go unseen, in milliseconds. */
-export const checkMs = 2000;
+const checkMs = 2000;
 /** How long a folder must be quiet before it is read, so that half-written files are rarely seen. */
 const settleMs = 20;
 

@@ -37,7 +37,7 @@ export function fsNamer(rootDir: string, prefix: Path, network: Network): Namer 
 }
 
 /** The address set that a file holds; absent while there is no file. */
-export function watchAddrFile(path: string, network: Network): Watch<Addr> {
+function watchAddrFile(path: string, network: Network): Watch<Addr> {
   return watchFile(path, network.clock)
     .map((text) => (text === undefined ? undefined : parseEndpoints(text)))
     .flatMap((endpoints) =>

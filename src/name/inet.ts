@@ -9,7 +9,7 @@ import { absent, address, type Addr, boundAddr, type Meta } from "./addr.ts";
 import { poll } from "./poll.ts";
 
 /** How often hosts are looked up again, in milliseconds. */
-export const refreshMs = 5000;
+const refreshMs = 5000;
 
 /** Questions to DNS; both reject with Node's error codes. */
 export interface Dns {
@@ -56,7 +56,7 @@ export function numericIp(host: string): string | undefined {
 }
 
 /** The addresses of a host, sorted; none when DNS says that there is no such host. */
-export function watchHost(host: string, { clock, dns }: Network): Watch<readonly string[]> {
+function watchHost(host: string, { clock, dns }: Network): Watch<readonly string[]> {
   const ip = numericIp(host);
   if (ip !== undefined) return constant([ip]);
   return poll(clock, refreshMs, () => resolveHost(host, dns)).distinct(

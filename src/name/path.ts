@@ -24,11 +24,6 @@ export function hasPrefix(path: Path, prefix: Path): boolean {
   return prefix.length <= path.length && prefix.every((segment, i) => segment === path[i]);
 }
 
-/** Whether two paths have the same segments. */
-export function samePath(a: Path, b: Path): boolean {
-  return a.length === b.length && hasPrefix(a, b);
-}
-
 /** Whether the cursor stands at the beginning of a segment. */
 export function atSegment(cursor: Cursor): boolean {
   return showable.test(cursor.char) || cursor.char === "\\";

@@ -88,7 +88,7 @@ export function constTransformer(prefix: Path, path: Path, lookup: Lookup): Tran
 }
 
 /** A transformer that maps the address set of each bound name and puts `prefix` before its id. */
-export function mapping(kind: string, prefix: Path, f: (addr: Addr) => Addr): Transformer {
+function mapping(kind: string, prefix: Path, f: (addr: Addr) => Addr): Transformer {
   return {
     kind,
     each: (bound) =>
@@ -97,11 +97,7 @@ export function mapping(kind: string, prefix: Path, f: (addr: Addr) => Addr): Tr
 }
 
 /** A transformer that keeps the addresses that pass; none left is absent. */
-export function filtering(
-  kind: string,
-  prefix: Path,
-  keep: (address: Address) => boolean,
-): Transformer {
+function filtering(kind: string, prefix: Path, keep: (address: Address) => boolean): Transformer {
   return mapping(kind, prefix, (addr) => {
     const kept = mapAddresses(addr, (all) => all.filter(keep));
     return kept.kind === "bound" && kept.addresses.length === 0 ? absent : kept;

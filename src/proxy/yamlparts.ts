@@ -99,7 +99,6 @@ export const budget = table({
   ),
   ttlSecs: preset(int(1, 60), 10, "how long a request counts"),
 });
-export type Budget = Values<typeof budget.fields>;
 
 export const session = table({
   idleTimeMs: optional(int(), "close a connection that is idle for so long; never otherwise"),

@@ -143,7 +143,7 @@ export function missing(at: At, name: string): At {
 }
 
 /** Where a place begins in the text: its value, or the nearest thing above it. */
-export function startOf(at: At): number {
+function startOf(at: At): number {
   const range = (isAbsent(at) ? (at.key ?? at.node) : at.node)?.range ?? at.key?.range;
   if (range) return range[0];
   return at.parent ? startOf({ ...at.parent, node: at.parent.key ?? at.parent.node }) : 0;

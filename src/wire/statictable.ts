@@ -10,15 +10,15 @@ proxy-authenticate proxy-authorization range referer refresh retry-after server 
 strict-transport-security transfer-encoding user-agent vary via www-authenticate`;
 
 /** Names of the static entries; place 0 is unused, as indices start at 1. */
-export const STATIC_NAMES: string[] = [''];
+export const STATIC_NAMES: string[] = [""];
 /** Values of the static entries, in the same places. */
-export const STATIC_VALUES: string[] = [''];
+export const STATIC_VALUES: string[] = [""];
 
 for (const line of LINES.trim().split(/\s+/)) {
-  const [name, values = ''] = line.split('=');
-  for (const value of values.split('|')) {
+  const [name, values = ""] = line.split("=");
+  for (const value of values.split("|")) {
     STATIC_NAMES.push(name!);
-    STATIC_VALUES.push(value.replace('~', ' '));
+    STATIC_VALUES.push(value.replace("~", " "));
   }
 }
 
