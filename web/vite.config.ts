@@ -1,5 +1,6 @@
 // The dashboard's build. Everything it needs is in its own files: no fonts, scripts or pictures from elsewhere.
 
+import { join } from "node:path";
 import { defineConfig } from "vite";
 
 export default defineConfig({
@@ -11,6 +12,10 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The mesh's dashboard, and that of a router.
+    rolldownOptions: {
+      input: ["index.html", "router/index.html"].map((page) => join(import.meta.dirname, page)),
+    },
   },
   server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:8084" } },
 });

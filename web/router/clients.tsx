@@ -1,0 +1,123 @@
+// The clients of a router: each with its figures and its endpoints, so that one sees which of them are used, and why
+// the others are not.
+
+import { useState } from "preact/hooks";
+import { millis } from "../format.ts";
+import type { Client, Endpoint, RouterView, Snapshot } from "./data.ts";
+import { Cells } from "./overview.tsx";
+
+type Props = {
+  readonly router: RouterView;
+  readonly figures: Snapshot["figures"];
+  readonly metric: Snapshot["metric"];
+};
+
+const FEW = 6;
+
+export function Clients({ router, figures, metric }: Props) {
+  const { clients, label } = router;
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const [isPrefixed, setPrefixed] = useState(false);
+  if (clients.length === 0) return <p class="empty">No client has been used yet.</p>;
+  const toggle = (id: string): void => {
+    const next = new Set(open);
+    if (!next.delete(id)) next.add(id);
+    setOpen(next);
+  };
+  // A handful is shown with all endpoints.
+  const isOpen = (id: string): boolean => open.has(id) !== clients.length < FEW;
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th class="left">
+              Clients
+              {clients.some(({ id }) => id.startsWith("/%/")) && (
+                <button type="button" class="small" onClick={() => setPrefixed(!isPrefixed)}>
+                  {isPrefixed ? "hide transformers" : "show transformers"}
+                </button>
+              )}
+            </th>
+            <th>Success</th>
+            <th>Requests/s</th>
+            <th>P50</th>
+            <th>P95</th>
+            <th>P99</th>
+            <th>Connections</th>
+            <th class="left">Endpoints</th>
+          </tr>
+        </thead>
+        {clients.map((client) => {
+          const scope = `rt/${label}/client/${client.id.slice(1)}`;
+          return (
+            <tbody key={client.id}>
+              <tr>
+                <td class="left">
+                  <button
+                    type="button"
+                    class="fold"
+                    aria-expanded={isOpen(client.id)}
+                    onClick={() => toggle(client.id)}
+                  >
+                    {isPrefixed ? client.id : client.id.replace(/^\/%.*?(?=\/[#$])/, "")}
+                  </button>
+                  {client.error && <small class="complaint"> {client.error}</small>}
+                </td>
+                <Cells figures={figures(scope)} name={client.id} />
+                <td>{metric(`${scope}/connections`)}</td>
+                <td class="left">
+                  <Ready client={client} />
+                </td>
+              </tr>
+              {isOpen(client.id) &&
+                client.endpoints.map((endpoint) => (
+                  <EndpointRow key={endpoint.address} endpoint={endpoint} />
+                ))}
+            </tbody>
+          );
+        })}
+      </table>
+    </div>
+  );
+}
+
+function Ready({ client }: { readonly client: Client }) {
+  const { endpoints, balancer, tls } = client;
+  const ready = endpoints.filter(({ state }) => state === "ready").length;
+  const state =
+    endpoints.length === 0 || ready === 0 ? "bad" : ready < endpoints.length ? "fair" : "good";
+  return (
+    <span class={`share ${state}`}>
+      <meter min={0} max={Math.max(1, endpoints.length)} value={ready} aria-hidden="true" /> {ready}
+      /{endpoints.length}
+      <small class="muted">
+        {" "}
+        {balancer}
+        {tls ? ", TLS" : ""}
+      </small>
+    </span>
+  );
+}
+
+function EndpointRow({ endpoint }: { readonly endpoint: Endpoint }) {
+  const { address, weight, state, pending, load, why, sinceMs } = endpoint;
+  return (
+    <tr class="endpoint">
+      <td class="left">{address}</td>
+      <td colSpan={3} class="left muted">
+        {weight === 1 ? "" : `weight ${weight}, `}
+        {pending} pending, load {load}
+      </td>
+      <td colSpan={4} class="left">
+        <span class={`state ${state}`}>{state}</span>
+        {why && (
+          <small class="muted">
+            {" "}
+            for {millis(sinceMs ?? null)}: {why}
+          </small>
+        )}
+      </td>
+    </tr>
+  );
+}

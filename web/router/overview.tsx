@@ -1,0 +1,199 @@
+// The first page: all routers of the process in one glance, then each with its servers, services and clients.
+
+import { health, millis, percent, rate } from "../format.ts";
+import { Sparkline } from "../sparkline.tsx";
+import { Clients } from "./clients.tsx";
+import type { Figures, RouterView, Snapshot } from "./data.ts";
+
+export function Overview({ snapshot }: { readonly snapshot: Snapshot }) {
+  const { report, info, metric, figures } = snapshot;
+  const servers = report.routers.flatMap((router) =>
+    scopesOf(router).map((scope) => ({ scope, figures: figures(scope) })),
+  );
+  const sum = (name: string): number =>
+    servers.reduce((all, { scope }) => all + metric(`${scope}/${name}`), 0);
+  const rps = servers.reduce((all, one) => all + (one.figures.rps ?? 0), 0);
+  const busy = servers.filter(({ figures: one }) => one.success !== null);
+  const success =
+    busy.length === 0
+      ? null
+      : busy.reduce((all, one) => all + one.figures.success! * one.figures.rps!, 0) / rps;
+  const clients = report.routers.flatMap(({ label, clients: all }) =>
+    all.map(({ id }) => metric(`rt/${label}/client/${id.slice(1)}/connections`)),
+  );
+  return (
+    <>
+      {report.applied.error && (
+        <section class="notice" role="alert">
+          <h2>The file has changed and cannot be applied; the old one goes on</h2>
+          <pre>{report.applied.error}</pre>
+        </section>
+      )}
+      <dl class="summary">
+        <Figure title="Success" value={percent(success)} state={health(success)} />
+        <Figure title="Requests a second" value={rate(rps)} />
+        <Figure title="Pending" value={String(sum("pending"))} />
+        <Figure title="Connections in" value={String(sum("connections"))} />
+        <Figure title="Connections out" value={String(clients.reduce((a, b) => a + b, 0))} />
+        <Figure
+          title="Memory"
+          value={`${Math.round(info.memory_bytes / 1e6)} MB`}
+          note={`up ${uptime(info.uptime_ms)}`}
+        />
+      </dl>
+      {report.routers.map((router) => (
+        <Router key={router.label} router={router} snapshot={snapshot} />
+      ))}
+    </>
+  );
+}
+
+function Router({
+  router,
+  snapshot,
+}: {
+  readonly router: RouterView;
+  readonly snapshot: Snapshot;
+}) {
+  const { figures, metric } = snapshot;
+  const scope = `rt/${router.label}`;
+  return (
+    <section>
+      <h1>
+        <span class="kind">{router.protocol}</span>
+        {router.label}
+      </h1>
+      <Table
+        title="Servers"
+        rows={router.servers.map((name, i) => ({ name, scope: scopesOf(router)[i]! }))}
+        snapshot={snapshot}
+        extra={[
+          ["Connections", (at) => String(metric(`${at}/connections`))],
+          ["Pending", (at) => String(metric(`${at}/pending`))],
+        ]}
+      />
+      <Table
+        title="Services"
+        rows={router.services
+          .filter(({ dtab }) => dtab === "")
+          .map(({ name, error }) => ({
+            name,
+            scope: `${scope}/service/${name.slice(1)}`,
+            href: `/delegator?router=${encodeURIComponent(router.label)}#${name}`,
+            error,
+          }))}
+        snapshot={snapshot}
+        extra={[
+          ["Retries", (at) => String(metric(`${at}/retries/total`))],
+          ["Retry budget", (at) => String(metric(`${at}/retries/budget`) || "–")],
+        ]}
+      />
+      <Clients router={router} figures={figures} metric={metric} />
+    </section>
+  );
+}
+
+type Row = {
+  readonly name: string;
+  readonly scope: string;
+  readonly href?: string;
+  readonly error?: string | undefined;
+};
+
+type TableProps = {
+  readonly title: string;
+  readonly rows: readonly Row[];
+  readonly snapshot: Snapshot;
+  readonly extra: readonly (readonly [title: string, cell: (scope: string) => string])[];
+};
+
+function Table({ title, rows, snapshot, extra }: TableProps) {
+  if (rows.length === 0) return null;
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th class="left">{title}</th>
+            <th>Success</th>
+            <th>Requests/s</th>
+            <th>P50</th>
+            <th>P95</th>
+            <th>P99</th>
+            {extra.map(([name]) => (
+              <th key={name}>{name}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ name, scope, href, error }) => (
+            <tr key={scope}>
+              <td class="left">
+                {href ? <a href={href}>{name}</a> : name}
+                {error && <small class="complaint"> {error}</small>}
+              </td>
+              <Cells figures={snapshot.figures(scope)} name={name} />
+              {extra.map(([column, cell]) => (
+                <td key={column}>{cell(scope)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Success, rate and latencies of a scope. */
+export function Cells({ figures, name }: { readonly figures: Figures; readonly name: string }) {
+  const { success, rps, p50, p95, p99, history: values } = figures;
+  return (
+    <>
+      <td class={`share ${health(success)}`}>{percent(success)}</td>
+      <td>
+        <span class="rate">
+          {values.length > 1 && (
+            <Sparkline values={values} label={`Requests a second to ${name}`} />
+          )}
+          <span>{rate(rps)}</span>
+        </span>
+      </td>
+      <td>{millis(p50)}</td>
+      <td>{millis(p95)}</td>
+      <td>{millis(p99)}</td>
+    </>
+  );
+}
+
+type FigureProps = {
+  readonly title: string;
+  readonly value: string;
+  readonly note?: string;
+  readonly state?: string;
+};
+
+function Figure({ title, value, note, state = "" }: FigureProps) {
+  return (
+    <div class={`figure ${state}`}>
+      <dt>{title}</dt>
+      <dd>
+        {value}
+        <small>{note}</small>
+      </dd>
+    </div>
+  );
+}
+
+// As the metrics have it: the address of the file, so port 0 where the kernel chose.
+function scopesOf({ label, servers }: RouterView): string[] {
+  return servers.map((address) => {
+    const at = address.lastIndexOf(":");
+    return `rt/${label}/server/${address.slice(0, at).replace(/[[\]]/g, "")}/${address.slice(at + 1)}`;
+  });
+}
+
+function uptime(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 2880 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} days`;
+}

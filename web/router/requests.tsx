@@ -1,0 +1,80 @@
+// The latest requests, where the file has the telemeter for them.
+
+import { useEffect, useState } from "preact/hooks";
+import { millis } from "../format.ts";
+import { read } from "./data.ts";
+
+type Recent = {
+  readonly at: number;
+  readonly source: string;
+  readonly server: string;
+  readonly router: string;
+  readonly request: string;
+  readonly service: string;
+  readonly client: string;
+  readonly destination: string;
+  readonly status: number;
+  readonly tookMs: number;
+};
+
+export function Requests() {
+  const [requests, setRequests] = useState<readonly Recent[]>();
+  useEffect(() => {
+    const turn = (): void => void read<Recent[]>("/requests.json").then(setRequests, () => {});
+    turn();
+    const timer = setInterval(turn, 1000);
+    return () => clearInterval(timer);
+  }, []);
+  if (requests === undefined) return <p class="empty">Asking…</p>;
+  if (requests.length === 0) {
+    return (
+      <section>
+        <p class="empty">
+          No requests yet. They are kept where the file says so:{" "}
+          <code>telemetry: [{"{kind: io.l5d.recentRequests, sampleRate: 1.0}"}]</code>
+        </p>
+      </section>
+    );
+  }
+  const link = (router: string, name: string) =>
+    name && <a href={`/delegator?router=${encodeURIComponent(router)}#${name}`}>{name}</a>;
+  return (
+    <section>
+      <h2>Latest requests</h2>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              {["Time", "Source", "Router", "Request", "Service", "Client", "Destination"].map(
+                (title) => (
+                  <th key={title} class="left">
+                    {title}
+                  </th>
+                ),
+              )}
+              <th>Status</th>
+              <th>Took</th>
+            </tr>
+          </thead>
+          <tbody>
+            {requests.map((one, i) => (
+              <tr key={i}>
+                <td class="left">{new Date(one.at).toLocaleTimeString()}</td>
+                <td class="left">{one.source}</td>
+                <td class="left">{one.router}</td>
+                <td class="left path">{one.request}</td>
+                <td class="left">{link(one.router, one.service)}</td>
+                <td class="left">{one.client}</td>
+                <td class="left">{one.destination}</td>
+                <td class={`share ${one.status >= 500 || one.status === 0 ? "bad" : "good"}`}>
+                  {one.status || "–"}
+                </td>
+                <td>{millis(one.tookMs)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
