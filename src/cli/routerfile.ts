@@ -82,12 +82,16 @@ export function askAdmin(
   return new Promise((resolve, reject) => {
     const failed = (why: string, cause?: unknown): void =>
       reject(new Fault("unavailable", `${admin} cannot be asked: ${why}`, { cause }));
-    const req = request(`http://${admin}/explain.json?${query.toString()}`, { timeout: EXPLAIN_MS }, (rsp) => {
-      text(rsp).then((body) => {
-        if (rsp.statusCode === 200) resolve(JSON.parse(body) as Explanation[]);
-        else failed(`it answered ${rsp.statusCode}: ${body.trim()}`);
-      }, reject);
-    });
+    const req = request(
+      `http://${admin}/explain.json?${query.toString()}`,
+      { timeout: EXPLAIN_MS },
+      (rsp) => {
+        text(rsp).then((body) => {
+          if (rsp.statusCode === 200) resolve(JSON.parse(body) as Explanation[]);
+          else failed(`it answered ${rsp.statusCode}: ${body.trim()}`);
+        }, reject);
+      },
+    );
     req.on("error", (error) => failed(error.message, error));
     req.on("timeout", () => req.destroy(new Error(`no answer within ${EXPLAIN_MS} ms`)));
     req.end();

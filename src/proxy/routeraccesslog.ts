@@ -61,9 +61,8 @@ function printTime(wallMs: number): string {
 
 // What a client sent must not end the field, or the line.
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(
-    /["\\\u0000-\u001f\u007f]/g,
+    /["\\]|\p{Cc}/gu,
     (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }

@@ -4,7 +4,7 @@ import { kinds, type KindValue } from "./yamlchoice.ts";
 import type { Reading } from "./yamlreading.ts";
 import { bool, int, ip, number, port, text } from "./yamlscalars.ts";
 import type { At } from "./yamlsource.ts";
-import { list, nested, optional, preset, required, table, type Values } from "./yamltypes.ts";
+import { list, nested, optional, preset, required, table } from "./yamltypes.ts";
 
 export const socketOptions = table({
   noDelay: preset(bool, true, "send small packets at once"),

@@ -79,7 +79,7 @@ test("a name is delegated under the dtab that is asked for", async (t) => {
   const dtab =
     "/beh=>/#/error; /bah/humbug=>/$/inet/127.1/8080; /foo=>/bah | /beh | /$/fail; /foo=>/bar; /boo=>/foo";
   const query = new URLSearchParams({ namespace: "out", dtab, path: "/boo/humbug" });
-  const tree = await at.json(`/delegator.json?${query}`);
+  const tree = await at.json(`/delegator.json?${query.toString()}`);
   assert.deepEqual([tree.type, tree.path, tree.delegate.type], ["delegate", "/boo/humbug", "alt"]);
   const kinds = tree.delegate.alt.map(({ type }: { type: string }) => type);
   assert.deepEqual(kinds, ["neg", "delegate", "delegate", "fail"]);

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
 
-export const plugin = ({ kind, setting, watch, binding, name }: Toolkit): Plugin => ({
+export const plugin = ({ kind, setting, watch, binding }: Toolkit): Plugin => ({
   interpreter: {
     "example.maintenance": kind("interpreter", {
       doc: "one page for everybody while a file exists",
