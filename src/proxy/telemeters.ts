@@ -6,6 +6,7 @@ import type { Linker } from "./routerparts.ts";
 import type { Telemeter } from "./telemeter.ts";
 import { tracelog } from "./tracelog.ts";
 import type { TelemeterConfig } from "./yamltelemetry.ts";
+import { Zipkin } from "./zipkin.ts";
 
 /** Those that want to hear of requests. */
 export function bindTelemeters(
@@ -22,8 +23,9 @@ export function bindTelemeters(
       case "io.l5d.prometheus":
       case "io.l5d.influxdb":
       case "io.l5d.statsd":
-      case "io.l5d.zipkin":
         return [];
+      case "io.l5d.zipkin":
+        return [new Zipkin(config, linker)];
       default:
         return [bindPlugin(plugins, "telemeter", config)];
     }
