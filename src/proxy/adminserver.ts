@@ -42,8 +42,10 @@ export class AdminServer {
     const { clock, serving } = linkerd.linker;
     const secure = tls && watchServerTls(tls, clock);
     await secure?.next();
+    const { backlog, reusePort } = socketOptions;
+    const listenOptions = { ...(backlog === undefined ? {} : { backlog }), reusePort };
     const bind = (on: number, service: HttpService): Promise<Listening> =>
-      listen({ ip, port: on }, {}, (conn) => {
+      listen({ ip, port: on }, listenOptions, (conn) => {
         tuneSocket(conn, socketOptions, clock);
         const serve = async (): Promise<void> => {
           const options = { clock, timeoutMs: HANDSHAKE_MS };

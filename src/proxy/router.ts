@@ -66,7 +66,7 @@ export const bindRouter = (parts: RouterParts, filters: readonly HttpFilter[]): 
           observe(clock, [service.stats, watchRetries(service)]), // Above retries: what the application sees.
           timeout({ headMs: service.settings.totalTimeoutMs, headCode: "request-timeout" }, clock), // The whole budget, retries included.
           successClass(service.classifier), // Of the last attempt, which is the one that the client gets.
-          ...(service.classifier.retries ? [retriesOf(service, parts)] : []), // Each attempt chooses branch and endpoint afresh.
+          retriesOf(service, parts), // Each attempt chooses branch and endpoint afresh.
         ],
         service.choose(caches.bound),
       ),

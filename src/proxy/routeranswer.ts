@@ -136,10 +136,12 @@ function textOf(req: HttpReq, fault: Fault, routed: Routed | undefined): string 
       const ms = isWhole
         ? routed?.service?.settings.totalTimeoutMs
         : routed?.client?.settings.requestAttemptTimeoutMs;
+      // A server's own limit has no words of Linkerd 1's.
+      if (ms === undefined) return fault.message;
       const what = isWhole
         ? "the request, including retries (if applicable)"
         : "an individual request, excluding retries";
-      return `exceeded ${printDuration(ms ?? 0)} to ${name} while waiting for a response for ${what}. Remote Info: Not Available`;
+      return `exceeded ${printDuration(ms)} to ${name} while waiting for a response for ${what}. Remote Info: Not Available`;
     }
     case "connect-failed":
     case "connect-timeout":

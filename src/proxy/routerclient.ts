@@ -2,9 +2,9 @@
 // addresses of the id, and its metrics.
 
 import { Budget } from "../base/budget.ts";
-import type { Close, State } from "../base/watch.ts";
+import type { Close, State, Watch } from "../base/watch.ts";
+import type { CertClient } from "../io/certtls.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
-import type { Captures } from "../name/matcher.ts";
 import type { Path } from "../name/path.ts";
 import { Balancer } from "../stack/balance.ts";
 import { Requeue } from "../stack/requeue.ts";
@@ -17,6 +17,7 @@ import type { ClientPolicy } from "./routerconfig.ts";
 import { bindEndpoint } from "./routerendpoint.ts";
 import type { RouterParts } from "./routerparts.ts";
 import { ScopeStats } from "./scopestats.ts";
+import { watchClientTls } from "./tlsfiles.ts";
 import type { BoundLeaf } from "./servicepath.ts";
 import { policyFor, type Policy } from "./yamlpolicy.ts";
 
@@ -25,8 +26,7 @@ export class RouterClient implements Bindable {
   readonly id: string;
   readonly path: Path;
   readonly settings: ClientPolicy;
-  /** What the prefixes of its settings captured of the id, for `commonName`. */
-  readonly captures: Captures;
+  readonly tls: Watch<CertClient> | undefined;
   /** `rt/L/client/<id>`. */
   readonly scope: MetricScope;
   readonly stats: ScopeStats;
@@ -37,6 +37,7 @@ export class RouterClient implements Bindable {
   readonly send: HttpService;
   readonly #requeue: Requeue<EndpointAddress>;
   readonly #release: Close;
+  readonly #stopTls: Close | undefined;
   readonly #parts: RouterParts;
 
   constructor({ id, bound }: BoundLeaf, parts: RouterParts) {
@@ -45,7 +46,9 @@ export class RouterClient implements Bindable {
     this.path = bound.id;
     const found = policyFor(config.client as Policy<ClientPolicy>, bound.id);
     this.settings = found.settings;
-    this.captures = found.captures;
+    this.tls = watchClientTls(found.settings.tls, found.captures, clock);
+    // Looked at all the time, so that the files are read once and then watched.
+    this.#stopTls = this.tls?.observe(() => {});
     this.scope = scope.at("client", id.slice(1));
     this.stats = new ScopeStats(this.scope, true);
     this.#release = this.scope.hold();
@@ -96,6 +99,7 @@ export class RouterClient implements Bindable {
     this.#parts.logger.info(`Reaping ${this.id}`);
     this.#requeue.close();
     this.#release();
+    this.#stopTls?.();
   }
 }
 

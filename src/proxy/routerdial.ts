@@ -1,18 +1,17 @@
 // Dialling an address for a router: TCP, the options of the socket, and TLS where the client's settings want it.
 
 import type { Clock } from "../base/clock.ts";
-import { startCerts } from "../io/certtls.ts";
+import type { Watch } from "../base/watch.ts";
+import { type CertClient, startCerts } from "../io/certtls.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { dial } from "../io/dial.ts";
-import type { Captures } from "../name/matcher.ts";
 import type { Dial } from "../stack/connect.ts";
-import type { ClientTls, SocketOptions } from "./routerconfig.ts";
+import type { SocketOptions } from "./routerconfig.ts";
 import { tuneSocket } from "./sockets.ts";
-import { watchClientTls } from "./tlsfiles.ts";
 
 export type RouterDialOptions = {
-  readonly tls: ClientTls | undefined;
-  readonly captures: Captures;
+  /** Somebody observes it for as long as is dialled. */
+  readonly tls: Watch<CertClient> | undefined;
   readonly socketOptions: SocketOptions;
   readonly clock: Clock;
   /** Protocols to negotiate in TLS. */
@@ -24,19 +23,16 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** The dial of an address. Rejects with the fault of whatever failed. */
 export function dialAddress({ ip, port }: SocketAddr, options: RouterDialOptions): Dial<Conn> {
-  const { tls, captures, socketOptions, clock, alpn } = options;
+  const { tls, socketOptions, clock, alpn } = options;
   const plain: Dial<Conn> = async () => {
     const conn = await dial({ ip, port }, { clock, timeoutMs: CONNECT_TIMEOUT_MS });
     tuneSocket(conn, socketOptions, clock);
     return conn;
   };
-  const files = watchClientTls(tls, captures, clock);
-  if (files === undefined) return plain;
-  // Held open, so that the files are read once and watched for as long as anybody dials.
-  files.observe(() => {});
+  if (tls === undefined) return plain;
   const tlsOptions = { clock, timeoutMs: HANDSHAKE_TIMEOUT_MS, ...(alpn ? { alpn } : {}) };
   return async () => {
-    const [conn, secure] = await Promise.all([plain(), files.next()]);
+    const [conn, secure] = await Promise.all([plain(), tls.next()]);
     return startCerts(conn, secure, tlsOptions);
   };
 }

@@ -48,8 +48,8 @@ export function bindEndpoint(
     endpoint.onClose(() => breaker.close());
   }
   const alpn = parts.config.protocol === "h2" ? ["h2"] : undefined;
-  const dial = dialAddress(address, { ...settings, captures: client.captures, clock, alpn });
-  const raw = new ScopeConns(client.scope, clock).dial(dial);
+  const dial = dialAddress(address, { ...settings, tls: client.tls, clock, alpn });
+  const raw = ScopeConns.of(client.scope, clock).dial(dial);
   const filters: HttpFilter[] =
     address.authority === undefined ? [] : [asAuthority(address.authority)];
   const http = parts.config.protocol === "http" ? overH1 : overH2;

@@ -49,6 +49,7 @@ export class RouterInstance {
     this.servers = configs.map((settings): RequestServed => {
       const { ip, port, label } = settings;
       const server = scope.at("server", `${label ?? ip}/${port}`);
+      this.#closers.push(server.hold());
       const stats = new ScopeStats(server, true);
       const watchers = [stats, ...serverSpans(telemeters), ...(accessLog ? [accessLog] : [])];
       const tls = settings.tls && watchServerTls(settings.tls, clock);
@@ -61,7 +62,7 @@ export class RouterInstance {
         limits: limitsOf(config),
         service: this.bound.server(settings, watchers),
         tls,
-        conns: new ScopeConns(server, clock),
+        conns: ScopeConns.of(server, clock),
       };
     });
   }

@@ -37,8 +37,10 @@ export function retriesOf(
     attemptMs: undefined,
     backoff: backoff.kind === "constant" && backoff.ms === 0 ? undefined : backoffOf(backoff),
     decides: wantsRetry.bind(undefined, classifier),
-    needsEnd: classifier.needsEnd === true,
+    needsEnd: classifier.needsEnd === true && classifier.retries === true,
     decidesAfter: wantsRetryAfter.bind(undefined, classifier),
+    // An attempt that takes too long is taken back; where nothing follows it, the request may be.
+    apart: classifier.retries === true,
   };
   const counters = {
     requests: retries.counter("total"),

@@ -8,6 +8,8 @@ import type { Conn } from "../io/conn.ts";
 import type { Dial } from "../stack/connect.ts";
 import type { MetricScope } from "./metrictree.ts";
 
+const known = new WeakMap<MetricScope, ScopeConns>();
+
 export class ScopeConns {
   private readonly clock: Clock;
   private readonly conns: Set<Conn>;
@@ -19,7 +21,14 @@ export class ScopeConns {
   private received: number;
   private sent: number;
 
-  constructor(scope: MetricScope, clock: Clock) {
+  /** Those of a scope; the same ones each time, so that connections count on when a router is replaced. */
+  static of(scope: MetricScope, clock: Clock): ScopeConns {
+    let conns = known.get(scope);
+    if (conns === undefined) known.set(scope, (conns = new ScopeConns(scope, clock)));
+    return conns;
+  }
+
+  private constructor(scope: MetricScope, clock: Clock) {
     this.clock = clock;
     this.conns = new Set();
     this.connects = scope.counter("connects");

@@ -4,6 +4,7 @@
 import { exponential } from "../base/backoff.ts";
 import { Fault } from "../base/fault.ts";
 import { type Close, known, type Watch } from "../base/watch.ts";
+import type { CertServer } from "../io/certtls.ts";
 import type { Conn } from "../io/conn.ts";
 import { Detection } from "../io/detect.ts";
 import type { Bound } from "../name/bind.ts";
@@ -21,12 +22,12 @@ import { BindCache, type Bindable } from "./bindcache.ts";
 import { printDuration } from "./duration.ts";
 import { bindInterpreter } from "./interpreters.ts";
 import { spliceOpening, unread } from "./opening.ts";
-import type { TcpRouterConfig } from "./routerconfig.ts";
+import type { ServerTls, TcpRouterConfig } from "./routerconfig.ts";
 import { dialAddress } from "./routerdial.ts";
 import type { FileParts, RouterParts } from "./routerparts.ts";
 import type { StreamServed } from "./routerserver.ts";
 import { ScopeConns } from "./scopeconns.ts";
-import { watchServerTls } from "./tlsfiles.ts";
+import { watchClientTls, watchServerTls } from "./tlsfiles.ts";
 import { policyFor, type Policy } from "./yamlpolicy.ts";
 
 const HELLO_MS = 10_000;
@@ -39,7 +40,7 @@ export class TcpRouter {
   readonly #parts: RouterParts<TcpRouterConfig>;
   readonly #names: BindCache<BoundName>;
   readonly #clients: BindCache<TcpClient>;
-  readonly #release: Close;
+  readonly #closers: Close[];
 
   constructor(config: TcpRouterConfig, file: FileParts) {
     const { clock, metrics } = file;
@@ -52,7 +53,7 @@ export class TcpRouter {
       scope: scope.at("bindcache", name),
     });
     this.config = config;
-    this.#release = scope.hold();
+    this.#closers = [scope.hold()];
     this.#parts = {
       ...file,
       config,
@@ -65,8 +66,8 @@ export class TcpRouter {
       kind: "stream",
       label: config.label,
       settings,
-      tls: settings.tls && watchServerTls(settings.tls, clock),
-      conns: new ScopeConns(
+      tls: this.#watchTls(settings.tls),
+      conns: ScopeConns.of(
         scope.at("server", `${settings.label ?? settings.ip}/${settings.port}`),
         clock,
       ),
@@ -77,7 +78,13 @@ export class TcpRouter {
   close(): void {
     this.#names.close();
     this.#clients.close();
-    this.#release();
+    for (const close of this.#closers.splice(0)) close();
+  }
+
+  #watchTls(tls: ServerTls | undefined): Watch<CertServer> | undefined {
+    const watch = tls && watchServerTls(tls, this.#parts.clock);
+    if (watch) this.#closers.push(watch.observe(() => {}));
+    return watch;
   }
 
   async #serve(conn: Conn): Promise<void> {
@@ -144,6 +151,7 @@ class BoundName implements Bindable {
 class TcpClient implements Bindable {
   readonly queue: Queue<Conn, void, EndpointAddress>;
   readonly #release: Close;
+  readonly #stopTls: Close | undefined;
 
   constructor(
     bound: Bound,
@@ -153,15 +161,15 @@ class TcpClient implements Bindable {
     const client = scope.at("client", name.slice(1));
     const { settings, captures } = policyFor(config.client as Policy<TcpClientPolicy>, bound.id);
     const { chooser, load } = balancingOf(settings.loadBalancer, { random, plugins });
-    const conns = new ScopeConns(client, clock);
+    const conns = ScopeConns.of(client, clock);
+    const tls = watchClientTls(settings.tls, captures, clock);
+    this.#stopTls = tls?.observe(() => {});
     const balancer = new Balancer<Conn, void, EndpointAddress>({
       name,
       targets: watchAddresses(bound.addr),
       endpoint: (address) => {
         const endpoint = new TcpEndpoint(address, { clock, load, splice: spliceOpening });
-        const dial = conns.dial(
-          dialAddress(address, { ...settings, captures, clock, alpn: undefined }),
-        );
+        const dial = conns.dial(dialAddress(address, { ...settings, tls, clock, alpn: undefined }));
         endpoint.dial = new Connector(endpoint, dial, {
           clock,
           random,
@@ -189,6 +197,7 @@ class TcpClient implements Bindable {
   close(): void {
     this.queue.close();
     this.#release();
+    this.#stopTls?.();
   }
 }
 

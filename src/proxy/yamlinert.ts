@@ -10,12 +10,15 @@ type Inert = {
   /** The setting, by a pattern of its place with empty brackets. */
   readonly at: RegExp;
   readonly says: string;
+  /** Only in routers of this protocol. */
+  readonly only?: string;
 };
 
 const CLIENT = String.raw`routers\[\]\.client(?:\.configs\[\])?`;
 const SERVICE = String.raw`routers\[\]\.service(?:\.configs\[\])?`;
 
-const inert = (pattern: string, says: string): Inert => ({
+const inert = (pattern: string, says: string, only?: string): Inert => ({
+  ...(only === undefined ? {} : { only }),
   at: new RegExp(`^(?:${pattern})$`),
   says,
 });
@@ -46,6 +49,15 @@ const SETTINGS: readonly Inert[] = [
   inert(
     String.raw`routers\[\]\.announcers|routers\[\]\.servers\[\]\.announce`,
     "not carried out yet: servers are not announced",
+  ),
+  inert(
+    `${CLIENT}\\.hostConnectionPool`,
+    "without effect: HTTP/2 has one connection to each endpoint",
+    "h2",
+  ),
+  inert(
+    `${CLIENT}\\.socketOptions\\.(?:reuseAddr|reusePort|backlog)`,
+    "without effect: it is for sockets that listen",
   ),
   inert(
     String.raw`.*\.socketOptions\.reuseAddr`,
@@ -110,12 +122,21 @@ function visit(at: At, reading: Reading): void {
   const { source } = reading;
   for (const entry of source.entries(at) ?? []) {
     const place = template(entry.at.path);
-    const found = SETTINGS.find((one) => one.at.test(place));
+    const found = SETTINGS.find(
+      ({ at: pattern, only }) =>
+        pattern.test(place) && (only === undefined || only === protocolOf(entry.at.path, reading)),
+    );
     if (found) source.warn({ ...entry.at, node: entry.at.key }, found.says);
     warnOfKind(entry.at, place, reading);
     visit(entry.at, reading);
   }
   for (const item of source.items(at)) visit(item, reading);
+}
+
+function protocolOf(path: string, { source }: Reading): string | undefined {
+  const [, index] = /^routers\[(\d+)\]/.exec(path) ?? [];
+  const { routers } = (source.raw ?? {}) as { routers?: readonly { protocol?: string }[] };
+  return index === undefined ? undefined : routers?.[Number(index)]?.protocol;
 }
 
 function warnOfKind(at: At, place: string, reading: Reading): void {

@@ -33,6 +33,8 @@ export type RetryPolicy = {
   readonly needsEnd?: boolean;
   /** Decides after a fault, such as a timeout of one attempt. Default: what never reached an application may go again. */
   readonly decidesAfter?: ((req: HttpReq, fault: Fault) => boolean) | undefined;
+  /** Each attempt is a request of its own, because something below may take one back alone. Default: as `attemptMs` says. */
+  readonly apart?: boolean;
 };
 
 export type RetryCounters = {
@@ -134,10 +136,9 @@ class Call {
   }
 
   attempt(): Promise<HttpRsp> {
-    const { limit, attemptMs, decidesAfter } = this.rules.policy;
+    const { limit, attemptMs, apart } = this.rules.policy;
     const last = this.retries >= limit;
-    // What takes back one attempt must not take back the request.
-    const isApart = attemptMs !== undefined || decidesAfter !== undefined;
+    const isApart = apart ?? attemptMs !== undefined;
     if (this.retries > 0 || isApart) this.current = this.copy();
     if (this.replay !== undefined) {
       this.current.body = this.replay.next();
