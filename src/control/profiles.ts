@@ -31,6 +31,7 @@ import { invalidArgument, notFound } from "./refusal.ts";
 import type { World } from "./world.ts";
 
 type ServiceProfile = Resource<"ServiceProfile">;
+type TrafficSplit = Resource<"TrafficSplit">;
 type ProfileInit = Init<typeof DestinationProfileSchema>;
 type AddrInit = Init<typeof WeightedAddrSchema>;
 
@@ -99,9 +100,29 @@ function serviceProfile(world: World, service: Service, port: number, client: Cl
     retryBudget: RETRY_BUDGET,
     parentRef: resource("", "Service", name, namespace, port),
   };
-  return profile
-    ? Object.assign(base, declared(profile, port, world.settings.clusterDomain))
-    : base;
+  if (profile) Object.assign(base, declared(profile, port, world.settings.clusterDomain));
+  const split = profile?.spec.dstOverrides.length ? undefined : splitOf(world, service);
+  return split ? Object.assign(base, { dstOverrides: leaves(split, port, world) }) : base;
+}
+
+// SMI's TrafficSplit, unless a ServiceProfile says where else to send.
+function splitOf(world: World, { metadata }: Service): TrafficSplit | undefined {
+  for (const split of world.TrafficSplit.values()) {
+    const [name] = split.spec.service.split(".");
+    if (split.metadata.namespace === metadata.namespace && name === metadata.name) return split;
+  }
+  return undefined;
+}
+
+function leaves({ metadata, spec }: TrafficSplit, port: number, { settings }: World) {
+  return spec.backends.map(({ service, weight }) => {
+    const [name] = service.split(".");
+    return {
+      authority: `${name}.${metadata.namespace}.svc.${settings.clusterDomain}:${port}`,
+      weight: Math.round(parseQuantity(weight)! * 10_000),
+      backendRef: resource("", "Service", name!, metadata.namespace, port),
+    };
+  });
 }
 
 // What a ServiceProfile adds.

@@ -69,6 +69,13 @@ export const KINDS = {
     "serviceprofiles",
     profiles.serviceProfile,
   ),
+  TrafficSplit: row(
+    "TrafficSplit",
+    "split.smi-spec.io",
+    "v1alpha2 v1alpha1 v1alpha3 v1alpha4",
+    "trafficsplits",
+    profiles.trafficSplit,
+  ),
   Server: row("Server", POLICY, "v1beta3 v1beta2 v1beta1 v1alpha1", "servers", policy.server),
   ServerAuthorization: row(
     "ServerAuthorization",

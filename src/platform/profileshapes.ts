@@ -96,6 +96,15 @@ export const serviceProfile = object({
   }),
 });
 
+/** SMI's way to say what `dstOverrides` of a ServiceProfile say. */
+export const trafficSplit = object({
+  metadata,
+  spec: object({
+    service: name,
+    backends: lists(object({ service: name, weight: quantity() })),
+  }),
+});
+
 function quantity(): Shape<string | number> {
   const wanted = 'a weight such as 1 or "500m"';
   return {
