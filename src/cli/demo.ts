@@ -22,6 +22,10 @@ const WEB_PORT = 8080;
 const REDRAW_MS = 1000;
 const PLAIN_MS = 5000;
 
+const EMOJIVOTO = "demo/emojivoto/emojivoto.yaml";
+// Its sources in a clone, and what was built from them in a package: Node strips no types under node_modules.
+const EMOJIVOTO_CWD = [HOME, join(HOME, "dist")];
+
 export const demo = command({
   name: "demo",
   summary: "Run a small application in a mesh on this machine, and watch it",
@@ -35,11 +39,12 @@ each. Ctrl-C stops everything.`,
   run: async ({ flags, globals, terminal }) => {
     // The application's command is `node`, and must be one that runs this program too.
     process.env["PATH"] = `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`;
+    const cwd = EMOJIVOTO_CWD.find((path) => existsSync(join(path, EMOJIVOTO)))!;
     const { status, viz } = await runLocal(
       {
-        manifests: [flags.manifest ?? manifest()],
+        manifests: [flags.manifest ?? join(cwd, EMOJIVOTO)],
         stateDir: stateDirOf(globals, terminal.env),
-        cwd: HOME,
+        cwd,
         publish: flags.manifest ? {} : { [`${NAMESPACE}/web-svc`]: WEB_PORT },
       },
       terminal,
@@ -54,13 +59,6 @@ each. Ctrl-C stops everything.`,
     return 0;
   },
 });
-
-function manifest(): string {
-  const found = ["demo/emojivoto", "dist/demo/emojivoto"]
-    .map((path) => join(HOME, path, "emojivoto.yaml"))
-    .find((path) => existsSync(path));
-  return found!;
-}
 
 function welcome(
   places: readonly (readonly [string, string])[],
