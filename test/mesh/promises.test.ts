@@ -234,3 +234,23 @@ for (const [kind, split] of [
     await until(async () => (alike = (await ask()) === "one" ? alike + 1 : 0) === 50);
   });
 }
+
+test("whatever clients make up, the metrics stay of the same size", async (t) => {
+  const { client, server, start } = await mesh(t);
+  await application(t, server, (_, rsp) => rsp.end("hello"));
+  await start();
+  const call = (i: number) =>
+    get(client, PORTS.http, `/p${i}?q=${i}`, { host: `h${i}.example`, [`x-${i}`]: "1" });
+  const series = async (): Promise<number> => {
+    const pages = await Promise.all([client, server].map((ip) => get(ip, 4191, "/metrics")));
+    const lines = pages.flatMap(({ body }) => body.split("\n"));
+    // Buckets appear as latencies fall into them.
+    return lines.filter((line) => /^\w/.test(line) && !line.includes("_bucket{")).length;
+  };
+  for (let i = 0; i < 100; i++) await call(i);
+  const before = await series();
+  for (let i = 100; i < 1000; i++) await call(i);
+  const after = await series();
+  t.diagnostic(`${before} series after 100 requests, ${after} after 1000`);
+  assert.ok(after < before + 10, `${before} became ${after}`);
+});
