@@ -43,13 +43,18 @@ export type Running = { readonly mesh: Mesh; readonly status: MeshStatus; readon
 
 /** Starts a mesh that closes with the terminal's scope; resolves when all its pods are ready, or the user has stopped it. */
 export async function runLocal(
-  options: Omit<LocalOptions, "programs" | "env">,
+  options: Omit<LocalOptions, "programs" | "env" | "until">,
   terminal: Terminal,
 ): Promise<Running> {
   const spinner = spin(terminal, "starting the control plane");
   try {
     const programs = { proxy: programArgv("proxy"), controller: programArgv("controller") };
-    const mesh = await startLocal({ ...options, programs, env: terminal.env });
+    const mesh = await startLocal({
+      ...options,
+      programs,
+      env: terminal.env,
+      until: terminal.scope,
+    });
     terminal.scope.defer(() => mesh.close());
     // `local down` stops it from elsewhere.
     void mesh.stopped.then(() => terminal.scope.close());

@@ -46,13 +46,18 @@ export async function openIssuer(
   };
   const write = (name: string, content: string): void =>
     writeFileSync(join(dir, name), content, { mode: 0o600 });
-  const fresh = (pem: string | undefined): pem is string =>
-    pem !== undefined && endOf(pem) - clock.wall() > RENEW_BEFORE_MS;
+  const fresh = (pem: string | undefined, name: Pair): pem is string => {
+    try {
+      return pem !== undefined && endOf(pem) - clock.wall() > RENEW_BEFORE_MS;
+    } catch (error) {
+      return unusable(dir, name)(error);
+    }
+  };
 
   let anchorPem = read("anchors.pem");
   let anchorKeyPem = read("anchor.key");
   let notice: string | undefined;
-  const anchorIsNew = !fresh(anchorPem) || anchorKeyPem === undefined;
+  const anchorIsNew = !fresh(anchorPem, "anchor") || anchorKeyPem === undefined;
   if (anchorIsNew) {
     if (anchorPem !== undefined) {
       notice =
@@ -65,12 +70,12 @@ export async function openIssuer(
   }
   let certPem = read("issuer.pem");
   let keyPem = read("issuer.key");
-  if (anchorIsNew || !fresh(certPem) || keyPem === undefined) {
+  if (anchorIsNew || !fresh(certPem, "issuer") || keyPem === undefined) {
     const above = await parseIssuer({
       anchorsPem: anchorPem!,
       certPem: anchorPem!,
       keyPem: anchorKeyPem!,
-    });
+    }).catch(unusable(dir, "anchor"));
     const made = await newAuthority(
       `identity.linkerd.${trustDomain}`,
       ISSUER_LIFETIME_MS,
@@ -81,7 +86,19 @@ export async function openIssuer(
     write("issuer.key", keyPem);
     write("issuer.pem", certPem);
   }
-  return { issuer: await parseIssuer({ anchorsPem: anchorPem!, certPem, keyPem }), notice };
+  const pem = { anchorsPem: anchorPem!, certPem, keyPem };
+  return { issuer: await parseIssuer(pem).catch(unusable(dir, "issuer")), notice };
+}
+
+type Pair = "issuer" | "anchor";
+
+function unusable(dir: string, name: Pair): (error: unknown) => never {
+  const files = name === "issuer" ? "issuer.pem and issuer.key" : "anchors.pem and anchor.key";
+  return (error) => {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `${files} in ${dir} cannot be used (${why}): remove both, and new ones are made`;
+    throw new Fault("bad-input", message, { cause: error });
+  };
 }
 
 /** Reads an issuer; throws `bad-input` when key and certificate do not belong together or are of the wrong sort. */

@@ -50,6 +50,8 @@ export type LocalOptions = {
   readonly trustDomain?: string;
   /** Default `loopback`; `transparent` only inside what `runIsolated` started. */
   readonly network?: "loopback" | "transparent";
+  /** When this closes while the mesh starts, it does not start. */
+  readonly until?: Scope;
   /** Services to publish on a port of 127.0.0.1, by "namespace/name". */
   readonly publish?: Readonly<Record<string, number>>;
 };
@@ -63,6 +65,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   preflight(first.resources, { env, cwd: resolve(options.cwd ?? "."), publish });
   const state = new State(resolve(options.stateDir ?? defaultStateDir(options.env)));
   const scope = new Scope();
+  const forget = options.until?.defer(() => scope.close());
   try {
     const store = new Store();
     const place = await openPlace(options, store, state, scope);
@@ -120,6 +123,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   } catch (error) {
     await scope.close();
     throw error;
+  } finally {
+    forget?.();
   }
 }
 

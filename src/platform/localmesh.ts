@@ -94,7 +94,7 @@ export class LocalMesh implements Mesh {
   /** Applies manifests, and again when they change; resolves when the first have been applied. */
   async start(manifests: Watch<Manifests>): Promise<void> {
     const { store, clock } = this.#options;
-    await this.#control?.ready.next((ready) => ready);
+    await this.#control?.started;
     for (const kind of DRIVING) this.#scope.defer(store.watch(kind).each(() => this.#schedule()));
     const refresh = clock.every(TOKEN_REFRESH_MS, () => {
       for (const pod of this.#pods()) if (pod.identity.meshed) pod.refreshToken();

@@ -1,12 +1,15 @@
 // What people get wrong, as they meet it: a sentence that says what to do, exit code 1, and nothing left running.
 
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { systemClock } from "../../src/base/clock.ts";
+import { openIssuer } from "../../src/control/issuer.ts";
 import { workload } from "../support/shop.ts";
-import { processes, run } from "./mesh.ts";
+import { gather, processes, run, start, stop, until } from "./mesh.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "mistakes-"));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -105,6 +108,39 @@ test(
     );
   },
 );
+
+test("an issuer that is no key, and one that has expired", { timeout: 60_000 }, async (t) => {
+  const stateDir = join(dir, "issuer");
+  const clock = { ...systemClock, wall: () => Date.now() - 400 * 86_400_000 } as typeof systemClock;
+  await openIssuer(stateDir, "cluster.local", clock);
+  const expired = readFileSync(join(stateDir, "issuer.pem"), "utf8");
+  assert.ok(Date.parse(new X509Certificate(expired).validTo) < Date.now());
+  const words = ["local", "up", "-f", good, "--state-dir", stateDir];
+  const up = start(words);
+  t.after(() => stop(up));
+  const output = gather(up);
+  await until(() => /The mesh is running/.test(output.stderr) || up.exitCode !== null);
+  assert.equal(up.exitCode, null, output.stderr);
+  const renewed = readFileSync(join(stateDir, "issuer.pem"), "utf8");
+  assert.ok(Date.parse(new X509Certificate(renewed).validTo) > Date.now(), "it was renewed");
+  await stop(up);
+  writeFileSync(join(stateDir, "issuer.key"), "no key");
+  await isRefused(
+    words,
+    /the control plane does not start: .*issuer\.pem and issuer\.key in \S+ cannot be used .*remove both, and new ones are made/,
+  );
+});
+
+test("a mesh that is stopped while it starts is gone at once", { timeout: 60_000 }, async () => {
+  const stateDir = join(dir, "issuer");
+  const up = start(["local", "up", "-f", good, "--state-dir", stateDir]);
+  const output = gather(up);
+  await until(() => processes(stateDir).some(({ argv }) => argv.includes("controller")));
+  await stop(up);
+  assert.equal(up.exitCode, 1, output.stderr);
+  assert.match(output.stderr, /Error: the mesh was stopped before it had started/);
+  await until(() => processes(stateDir).length === 0, 10_000);
+});
 
 async function isRefused(words: string[], sentence: RegExp): Promise<void> {
   const { code, stdout, stderr } = await run(words, {}, 15_000);
