@@ -1,5 +1,5 @@
 // `npm test`: the checks, then the unit tests beside the source in one process, then the tests of whole programs in
-// test/ and demo/, each file in a process of its own. `node scripts/test.mjs conformance` runs test/conformance alone.
+// test/ and demo/, each file in a process of its own. `node scripts/test.mjs conformance paths/labels` runs a folder of test/ and a file.
 // A file that needs more than any machine has says so in a line such as `// Needs: root, h2spec.` and is skipped by
 // name where that is missing. The last line counts all, and any failure is the exit code.
 
@@ -28,7 +28,11 @@ const names = [];
 let isDone = false;
 
 if (chosen.length > 0) {
-  await runApart(chosen.map((name) => `test/${name}/**/*.test.ts`));
+  const forms = (name) => [name, `test/${name}.test.ts`, `test/${name}/**/*.test.ts`];
+  await runApart(chosen.flatMap(forms), (file) => file.endsWith(".test.ts"));
+  if (total.passed + total.failed + total.skipped === 0) {
+    console.log(`No test is called ${chosen.join(", ")}: name a file or a folder of test/.`);
+  }
 } else {
   console.log("Checks");
   add(await check());

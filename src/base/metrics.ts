@@ -112,7 +112,8 @@ export type Series<C> = { readonly labels: Labels; readonly text: string; readon
 
 type Entry<C> = Series<C> & { stamp: number; touchedAt: number };
 
-const OVERFLOW: Labels = { overflow: "true" };
+/** The label of a series that stands for all that are too many to tell apart. */
+export const OVERFLOW: Labels = { overflow: "true" };
 
 export class Family<C extends Metric = Metric> {
   readonly name: string;

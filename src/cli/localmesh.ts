@@ -20,7 +20,7 @@ import type { Mesh as PlatformMesh, MeshStatus } from "../platform/mesh.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
 import type { HttpService } from "../stack/types.ts";
-import { openChannel } from "../viz/channel.ts";
+import { openChannel } from "../stack/channel.ts";
 import { readText } from "../viz/scrape.ts";
 import { tapPath, Unframer } from "../viz/tapapi.ts";
 import { kindOf } from "../viz/kinds.ts";

@@ -1,11 +1,14 @@
-// Probes, as a kubelet makes them: HTTP, TCP, a command, or gRPC health (of which only the connection is
-// tried). A probe runs in a rhythm and has an opinion once enough of its results in a row agree.
+// Probes, as a kubelet makes them: HTTP, TCP, a command, or gRPC health. A probe runs in a rhythm and has an opinion
+// once enough of its results in a row agree.
 
 import { request } from "node:http";
 import { request as requestTls } from "node:https";
 import { connect } from "node:net";
+import { Health, HealthCheckResponse_ServingStatus } from "../../proto/gen/health_pb.js";
 import type { Clock } from "../base/clock.ts";
 import type { Close } from "../base/watch.ts";
+import { openChannel } from "../stack/channel.ts";
+import { grpcClient } from "../stack/grpcclient.ts";
 import type { Container, Probe } from "./kinds.ts";
 
 const EAGER_MS = 200;
@@ -60,10 +63,10 @@ function runProbe(clock: Clock, probe: Probe, target: ProbeTarget): Promise<bool
   const timeoutMs = probe.timeoutSeconds * 1000;
   if (probe.exec) return target.exec(probe.exec.command, timeoutMs);
   if (probe.httpGet) return probeHttp(clock, probe.httpGet, target, timeoutMs);
-  const port = probe.tcpSocket?.port ?? probe.grpc?.port;
-  if (port === undefined) return Promise.resolve(true);
-  const host = localHost(probe.tcpSocket?.host, target);
-  const number = portNumber(port, target.ports);
+  if (probe.grpc) return probeGrpc(clock, probe.grpc, target, timeoutMs);
+  if (!probe.tcpSocket) return Promise.resolve(true);
+  const host = localHost(probe.tcpSocket.host, target);
+  const number = portNumber(probe.tcpSocket.port, target.ports);
   if (target.listens) return Promise.resolve(target.listens(number));
   return probeTcp(clock, host, number, timeoutMs);
 }
@@ -111,6 +114,25 @@ function probeHttp(
     req.on("error", () => finish(false));
     req.end();
   });
+}
+
+async function probeGrpc(
+  clock: Clock,
+  { port, service = "" }: NonNullable<Probe["grpc"]>,
+  target: ProbeTarget,
+  timeoutMs: number,
+): Promise<boolean> {
+  const addr = { ip: target.ip, port: portNumber(port, target.ports) };
+  const channel = openChannel(addr, clock);
+  const health = grpcClient(Health, channel.service, `${addr.ip}:${addr.port}`, { clock });
+  try {
+    const { status } = await health.check({ service }, { timeoutMs });
+    return status === HealthCheckResponse_ServingStatus.SERVING;
+  } catch {
+    return false;
+  } finally {
+    channel.close();
+  }
 }
 
 function probeTcp(clock: Clock, host: string, port: number, timeoutMs: number): Promise<boolean> {

@@ -24,7 +24,7 @@ import { queueStats } from "../stack/routestats.ts";
 import { HttpFamilies, Stats } from "../stack/stats.ts";
 import type { HttpService } from "../stack/types.ts";
 import type { OpenCall } from "./discover.ts";
-import { isLoopback } from "./env.ts";
+import { isLoopback, type Settings } from "./env.ts";
 import type { HostPort } from "./settingtypes.ts";
 
 export type ControlOptions = {
@@ -35,6 +35,7 @@ export type ControlOptions = {
   readonly name: string | undefined;
   /** What to prove our identity with, and whom to believe. */
   readonly credentials: () => Credentials | undefined;
+  readonly settings: Settings;
   readonly clock: Clock;
   readonly random: Random;
   readonly registry: Registry;
@@ -127,13 +128,19 @@ function bindControlEndpoint(
   return endpoint;
 }
 
-function watchTargets({ addr, clock }: ControlOptions): Watch<ReadonlyMap<string, Target>> {
+function watchTargets({
+  addr,
+  clock,
+  settings,
+}: ControlOptions): Watch<ReadonlyMap<string, Target>> {
   const { host, port } = addr;
   const ip = host === "localhost" || host === "localhost." ? "127.0.0.1" : numericIp(host);
   if (ip !== undefined) return constant(targetsOf([{ ip, port }]));
   let last = "";
   let targets = targetsOf([]);
-  return poll(clock, REFRESH_MS, async () => {
+  const { minTtlMs, maxTtlMs } = settings.dns;
+  const refreshMs = Math.max(minTtlMs, Math.min(maxTtlMs, REFRESH_MS));
+  return poll(clock, refreshMs, async () => {
     const addrs = await resolveService(host, port);
     const text = addrs.map(printAddr).sort().join();
     // The same addresses are the same targets: their connections stay.

@@ -102,7 +102,7 @@ export const TABLE = {
     portsRequireTls: row("INBOUND_PORTS_REQUIRE_TLS", listOf(portRange), noRanges, "ports that want TLS until the control plane answers"),
     ips: row("INBOUND_IPS", listOf(ipAddress), noNames, "the only original destinations that are served; empty: any"),
     gatewaySuffixes: row("INBOUND_GATEWAY_SUFFIXES", listOf(text), noNames, "domains for which this proxy is a gateway"),
-    authorityLabels: maybe("INBOUND_METRICS_AUTHORITY_LABELS", text, "`unsafe` adds the authority to metrics"),
+    authorityLabels: row("INBOUND_METRICS_AUTHORITY_LABELS", text, "", "`unsafe` adds the authority to metrics"),
   },
   outbound: {
     listen: row("OUTBOUND_LISTEN_ADDR", socketAddr, addr("127.0.0.1", 4140), "where connections of the workload arrive"),
@@ -173,8 +173,8 @@ export const TABLE = {
     extraAttributes: maybe("TRACE_EXTRA_ATTRIBUTES", text, "more of them, `key=value` with commas"),
   },
   dns: {
-    minTtlMs: maybe("DNS_MIN_TTL", duration, "shortest time a DNS answer is used"),
-    maxTtlMs: maybe("DNS_MAX_TTL", duration, "longest time a DNS answer is used"),
+    minTtlMs: row("DNS_MIN_TTL", duration, 0, "shortest time an address of the control plane is used"),
+    maxTtlMs: row("DNS_MAX_TTL", duration, Infinity, "longest time an address of the control plane is used; it is 5 s where these allow"),
   },
   log: {
     directive: row("LOG", text, "warn,linkerd=info", "what is logged: `level` and `target=level` with commas"),

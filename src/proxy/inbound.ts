@@ -69,7 +69,7 @@ export function bindInbound(
         normalize, // Routes and profiles ask for an authority.
         profiled, // Above authorization, as on the client's side: a refusal counts against its route.
       ],
-      byRoute(routes, (rule, route) => ofRule(rule, route as InboundRoute)),
+      byRoute(routes, (rule, route) => ofRule(rule, route as InboundRoute), metrics.onMiss(labels)),
     );
   };
 }

@@ -1,9 +1,16 @@
 // The metric families of the inbound side and the labels of servers, routes, authorizations and clients. What
 // differs between clients is looked up once for each identity, and kept at hand for the connection.
 
-import type { Counter, Family, Labels, Registry } from "../base/metrics.ts";
+import {
+  type Counter,
+  type Family,
+  type Labels,
+  OVERFLOW,
+  type Registry,
+} from "../base/metrics.ts";
 import type { Peer, SocketAddr } from "../io/conn.ts";
 import type { HttpReq } from "../io/message.ts";
+import { Apart } from "../stack/apart.ts";
 import { identityOf } from "../stack/authorize.ts";
 import type { Exchange, Watcher } from "../stack/exchange.ts";
 import { printAddr } from "../stack/normalize.ts";
@@ -19,6 +26,7 @@ export class InboundMetrics {
   readonly tcpErrors: Family<Counter>;
   readonly httpAllowed: Family<Counter>;
   readonly httpDenied: Family<Counter>;
+  readonly notFound: Family<Counter>;
   readonly rateLimited: Family<Counter>;
   readonly tcpAllowed: Family<Counter>;
   readonly tcpDenied: Family<Counter>;
@@ -26,8 +34,10 @@ export class InboundMetrics {
   readonly detections: Family<Counter>;
   readonly transportHeaders: Family<Counter>;
   readonly #registry: Registry;
+  readonly #authorities: boolean;
 
-  constructor(registry: Registry) {
+  /** With `authorities`, requests are counted apart for each authority that clients name. */
+  constructor(registry: Registry, authorities: boolean) {
     const counter = (name: string, help: string): Family<Counter> => registry.counter(name, help);
     this.http = new HttpFamilies(registry);
     this.conns = new ConnFamilies(registry);
@@ -38,6 +48,7 @@ export class InboundMetrics {
     this.tcpErrors = counter("inbound_tcp_errors_total", "Connections that could not be forwarded");
     this.httpAllowed = counter("inbound_http_authz_allow_total", "Requests that were authorized");
     this.httpDenied = counter("inbound_http_authz_deny_total", "Requests that were denied");
+    this.notFound = counter("inbound_http_route_not_found_total", "Requests without a route");
     this.rateLimited = counter(
       "inbound_http_local_ratelimit_total",
       "Requests that exceeded a rate limit",
@@ -54,12 +65,27 @@ export class InboundMetrics {
       "Connections that came with a transport header",
     );
     this.#registry = registry;
+    this.#authorities = authorities;
   }
 
   /** What watches the requests of a route that an authorization let in. */
   ofRoute(prefix: Prefix, labels: Labels, authz: Meta): Watcher[] {
     const authorized = { ...labels, ...metaLabels("authz", authz) };
-    return [new StatsByClient(this, authorized), inboundRouteStats(this.#registry, prefix, labels)];
+    const authorities = this.#authorities;
+    const client = ({ peer }: HttpReq): string => identityOf(peer) ?? peer.tls.kind;
+    const keyOf = ({ req }: Exchange): string =>
+      authorities ? `${client(req)} ${req.authority}` : client(req);
+    const byClient = new Apart(keyOf, (x) => {
+      if (x === undefined) return new Admitted(this, { ...authorized, ...OVERFLOW });
+      const authority = authorities && { authority: x.req.authority };
+      return new Admitted(this, { ...authorized, ...clientLabels(x.req.peer), ...authority });
+    });
+    return [byClient, inboundRouteStats(this.#registry, prefix, labels)];
+  }
+
+  /** Counts the requests that no route of a server is for. */
+  onMiss(labels: Labels): (req: HttpReq) => void {
+    return ({ peer }) => this.notFound.with({ ...labels, ...clientLabels(peer) }).inc();
   }
 
   /** Counts the requests that are denied. */
@@ -108,53 +134,32 @@ export function isMeshed({ peer }: HttpReq): boolean {
   return identityOf(peer) !== undefined;
 }
 
-// Clients beyond this many identities share the last label.
-const MAX_CLIENTS = 500;
+// Requests that were let in, and what became of them.
+class Admitted implements Watcher {
+  readonly #stats: Stats;
+  readonly #allowed: Counter;
 
-// Counts requests apart for each client identity.
-class StatsByClient implements Watcher {
-  readonly #families: HttpFamilies;
-  readonly #labels: Labels;
-  readonly #allowed: Family<Counter>;
-  readonly #clients = new Map<string, { stats: Stats; allowed: Counter }>();
-  #peer: Peer | undefined;
-  #last: { stats: Stats; allowed: Counter } | undefined;
-
-  constructor(metrics: InboundMetrics, labels: Labels) {
-    this.#families = metrics.http;
-    this.#allowed = metrics.httpAllowed;
-    this.#labels = labels;
+  constructor({ http, httpAllowed }: InboundMetrics, labels: Labels) {
+    this.#stats = new Stats(http, { direction: "inbound", ...labels });
+    this.#allowed = httpAllowed.with(labels);
   }
 
-  begin(x: Exchange): void {
-    const client = this.#at(x.req.peer);
-    client.allowed.value += 1;
-    client.stats.begin();
+  begin(): void {
+    this.#allowed.value += 1;
+    this.#stats.begin();
   }
 
   head(x: Exchange): void {
-    this.#at(x.req.peer).stats.head(x);
+    this.#stats.head(x);
   }
 
   end(x: Exchange): void {
-    this.#at(x.req.peer).stats.end(x);
-  }
-
-  #at(peer: Peer): { stats: Stats; allowed: Counter } {
-    if (peer === this.#peer) return this.#last!;
-    const key = identityOf(peer) ?? peer.tls.kind;
-    let client = this.#clients.get(key);
-    if (client === undefined) {
-      const own = this.#clients.size < MAX_CLIENTS ? clientLabels(peer) : { tls: peer.tls.kind };
-      const stats = new Stats(this.#families, { direction: "inbound", ...this.#labels, ...own });
-      client = { stats, allowed: this.#allowed.with({ ...this.#labels, ...own }) };
-      if (this.#clients.size < MAX_CLIENTS) this.#clients.set(key, client);
-    }
-    this.#peer = peer;
-    this.#last = client;
-    return client;
+    this.#stats.end(x);
   }
 }
+
+// Clients beyond this many identities share the last label.
+const MAX_CLIENTS = 500;
 
 /** Counts accepted connections apart for each client identity. */
 export class ConnsByClient {

@@ -41,7 +41,7 @@ export class InboundServer {
   /** `pages` are the proxy's own, which connections of `acceptOwn` are for. */
   constructor(sidecar: Sidecar, pages: HttpService, gateway: Gateway) {
     const { clock, scope, settings, registry } = sidecar;
-    const metrics = new InboundMetrics(registry);
+    const metrics = new InboundMetrics(registry, settings.inbound.authorityLabels === "unsafe");
     const bind = bindInbound(sidecar, metrics, accessLogOf(sidecar));
     const ports = (app: (addr: SocketAddr) => Application): Cache<string, Port> =>
       new Cache((key) => new Port(key, { sidecar, metrics, bind, app }), {

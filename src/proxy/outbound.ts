@@ -34,6 +34,8 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
   return (policy, backends) => {
     const { meta, protocol } = policy;
     const prefix = protocol.kind === "grpc" ? "outbound_grpc" : "outbound_http";
+    // One for all routes: an outage costs the destination so much more and not a multiple (GEP-3388).
+    let budget: Budget | undefined;
 
     const http = ({ routes, accrual }: HttpRoutes): HttpService =>
       stack(
@@ -54,7 +56,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
     const ofRule = (rule: HttpRule, labels: Labels, attempt: HttpService): HttpService => {
       const { filters, matches, obeysHeaders, profile } = rule;
       const classify = profile ? byClasses(profile.classes) : standard;
-      const budget = profile && new Budget(clock, profile.budget);
+      budget ??= new Budget(clock, profile?.budget);
       const retries = { clock, random, budget, counters: metrics.retries(prefix, labels) };
       return stack(
         [

@@ -1,7 +1,14 @@
 // The metric families of the outbound side and the labels that its parts put on them, made once and handed to
 // whatever is bound: looking a family up by its name is for start-up, not for endpoints that come and go.
 
-import type { Counter, Family, Labels, Registry } from "../base/metrics.ts";
+import {
+  type Counter,
+  type Family,
+  type Labels,
+  OVERFLOW,
+  type Registry,
+} from "../base/metrics.ts";
+import { Apart } from "../stack/apart.ts";
 import type { Watcher } from "../stack/exchange.ts";
 import type { RetryCounters } from "../stack/retry.ts";
 import { backendStats, retryStats, routeStats, type Prefix } from "../stack/routestats.ts";
@@ -23,8 +30,10 @@ export class OutboundMetrics {
   readonly tcpRouteOpened: Family<Counter>;
   readonly tcpRouteClosed: Family<Counter>;
   readonly #registry: Registry;
+  readonly #hostnames: boolean;
 
-  constructor(registry: Registry) {
+  /** With `hostnames`, the requests of a route are counted apart for each host that they ask for. */
+  constructor(registry: Registry, hostnames: boolean) {
     this.http = new HttpFamilies(registry);
     this.route = new HttpFamilies(registry, "route_");
     this.actualRoute = new HttpFamilies(registry, "route_actual_");
@@ -49,11 +58,12 @@ export class OutboundMetrics {
     this.tcpRouteOpened = counter("outbound_tcp_route_open_total", "Connections that were routed");
     this.tcpRouteClosed = counter("outbound_tcp_route_close_total", "Connections that have ended");
     this.#registry = registry;
+    this.#hostnames = hostnames;
   }
 
   /** What watches the requests of a route as the application sees them, retries included. */
   ofRoute(prefix: Prefix, labels: Labels, profile: ProfileRule | undefined): Watcher[] {
-    const stats = routeStats(this.#registry, prefix, labels);
+    const stats = this.#byHost(labels, (own) => routeStats(this.#registry, prefix, own));
     return profile ? [stats, new Stats(this.route, profileLabels(labels, profile))] : [stats];
   }
 
@@ -69,9 +79,22 @@ export class OutboundMetrics {
     meta: Meta,
     profile: ProfileRule | undefined,
   ): Watcher[] {
-    const stats = backendStats(this.#registry, prefix, { ...labels, ...backendLabels(meta) });
+    const all = { ...labels, ...backendLabels(meta) };
+    const stats = this.#byHost(all, (own) => backendStats(this.#registry, prefix, own));
     return profile ? [stats, new Stats(this.actualRoute, profileLabels(labels, profile))] : [stats];
   }
+
+  #byHost(labels: Labels, bind: (labels: Labels) => Watcher): Watcher {
+    if (!this.#hostnames) return bind(labels);
+    return new Apart(
+      ({ req }) => hostOf(req.authority),
+      (x) => bind({ ...labels, ...(x ? { hostname: hostOf(x.req.authority) } : OVERFLOW) }),
+    );
+  }
+}
+
+function hostOf(authority: string): string {
+  return authority.replace(/:\d+$/, "").toLowerCase();
 }
 
 /** The labels of metrics about an address. */

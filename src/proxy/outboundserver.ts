@@ -33,7 +33,7 @@ export class OutboundServer {
 
   constructor(sidecar: Sidecar) {
     const { clock, scope, settings, registry } = sidecar;
-    const metrics = new OutboundMetrics(registry);
+    const metrics = new OutboundMetrics(registry, settings.outbound.hostnameLabels);
     const bind = bindOutbound(sidecar, metrics);
     this.#sidecar = sidecar;
     this.#metrics = metrics;

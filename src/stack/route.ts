@@ -32,10 +32,14 @@ export type Route<Rule extends { readonly matches: readonly HttpMatch[] }> = {
   readonly rules: readonly Rule[];
 };
 
-/** Sends each request to the service of its rule; all are bound here and now. A request without one is `no-route`. */
+/**
+ * Sends each request to the service of its rule; all are bound here and now. A request without one is `no-route`, of
+ * which `miss` hears.
+ */
 export function byRoute<Rule extends { readonly matches: readonly HttpMatch[] }>(
   routes: readonly Route<Rule>[],
   bind: (rule: Rule, route: Route<Rule>) => HttpService,
+  miss?: (req: HttpReq) => void,
 ): HttpService {
   const choices = sorted(routes, bind);
   const [first] = choices;
@@ -45,6 +49,7 @@ export function byRoute<Rule extends { readonly matches: readonly HttpMatch[] }>
       const choice = choices[i]!;
       if (choice.test === undefined || choice.test(req)) return choice.service(req);
     }
+    miss?.(req);
     return Promise.reject(new Fault("no-route", `no route for ${req.method} ${place(req)}`));
   };
 }

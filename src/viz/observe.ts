@@ -5,7 +5,7 @@ import { Tap } from "../../proto/gen/tap_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
-import { openChannel } from "./channel.ts";
+import { openChannel } from "../stack/channel.ts";
 import type { Conn } from "../io/conn.ts";
 import { startTls, type Credentials } from "../io/tls.ts";
 import type { Observe } from "./tap.ts";

@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { dial } from "../io/dial.ts";
 import { H2Client } from "../io/h2client.ts";
-import type { HttpService } from "../stack/types.ts";
+import type { HttpService } from "./types.ts";
 
 export type Channel = { readonly service: HttpService; readonly close: () => void };
 
