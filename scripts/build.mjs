@@ -1,7 +1,7 @@
 // `npm run build`: what is published, and what a clone runs when it is up to date. src/ becomes dist/main.js and a chunk
 // for each program, with the libraries inside (a sidecar that loads three files starts in half the time of one that
 // loads two hundred); the demo goes to dist/demo, runnable from there as in a clone; the dashboard goes to dist/web.
-// `build.mjs program` makes the first only.
+// dist/types holds what plug-ins in TypeScript are checked against. `build.mjs program` makes the first only.
 
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -15,6 +15,7 @@ process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
 await program();
 if (process.argv[2] !== "program") {
   demo();
+  types();
   if (fs.globSync("web/index.html").length > 0) {
     const to = ["--outDir", "../dist/web", "--emptyOutDir"];
     node("vite/bin/vite.js", "build", "web", ...to, "--logLevel", "warn");
@@ -43,20 +44,11 @@ async function program() {
 }
 
 function demo() {
-  fs.rmSync("dist/demo", { recursive: true, force: true });
-  const config = "dist/demo/tsconfig.json";
-  fs.mkdirSync("dist/demo", { recursive: true });
-  const compilerOptions = { noEmit: false, rootDir: "../../demo", outDir: "." };
-  const exclude = ["../../demo/**/*.test.ts"];
-  const settings = {
-    extends: "../../tsconfig.json",
-    compilerOptions,
+  compile("dist/demo", {
+    compilerOptions: { rootDir: "../../demo" },
     include: ["../../demo"],
-    exclude,
-  };
-  fs.writeFileSync(config, JSON.stringify(settings));
-  node("typescript/bin/tsc", "-p", config);
-  fs.rmSync(config);
+    exclude: ["../../demo/**/*.test.ts"],
+  });
   for (const file of fs.globSync("demo/**/*.{proto,html,yaml,yml,json,md}")) {
     const text = fs.readFileSync(file, "utf8");
     fs.mkdirSync(join("dist", dirname(file)), { recursive: true });
@@ -65,6 +57,26 @@ function demo() {
     const built = isManifest ? text.replaceAll(/(demo\/[\w/-]+)\.ts\b/g, "$1.js") : text;
     fs.writeFileSync(join("dist", file), built);
   }
+}
+
+// What a plug-in written in TypeScript is checked against: `import type { Plugin } from "linkerd-ts/plugin"`.
+function types() {
+  compile("dist/types", {
+    compilerOptions: { rootDir: "../..", declaration: true, emitDeclarationOnly: true },
+    include: [],
+    files: ["../../src/proxy/plugin.ts"],
+  });
+}
+
+function compile(folder, { compilerOptions, ...rest }) {
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(folder, { recursive: true });
+  const config = join(folder, "tsconfig.json");
+  const options = { ...compilerOptions, noEmit: false, outDir: "." };
+  const settings = { extends: "../../tsconfig.json", compilerOptions: options, ...rest };
+  fs.writeFileSync(config, JSON.stringify(settings));
+  node("typescript/bin/tsc", "-p", config);
+  fs.rmSync(config);
 }
 
 function node(program, ...args) {
