@@ -125,13 +125,13 @@ endpoints:
   assert.equal(endpoints([...nodes, slice("")].join("---"), 80, {}, "node-a").addrs.size, 2);
 });
 
-test("updates tell exactly what changed, removals first", () => {
+test("updates tell exactly what changed, and never leave a client without endpoints between two", () => {
   const one = endpoints(podYaml("a", "10.1.0.1"));
   const two = endpoints(podYaml("b", "10.1.0.2"));
   assert.deepEqual(updatesBetween(one, one), []);
   assert.deepEqual(
     updatesBetween(one, two).map(({ update }) => update.case),
-    ["remove", "add"],
+    ["add", "remove"],
   );
   const relabelled = endpoints(podYaml("a", "10.1.0.1", { labels: "app: web, version: v2" }));
   assert.deepEqual(updatesBetween(one, relabelled), []);

@@ -68,17 +68,18 @@ export function endpointsFor(
   };
 }
 
-/** The messages that turn what a client has into what it should have: removals first. Nothing, when all is the same. */
+/** The messages that turn what a client has into what it should have; additions first, so that who is between two of
+ * them has endpoints. Nothing, when all is the same. */
 export function updatesBetween(before: EndpointSet | undefined, now: EndpointSet): Update[] {
   const had = before?.addrs ?? new Map<string, WeightedAddr>();
   const gone = [...had].filter(([key]) => !now.addrs.has(key)).map(([, { addr }]) => addr!);
   const added = [...now.addrs].filter(([key, addr]) => !sameAddr(had.get(key), addr));
   const updates: Init<typeof UpdateSchema>[] = [];
-  if (gone.length > 0) updates.push({ update: { case: "remove", value: { addrs: gone } } });
   if (added.length > 0) {
     const addrs = added.map(([, addr]) => addr);
     updates.push({ update: { case: "add", value: { addrs, metricLabels: now.labels } } });
   }
+  if (gone.length > 0) updates.push({ update: { case: "remove", value: { addrs: gone } } });
   return updates.map((update) => create(UpdateSchema, update));
 }
 

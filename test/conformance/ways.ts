@@ -2,7 +2,6 @@
 // beside the client sends to a workload without one, and `pair`, where the workload has a sidecar too. The proxies are
 // processes, configured as on Kubernetes, with our control plane in this process and addresses of 127.0.0.0/8.
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import {
   createServer,
@@ -10,14 +9,12 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { Credentials } from "../../src/io/tls.ts";
 import { identityOf } from "../../src/platform/sidecar.ts";
-import { type ControlPlane, startControlPlane } from "../support/controlplane.ts";
+import { startControlPlane } from "../support/controlplane.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
 import { podYaml } from "../support/world.ts";
 import { credentialsOf } from "../support/certificates.ts";
 import type { At } from "./raw.ts";
@@ -49,7 +46,6 @@ const ENDS = {
   outbound: { workload: `${net}.10`, service: `${net}.110`, name: "plain" },
   pair: { workload: `${net}.20`, service: `${net}.120`, name: "meshed" },
 } as const;
-const program = join(dirname(fileURLToPath(import.meta.url)), "../../bin/linkerd.mjs");
 
 export type Ways = {
   /** The HTTP/1 server at the end of both ways. */
@@ -88,8 +84,15 @@ export async function startWays(more: Record<string, string> = {}): Promise<Ways
     closing.push(() => h2.forEach((each) => each.close()));
     const control = await startControlPlane(manifests(), { ip: CONTROL, port: 8086, folder });
     closing.push(() => control.stop());
-    const client = startProxy(control, "client", CLIENT_IP, { ...listeners(), ...more });
-    const server = startProxy(control, "meshed", ENDS.pair.workload, more);
+    const client = startProxy(CLIENT_IP, {
+      ...control.env({ pod: "client", serviceAccount: "client" }),
+      ...listeners(),
+      ...more,
+    });
+    const server = startProxy(ENDS.pair.workload, {
+      ...control.env({ pod: "meshed", serviceAccount: "web" }),
+      ...more,
+    });
     closing.push(() => Promise.all([client.stop(), server.stop()]));
     await Promise.all([client.ready(), server.ready()]);
     let count = 0;
@@ -108,78 +111,6 @@ export async function startWays(more: Record<string, string> = {}): Promise<Ways
     await stop();
     throw error;
   }
-}
-
-/** A proxy of ours as a process. */
-export class Proxy {
-  readonly child: ChildProcess;
-  readonly #ip: string;
-  output = "";
-
-  constructor(child: ChildProcess, ip: string) {
-    this.child = child;
-    this.#ip = ip;
-    for (const stream of [child.stdout!, child.stderr!])
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        this.output = (this.output + text).slice(-65_536);
-      });
-  }
-
-  get running(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  /** Waits until its admin page says so; rejects with what it printed when it does not. */
-  async ready(): Promise<void> {
-    const until = performance.now() + 20_000;
-    while (!(await isReady(this.#ip))) {
-      if (!this.running || performance.now() > until)
-        throw new Error(`the proxy at ${this.#ip} does not get ready:\n${this.output}`);
-      await sleep(20);
-    }
-  }
-
-  async stop(): Promise<void> {
-    if (!this.running) return;
-    const gone = new Promise((resolve) => this.child.once("exit", resolve));
-    this.child.kill("SIGKILL");
-    await gone;
-  }
-}
-
-function startProxy(
-  control: ControlPlane,
-  pod: string,
-  ip: string,
-  more: Record<string, string>,
-): Proxy {
-  const env = {
-    PATH: process.env["PATH"],
-    HOME: process.env["HOME"],
-    LINKERD2_PROXY_INBOUND_LISTEN_ADDR: `${ip}:4143`,
-    LINKERD2_PROXY_CONTROL_LISTEN_ADDR: `${ip}:4190`,
-    LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
-    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDR: `${ip}:4140`,
-    LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
-    // It ends with this process, however that ends.
-    LINKERD_PROXY_PARENT_FD: "3",
-    ...control.env({ pod, serviceAccount: pod === "meshed" ? "web" : pod }),
-    ...more,
-  };
-  const stdio = ["ignore", "pipe", "pipe", "pipe"] as const;
-  return new Proxy(spawn(process.execPath, [program, "proxy"], { env, stdio: [...stdio] }), ip);
-}
-
-function isReady(host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    let text = "";
-    const socket = connect({ host, port: 4191 }, () =>
-      socket.write("GET /ready HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
-    );
-    socket.setEncoding("latin1").on("data", (part: string) => (text += part));
-    socket.on("error", () => {});
-    socket.on("close", () => resolve(text.startsWith("HTTP/1.1 200")));
-  });
 }
 
 /** The environment by which the client's proxy listens for each port of each service. */

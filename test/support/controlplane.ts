@@ -7,8 +7,11 @@ import { systemClock } from "../../src/base/clock.ts";
 import { startController } from "../../src/control/controller.ts";
 import { type Issuer, openIssuer } from "../../src/control/issuer.ts";
 import { DEFAULT_SETTINGS, type MeshSettings } from "../../src/control/world.ts";
+import { parseManifests } from "../../src/platform/manifests.ts";
 import type { Resources } from "../../src/platform/resources.ts";
 import { identityOf } from "../../src/platform/sidecar.ts";
+import { sliceChanges } from "../../src/platform/slices.ts";
+import { put } from "../../src/platform/store.ts";
 import { Tokens } from "../../src/platform/tokens.ts";
 import { storeFrom } from "./world.ts";
 
@@ -19,6 +22,8 @@ export type ControlPlane = {
   readonly issuer: Issuer;
   /** The environment that tells the proxy of a workload of this control plane; where it listens is left to say. */
   env(workload: Workload): Record<string, string>;
+  /** Adds manifests, or replaces those of the same name. */
+  apply(yaml: string): void;
   stop(): Promise<void>;
 };
 
@@ -76,6 +81,10 @@ export async function startControlPlane(
       return Object.fromEntries(
         Object.entries(variables).map(([name, value]) => [`LINKERD2_PROXY_${name}`, value]),
       );
+    },
+    apply(more) {
+      store.put(...parseManifests([["test.yaml", more]]).resources);
+      store.apply(sliceChanges(store).put.map(put));
     },
     stop: () => controller.close(0),
   };
