@@ -393,6 +393,31 @@ test("a pool uses the connection last used, and closes what waits too long", asy
   assert.equal(server.connections, 3);
 });
 
+test("a pool keeps as many connections as it is told to, however long they are idle", async () => {
+  const clock = new VirtualClock();
+  await using server = await RawServer.listen();
+  const pool = new H1Pool(() => server.dial(), { clock, idleTimeoutMs: 1000, minOpen: 1 });
+  const pending = [1, 2].map(() => pool.service(request("GET")));
+  const peers = [await server.accept(), await server.accept()];
+  for (const peer of peers) {
+    await peer.until("\r\n\r\n");
+    peer.send(OK);
+    await turns();
+  }
+  await Promise.all(pending);
+  clock.advance(1000);
+  await peers[0]!.rest();
+  await turns();
+  clock.advance(10_000);
+  await turns();
+  assert.equal(pool.open, 1);
+  const again = pool.service(request("GET"));
+  await peers[1]!.until("\r\n\r\n");
+  peers[1]!.send(OK);
+  await again;
+  assert.equal(server.connections, 2);
+});
+
 test("a pool forgets connections that their server closes, and closes with its endpoint", async () => {
   const clock = new VirtualClock();
   await using server = await RawServer.listen();

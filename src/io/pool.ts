@@ -12,6 +12,8 @@ export type H1PoolOptions = {
   readonly clock: Clock;
   /** Connections that wait unused; more are closed. Default 10,000, as linkerd2-proxy. */
   readonly maxIdle?: number;
+  /** Open connections that stay however long they are idle. Default 0. */
+  readonly minOpen?: number;
   /** How long one waits unused before it is closed. Default 3 s, as linkerd2-proxy. */
   readonly idleTimeoutMs?: number;
   /** How old a connection may be that waits unused. Default: no limit. */
@@ -100,11 +102,14 @@ export class H1Pool {
     const since = this.options.clock.now() - this.idleTimeoutMs;
     let expired = 0;
     while (expired < idle.length && idle[expired]!.idleAt <= since) expired++;
+    expired = Math.min(expired, Math.max(0, this.open - (this.options.minOpen ?? 0)));
     for (const client of idle.splice(0, expired)) client.close();
     const oldest = idle[0];
-    this.timer =
-      oldest === undefined
-        ? undefined
-        : this.options.clock.after(oldest.idleAt - since, () => this.sweep());
+    if (oldest === undefined) this.timer = undefined;
+    else {
+      // What stays although its time is over is looked at again when another one's may be.
+      const waitMs = oldest.idleAt > since ? oldest.idleAt - since : this.idleTimeoutMs;
+      this.timer = this.options.clock.after(waitMs, () => this.sweep());
+    }
   }
 }

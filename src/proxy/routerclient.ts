@@ -63,6 +63,7 @@ export class RouterClient implements Bindable {
       random,
       chooser: chooser as never,
       neverEmpty: true,
+      probation: loadBalancer.enableProbation,
     });
     const budget = new Budget(clock, {
       ratio: requeueBudget.percentCanRetry,

@@ -74,6 +74,8 @@ function overH1(
   const pool = new H1Pool(failFast ? new Connector(endpoint, raw, options).dial : raw, {
     clock,
     idleTimeoutMs: Math.min(size.idleTimeMs || FOREVER_MS, session.idleTimeMs || FOREVER_MS),
+    // The sessions' own limit holds for all of them.
+    minOpen: session.idleTimeMs ? 0 : size.minSize,
     ...(session.lifeTimeMs ? { lifeTimeMs: session.lifeTimeMs } : {}),
   });
   endpoint.onClose(() => pool.close());

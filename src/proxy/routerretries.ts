@@ -38,6 +38,14 @@ export function retriesOf(
     backoff: backoff.kind === "constant" && backoff.ms === 0 ? undefined : backoffOf(backoff),
     decides: wantsRetry.bind(undefined, classifier),
     needsEnd: classifier.needsEnd === true && classifier.retries === true,
+    ...("retryBufferSize" in settings
+      ? {
+          untilEnd: {
+            ms: settings.classificationTimeoutMs,
+            bytes: settings.retryBufferSize.responseBytes,
+          },
+        }
+      : {}),
     decidesAfter: wantsRetryAfter.bind(undefined, classifier),
     // An attempt that takes too long is taken back; where nothing follows it, the request may be.
     apart: classifier.retries === true,
@@ -47,6 +55,13 @@ export function retriesOf(
     successes: new Counter(),
     limitExceeded: new Counter(),
     overflow: retries.counter("budget_exhausted"),
+    ...("retryBufferSize" in settings
+      ? {
+          requestTooLong: retries.counter("request_stream_too_long"),
+          responseTooLong: retries.counter("response_stream_too_long"),
+          endTimeout: retries.counter("classification_timeout"),
+        }
+      : {}),
   };
   return retry(policy, { clock, random, budget, counters });
 }

@@ -179,6 +179,7 @@ class TcpClient implements Bindable {
         }).dial;
         return endpoint;
       },
+      probation: settings.loadBalancer.enableProbation,
       clock,
       random,
       chooser: chooser as never,

@@ -15,7 +15,6 @@ type Inert = {
 };
 
 const CLIENT = String.raw`routers\[\]\.client(?:\.configs\[\])?`;
-const SERVICE = String.raw`routers\[\]\.service(?:\.configs\[\])?`;
 
 const inert = (pattern: string, says: string, only?: string): Inert => ({
   ...(only === undefined ? {} : { only }),
@@ -28,23 +27,7 @@ const SETTINGS: readonly Inert[] = [
     `${CLIENT}\\.loadBalancer\\.maxEffort`,
     "without effect: only endpoints that are open are picked from, however many are not",
   ),
-  inert(
-    `${CLIENT}\\.loadBalancer\\.enableProbation`,
-    "not carried out yet: endpoints that discovery drops go at once",
-  ),
-  inert(
-    `${CLIENT}\\.hostConnectionPool\\.minSize`,
-    "not carried out yet: connections are made when they are needed",
-  ),
   inert(`${CLIENT}\\.requestAuthorizers`, "without effect: Istio 0.x is no more"),
-  inert(
-    `${SERVICE}\\.classificationTimeoutMs`,
-    "without effect: a response that goes on for longer than a moment is not retried",
-  ),
-  inert(
-    `${SERVICE}\\.retryBufferSize\\.responseBytes`,
-    "without effect: nothing of a response is read before it is known to be the last",
-  ),
   inert(String.raw`routers\[\]\.bindingCache\.trees`, "without effect: a name keeps its own tree"),
   inert(
     String.raw`routers\[\]\.announcers|routers\[\]\.servers\[\]\.announce`,

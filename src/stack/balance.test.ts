@@ -191,6 +191,19 @@ test("changes of the set leave the other endpoints alone; what is removed finish
   assert.deepEqual(w.closed, ["b"]);
 });
 
+test("what discovery drops stays on probation for as long as it is ready", () => {
+  const w = world("p2c", () => 5, { probation: true });
+  const [a, b, c] = [target("a"), target("b"), target("c")];
+  w.targets.set(targetsOf(a, b, c));
+  w.targets.set(targetsOf(a));
+  assert.deepEqual([...w.balancer.endpoints.keys()], ["a", "b", "c"]);
+  w.balancer.endpoints.get("b")!.shut("broken", new Fault("failfast", "5 failures"));
+  assert.deepEqual([...w.balancer.endpoints.keys()], ["a", "c"]);
+  w.targets.set(targetsOf(a, c));
+  w.balancer.endpoints.get("c")!.shut("broken", new Fault("failfast", "5 failures"));
+  assert.equal(w.balancer.endpoints.size, 2, "back in discovery, it is no longer on probation");
+});
+
 test("discovery that fails keeps the endpoints", () => {
   const w = world("ewma");
   w.targets.set(targetsOf(target("a")));

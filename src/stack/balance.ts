@@ -22,6 +22,8 @@ export type BalanceOptions<Req, Rsp, T extends Target> = {
   readonly chooser?: Chooser<Endpoint<Req, Rsp, T>>;
   /** Uses broken endpoints when no other is left (Linkerd 1: "the pool never empties"). Default false. */
   readonly neverEmpty?: boolean;
+  /** Keeps what discovery drops for as long as it is ready (Linkerd 1: `enableProbation`). Default false. */
+  readonly probation?: boolean;
 };
 
 export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> implements Keeper {
@@ -31,6 +33,8 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
   discovery: State<unknown>;
   /** Told whenever readiness or the set changes; the queue listens. */
   onChange: () => void;
+  /** On probation: discovery dropped them. */
+  private readonly leaving: Set<string>;
   private ready: Endpoint<Req, Rsp, T>[];
   private usable: Endpoint<Req, Rsp, T>[];
   private readonly options: BalanceOptions<Req, Rsp, T>;
@@ -42,6 +46,7 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
     this.endpoints = new Map();
     this.discovery = { kind: "pending" };
     this.onChange = () => {};
+    this.leaving = new Set();
     this.ready = [];
     this.usable = [];
     this.options = options;
@@ -77,6 +82,7 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
   }
 
   changed(): void {
+    if (this.leaving.size > 0) this.dismiss();
     this.ready = [...this.endpoints.values()].filter((endpoint) => endpoint.ready);
     const fallback = this.options.neverEmpty === true && this.ready.length === 0;
     this.usable = fallback ? [...this.endpoints.values()] : this.ready;
@@ -93,9 +99,9 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
 
   private replace(targets: ReadonlyMap<string, T>): void {
     for (const [key, endpoint] of this.endpoints) {
-      if (targets.get(key) === endpoint.target) continue;
-      this.endpoints.delete(key);
-      this.remove(endpoint);
+      if (targets.get(key) === endpoint.target) this.leaving.delete(key);
+      else if (this.options.probation && !targets.has(key)) this.leaving.add(key);
+      else this.drop(key, endpoint);
     }
     let weights = 0;
     for (const [key, target] of targets) {
@@ -109,6 +115,19 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
     for (const endpoint of this.endpoints.values()) {
       endpoint.share = mean > 0 ? endpoint.target.weight / mean : 1;
     }
+  }
+
+  private dismiss(): void {
+    for (const key of this.leaving) {
+      const endpoint = this.endpoints.get(key)!;
+      if (!endpoint.ready) this.drop(key, endpoint);
+    }
+  }
+
+  private drop(key: string, endpoint: Endpoint<Req, Rsp, T>): void {
+    this.leaving.delete(key);
+    this.endpoints.delete(key);
+    this.remove(endpoint);
   }
 
   private remove(endpoint: Endpoint<Req, Rsp, T>): void {

@@ -36,24 +36,28 @@ function world(
   options: Partial<RetryOptions> = {},
 ) {
   const clock = new VirtualClock();
-  const counters = {
-    requests: new Counter(),
-    successes: new Counter(),
-    limitExceeded: new Counter(),
-    overflow: new Counter(),
-  };
+  const counted = counters();
   const filter = retry(
     { ...POLICY, ...policy },
     {
       clock,
       random: seededRandom(1),
-      counters,
+      counters: counted,
       ...options,
     },
   );
   const counts = () =>
-    Object.fromEntries(Object.entries(counters).map(([name, { value }]) => [name, value]));
+    Object.fromEntries(Object.entries(counted).map(([name, { value }]) => [name, value]));
   return { clock, service: filter(next), counts };
+}
+
+function counters() {
+  return {
+    requests: new Counter(),
+    successes: new Counter(),
+    limitExceeded: new Counter(),
+    overflow: new Counter(),
+  };
 }
 
 const fails = (): HttpRsp => response(503);
@@ -155,6 +159,33 @@ test("a gRPC response whose trailers come a moment later is waited for; a stream
   stream.body.push(Buffer.from("message"));
   await pass(other.clock, 30, 10);
   assert.equal((await streamed).body, stream.body);
+});
+
+test("how long an end is waited for, and over how many bytes, can be said", async () => {
+  const untilEnd = { ms: 100, bytes: 20 };
+  const of = (bytes: string) => {
+    const answer = streaming();
+    const responseTooLong = new Counter();
+    const endTimeout = new Counter();
+    const w = world({ untilEnd }, scripted(() => response(200, [], answer.body, 20), () => grpcResponse(0, "fine")), {
+      counters: { ...counters(), responseTooLong, endTimeout },
+    });
+    const sent = w.service(request({ version: 20 }));
+    answer.body.push(Buffer.from(bytes));
+    return { ...w, sent, body: answer.body, counts: () => [responseTooLong.value, endTimeout.value] };
+  };
+  const patient = of("a message");
+  await pass(patient.clock, 90, 10);
+  patient.body.finish(["grpc-status", "14"]);
+  assert.equal(await textOf(await patient.sent), "fine");
+  const late = of("a message");
+  await pass(late.clock, 120, 10);
+  assert.equal((await late.sent).body, late.body);
+  assert.deepEqual(late.counts(), [0, 1]);
+  const long = of("a message of too many bytes");
+  await pass(long.clock, 20, 10);
+  assert.equal((await long.sent).body, long.body);
+  assert.deepEqual(long.counts(), [1, 0]);
 });
 
 test("attempts are timed, except for the last one", async () => {

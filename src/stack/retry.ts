@@ -31,6 +31,8 @@ export type RetryPolicy = {
     | undefined;
   /** Whether `decides` can tell only at the end of a response of HTTP/2. Default true. */
   readonly needsEnd?: boolean;
+  /** How long, and over how many bytes, the end of a response is waited for. Default: a moment after its first bytes. */
+  readonly untilEnd?: { readonly ms: number; readonly bytes: number };
   /** Decides after a fault, such as a timeout of one attempt. Default: what never reached an application may go again. */
   readonly decidesAfter?: ((req: HttpReq, fault: Fault) => boolean) | undefined;
   /** Each attempt is a request of its own, because something below may take one back alone. Default: as `attemptMs` says. */
@@ -42,6 +44,11 @@ export type RetryCounters = {
   readonly successes: Counter;
   readonly limitExceeded: Counter;
   readonly overflow: Counter;
+  /** Requests that were worth another try and too long to be kept. */
+  readonly requestTooLong?: Counter;
+  /** Responses whose end did not come in the bytes, or in the time, of `untilEnd`. */
+  readonly responseTooLong?: Counter;
+  readonly endTimeout?: Counter;
 };
 
 export type RetryOptions = {
@@ -156,7 +163,7 @@ class Call {
     if (!rules.grpc || rsp.version !== 20) return this.conclude(rsp, undefined);
     const status = grpcStatusOf(rsp, rsp.body.ended?.trailers);
     if (status !== undefined || rsp.body.ended !== undefined) return this.conclude(rsp, status);
-    return ending(rsp, rules.options.clock).then((trailers) =>
+    return ending(rsp, rules).then((trailers) =>
       this.conclude(rsp, grpcStatusOf(rsp, trailers)),
     );
   }
@@ -183,7 +190,11 @@ class Call {
 
   private mayRetry(): boolean {
     const { policy, options } = this.rules;
-    if (this.req.cancelled !== undefined || this.replay?.lost) return false;
+    if (this.req.cancelled !== undefined) return false;
+    if (this.replay?.lost) {
+      options.counters?.requestTooLong?.inc();
+      return false;
+    }
     if (this.retries >= policy.limit) {
       options.counters?.limitExceeded.inc();
       return false;
@@ -245,19 +256,24 @@ class Call {
 // How often it looks whether a response goes on.
 const LOOK_MS = 10;
 
-// The trailers of a short response, or undefined for one that goes on for longer than a moment: nobody reads the
-// body yet, so a call of one message, whose trailers come with it, ends by itself, and a stream shows its first bytes.
-function ending(rsp: HttpRsp, clock: Clock): Promise<string[] | undefined> {
+// The trailers of a short response, or undefined for one that goes on for longer than it is waited for: nobody reads
+// the body yet, so a call of one message, whose trailers come with it, ends by itself, and a stream shows its bytes.
+function ending(rsp: HttpRsp, { policy, options }: Rules): Promise<string[] | undefined> {
+  const { clock, counters } = options;
+  const { untilEnd } = policy;
+  const { body } = rsp;
+  const until = clock.now() + (untilEnd?.ms ?? Infinity);
+  let begun = false;
   return new Promise((resolve) => {
-    let begun = false;
     const look = clock.every(LOOK_MS, () => {
-      if (begun) {
-        look.cancel();
-        resolve(undefined);
-      }
-      begun = rsp.body.bytes > 0;
+      const isLong = untilEnd === undefined ? begun : body.bytes > untilEnd.bytes;
+      begun = body.bytes > 0;
+      if (!isLong && clock.now() < until) return;
+      (isLong ? counters?.responseTooLong : counters?.endTimeout)?.inc();
+      look.cancel();
+      resolve(undefined);
     });
-    rsp.body.onEnd(({ trailers }) => {
+    body.onEnd(({ trailers }) => {
       look.cancel();
       resolve(trailers);
     });

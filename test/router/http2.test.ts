@@ -12,7 +12,7 @@ type Got = {
   body: string;
 };
 
-/** A server of HTTP/2; `x-grpc` asks for that gRPC status in trailers. */
+/** A server of HTTP/2; `x-grpc` asks for that gRPC status in trailers, `x-late-ms` for a pause before them. */
 async function backend2(
   t: TestContext,
 ): Promise<{ port: number; seen: http2.IncomingHttpHeaders[] }> {
@@ -33,7 +33,8 @@ async function backend2(
     );
     const told = grpc === "once" ? (seen.length === 1 ? "14" : "0") : grpc;
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": told }));
-    stream.end();
+    stream.write("message");
+    setTimeout(() => stream.end(), Number(headers["x-late-ms"] ?? 0));
   });
   const sessions = new Set<http2.ServerHttp2Session>();
   server.on("session", (session) => sessions.add(session));
@@ -121,6 +122,29 @@ test("gRPC statuses decide on success and retries", async (t) => {
   assert.equal(metrics["rt/h2/service/svc/web/failures"], 1);
   assert.equal(metrics["rt/h2/service/svc/web/retries/total"], 1);
 });
+
+for (const [classificationTimeoutMs, times] of [
+  [2000, 2],
+  [40, 1],
+] as const) {
+  test(`a status that comes late is waited for ${classificationTimeoutMs} ms`, async (t) => {
+    const web = await backend2(t);
+    const at = await run(
+      t,
+      h2(
+        web.port,
+        `service:
+  classificationTimeoutMs: ${classificationTimeoutMs}
+  responseClassifier: {kind: io.l5d.h2.grpc.alwaysRetryable}
+  retries: {budget: {minRetriesPerSec: 0, percentCanRetry: 1}}`,
+      ),
+    );
+    await send2(at.port("h2"), "/", { "x-grpc": "9", "x-late-ms": "300" });
+    assert.equal(web.seen.length, times);
+    const late = (await at.metrics())["rt/h2/service/svc/web/retries/classification_timeout"];
+    assert.equal(late, times === 1 ? 1 : 0);
+  });
+}
 
 test("both versions of HTTP come to one port", async (t) => {
   const [one, two] = [await backend(t, "h1"), await backend2(t)];

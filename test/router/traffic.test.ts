@@ -261,6 +261,39 @@ test("a pool of one connection makes requests wait for their turn", async (t) =>
   assert.equal(most, 1);
 });
 
+test("a pool closes what is idle, but for minSize connections", async (t) => {
+  const web = await backend(t, "web", (_, rsp) => setTimeout(() => rsp.end("web"), 20));
+  const at = await run(t, router("client: {hostConnectionPool: {minSize: 1, idleTimeMs: 50}}"), {
+    "disco/web": web.line,
+  });
+  await Promise.all([1, 2, 3].map(() => send(at.port(), "/")));
+  const open = async () => (await at.metrics())["rt/http/client/#/io.l5d.fs/web/connections"];
+  await eventually(async () => (await open()) === 1);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(await open(), 1);
+});
+
+test("on probation, an endpoint that discovery drops serves until it fails", async (t) => {
+  const [kept, dropped] = [await backend(t, "kept"), await backend(t, "dropped")];
+  const at = await run(
+    t,
+    router(`client:
+  loadBalancer: {kind: roundRobin, enableProbation: true}
+  failureAccrual: {kind: io.l5d.consecutiveFailures, failures: 1}`),
+    { "disco/web": `${kept.line}\n${dropped.line}\n` },
+  );
+  await send(at.port(), "/");
+  at.write("disco/web", `${kept.line}\n127.0.0.1 1\n`);
+  const endpoints = async (): Promise<string[]> =>
+    (await at.json("/routers.json")).routers[0].clients[0].endpoints.map((one: any) => one.address);
+  await eventually(async () => (await endpoints()).length === 3);
+  const served = await tally(9, () => send(at.port(), "/"));
+  assert.ok(served["dropped"]! >= 3, JSON.stringify(served));
+  await dropped.close();
+  await tally(6, () => send(at.port(), "/"));
+  assert.deepEqual((await endpoints()).sort(), ["127.0.0.1:1", kept.line.replace(" ", ":")].sort());
+});
+
 test("texts are compressed for those who take it, and nobody else", async (t) => {
   const web = await backend(t, "web", (seen, rsp) => {
     rsp.setHeader("content-type", seen.url === "/text" ? "text/plain; charset=utf-8" : "image/png");
