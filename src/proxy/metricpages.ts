@@ -112,7 +112,8 @@ function named(path: readonly string[]): { name: string[]; labels: Label[] } {
   return { name, labels };
 }
 
-function statistics(digest: Digest): (readonly [string, number])[] {
+/** The statistics of a summary by their names in `metrics.json`. */
+export function statistics(digest: Digest): (readonly [string, number])[] {
   if (digest.count === 0) return [["count", 0]];
   const quantiles = JSON_QUANTILES.map(([name, q]) => [name, round(digest.quantile(q))] as const);
   return [...totals(digest), ["max", round(digest.max)], ["min", round(digest.min)], ...quantiles];

@@ -2,9 +2,8 @@
 // collector is slow or away, new ones are dropped: traces are for looking, and may not cost memory.
 
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { Clock } from "../base/clock.ts";
-import type { Counter, Registry } from "../base/metrics.ts";
-import type { Scope } from "../base/scope.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Counter } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
 import type { Peer } from "../io/conn.ts";
 import { HttpReq } from "../io/message.ts";
@@ -15,12 +14,12 @@ import { envelope } from "../wire/grpc.ts";
 
 export type OtlpOptions = {
   readonly clock: Clock;
-  readonly registry: Registry;
-  readonly scope: Scope;
   /** `:authority` of the calls. */
   readonly authority: string;
   /** What describes this proxy. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** Spans that were sent and that were not, and requests to the collector that failed. */
+  readonly counters: { readonly sent: Counter; readonly dropped: Counter; readonly failed: Counter };
 };
 
 const PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -39,28 +38,25 @@ const SELF: Peer = {
 export class Otlp implements SpanSink {
   readonly #service: HttpService;
   readonly #options: OtlpOptions;
-  readonly #exported: Counter;
-  readonly #dropped: Counter;
-  readonly #failed: Counter;
+  readonly #timer: Timer;
   #waiting: Span[] = [];
   #sending = false;
 
   constructor(service: HttpService, options: OtlpOptions) {
-    const { clock, scope, registry } = options;
-    const counter = (name: string, help: string): Counter =>
-      registry.counter(`opentelemetry_span_${name}_total`, help).with({});
     this.#service = service;
     this.#options = options;
-    this.#exported = counter("exports", "Spans that were sent");
-    this.#dropped = counter("drops", "Spans that were dropped");
-    this.#failed = counter("export_failures", "Requests to the collector that failed");
-    const timer = clock.every(FLUSH_MS, () => this.#flush());
-    scope.defer(() => timer.cancel());
+    this.#timer = options.clock.every(FLUSH_MS, () => this.#flush());
   }
 
   span(span: Span): void {
     if (this.#waiting.length < BUFFER) this.#waiting.push(span);
-    else this.#dropped.inc();
+    else this.#options.counters.dropped.inc();
+  }
+
+  /** Sends what is left, and nothing after that. */
+  close(): void {
+    this.#timer.cancel();
+    this.#flush();
   }
 
   #flush(): void {
@@ -68,15 +64,16 @@ export class Otlp implements SpanSink {
     const spans = this.#waiting;
     this.#waiting = [];
     this.#sending = true;
+    const { sent, dropped, failed } = this.#options.counters;
     this.#send(spans).then(
       () => {
         this.#sending = false;
-        this.#exported.add(spans.length);
+        sent.add(spans.length);
       },
       () => {
         this.#sending = false;
-        this.#failed.inc();
-        this.#dropped.add(spans.length);
+        failed.inc();
+        dropped.add(spans.length);
       },
     );
   }
@@ -115,7 +112,7 @@ function encode(spans: readonly Span[], attributes: Readonly<Record<string, stri
 function encodeSpan(writer: BinaryWriter, span: Span): void {
   writer.tag(1, 2).bytes(Buffer.from(span.traceId, "hex"));
   writer.tag(2, 2).bytes(Buffer.from(span.spanId, "hex"));
-  writer.tag(4, 2).bytes(Buffer.from(span.parentId, "hex"));
+  if (span.parentId !== "") writer.tag(4, 2).bytes(Buffer.from(span.parentId, "hex"));
   writer.tag(5, 2).string(span.name);
   writer.tag(6, 0).int32(span.kind === "server" ? 2 : 3);
   writer.tag(7, 1).fixed64(nanoseconds(span.start));

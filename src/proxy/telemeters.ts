@@ -1,8 +1,10 @@
 // The telemeters of a file. Metrics are no telemeters here: their pages are the admin server's.
 
+import { otlpTelemeter } from "./otlptelemeter.ts";
 import { bindPlugin, type Plugins } from "./plugin.ts";
 import { RecentRequests } from "./recentrequests.ts";
 import type { Linker } from "./routerparts.ts";
+import { Statsd } from "./statsd.ts";
 import type { Telemeter } from "./telemeter.ts";
 import { tracelog } from "./tracelog.ts";
 import type { TelemeterConfig } from "./yamltelemetry.ts";
@@ -22,10 +24,13 @@ export function bindTelemeters(
         return [tracelog(config, linker.log)];
       case "io.l5d.prometheus":
       case "io.l5d.influxdb":
-      case "io.l5d.statsd":
         return [];
+      case "io.l5d.statsd":
+        return [new Statsd(config, linker)];
       case "io.l5d.zipkin":
         return [new Zipkin(config, linker)];
+      case "io.l5d.otlp":
+        return [otlpTelemeter(config, linker)];
       default:
         return [bindPlugin(plugins, "telemeter", config)];
     }

@@ -22,13 +22,24 @@ export type TracingOptions = {
 
 /** The sink of spans; undefined when there is no collector, and then requests are not traced at all. */
 export async function spanSink(options: TracingOptions): Promise<SpanSink | undefined> {
+  const { clock, registry, scope } = options;
   const { trace } = options.settings;
   const { collectorAddr: addr, collectorName: name } = trace;
   if (addr === undefined) return undefined;
   const { Otlp } = await import("./otlp.ts");
   const service = controlService({ ...options, topic: "opentelemetry", addr, name });
   const attributes = await resourceAttributes(options);
-  return new Otlp(service, { ...options, attributes, authority: `${addr.host}:${addr.port}` });
+  const counter = (what: string, help: string) =>
+    registry.counter(`opentelemetry_span_${what}_total`, help).with({});
+  const counters = {
+    sent: counter("exports", "Spans that were sent"),
+    dropped: counter("drops", "Spans that were dropped"),
+    failed: counter("export_failures", "Requests to the collector that failed"),
+  };
+  const authority = `${addr.host}:${addr.port}`;
+  const sink = new Otlp(service, { clock, attributes, authority, counters });
+  scope.defer(() => sink.close());
+  return sink;
 }
 
 async function resourceAttributes({

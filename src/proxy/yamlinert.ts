@@ -10,9 +10,14 @@ type Inert = {
   /** The setting, by a pattern of its place with empty brackets. */
   readonly at: RegExp;
   readonly says: string;
-  /** Only in routers of this protocol. */
+  /** Only in routers of this protocol, or beside this kind. */
   readonly only?: string;
 };
+
+const BY_FILES = "write the addresses into files and use io.l5d.fs, which follows their changes";
+const BY_CLUSTER_DNS = "use /$/inet/<service>.<namespace>.svc.cluster.local/<port>";
+const BY_DTAB_FILE = "put the dtab into a file and use io.l5d.fs, which follows its changes";
+const NO_ISTIO = "Istio 0.x is no more";
 
 const CLIENT = String.raw`routers\[\]\.client(?:\.configs\[\])?`;
 
@@ -27,11 +32,10 @@ const SETTINGS: readonly Inert[] = [
     `${CLIENT}\\.loadBalancer\\.maxEffort`,
     "without effect: only endpoints that are open are picked from, however many are not",
   ),
-  inert(`${CLIENT}\\.requestAuthorizers`, "without effect: Istio 0.x is no more"),
   inert(String.raw`routers\[\]\.bindingCache\.trees`, "without effect: a name keeps its own tree"),
   inert(
-    String.raw`routers\[\]\.announcers|routers\[\]\.servers\[\]\.announce`,
-    "not carried out yet: servers are not announced",
+    String.raw`routers\[\]\.servers\[\]\.announce`,
+    "without effect: servers are not announced, for want of ZooKeeper",
   ),
   inert(
     `${CLIENT}\\.hostConnectionPool`,
@@ -50,50 +54,59 @@ const SETTINGS: readonly Inert[] = [
     String.raw`.*\.(?:windowUpdateRatio|headerTableBytes)`,
     "without effect: windows are opened and tables sized as needed",
   ),
+  inert(String.raw`telemetry\[\]\.sampleRate`, "without effect: all counts are sent", "io.l5d.statsd"),
   inert(String.raw`admin\.workerThreads`, "without effect: there are no worker threads"),
   inert(String.raw`usage\.\w+`, "without effect: nothing is reported to anybody"),
 ];
 
-/** Kinds by the place where they are chosen that this build cannot serve yet. */
-const KINDS: readonly (readonly [at: RegExp, category: string, served: ReadonlySet<string>])[] = [
-  [/^namers\[\]\.kind$/, "namer", new Set(["io.l5d.fs", "io.l5d.rewrite", "io.l5d.dnssrv"])],
-  [/\.interpreter\.kind$/, "interpreter", new Set(["default", "io.l5d.fs"])],
-  [
-    /\.transformers\[\]\.kind$/,
-    "transformer",
-    new Set([
-      "io.l5d.localhost",
-      "io.l5d.specificHost",
-      "io.l5d.port",
-      "io.l5d.replace",
-      "io.l5d.const",
-      "io.l5d.k8s.localnode",
-    ]),
-  ],
-  [
-    /^telemetry\[\]\.kind$/,
-    "telemeter",
-    new Set([
-      "io.l5d.prometheus",
-      "io.l5d.influxdb",
-      "io.l5d.recentRequests",
-      "io.l5d.tracelog",
-      "io.l5d.zipkin",
-    ]),
-  ],
-  [
-    /\.identifier(?:\[\])?\.kind$/,
-    "httpIdentifier",
-    new Set([
-      "io.l5d.methodAndHost",
-      "io.l5d.path",
-      "io.l5d.header",
-      "io.l5d.header.token",
-      "io.l5d.header.path",
-      "io.l5d.static",
-    ]),
-  ],
-  [/^routers\[\]\.protocol$/, "protocol", new Set(["http", "h2", "tcp"])],
+/** What stands in for a kind that this build cannot serve, by the category of the kind. */
+const UNSERVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  protocol: {
+    thrift: "write protocol: tcp, which passes connections on by their port; names by method are not to be had",
+    thriftmux: "write protocol: tcp, which passes connections on by their port",
+    mux: "write protocol: tcp, which passes connections on by their port",
+  },
+  namer: {
+    "io.l5d.serversets": BY_FILES,
+    "io.l5d.zkLeader": BY_FILES,
+    "io.l5d.curator": BY_FILES,
+    "io.l5d.consul": "Consul answers DNS: use io.l5d.dnssrv with dnsHosts [<agent>:8600]",
+    "io.l5d.marathon": "Mesos-DNS answers for apps: use io.l5d.dnssrv",
+    "io.l5d.rancher": "Rancher answers DNS: use /$/inet/<service>.<stack>/<port>",
+    "io.l5d.k8s": BY_CLUSTER_DNS,
+    "io.l5d.k8s.ns": BY_CLUSTER_DNS,
+    "io.l5d.k8s.external": BY_CLUSTER_DNS,
+    "io.l5d.k8s.istio": NO_ISTIO,
+  },
+  interpreter: {
+    "io.l5d.namerd": BY_DTAB_FILE,
+    "io.l5d.namerd.http": BY_DTAB_FILE,
+    "io.l5d.mesh": BY_DTAB_FILE,
+    "io.l5d.consul.interpreter": BY_DTAB_FILE,
+    "io.l5d.k8s.configMap": "mount the ConfigMap and use io.l5d.fs with its dtabFile",
+    "io.l5d.k8s.istio": NO_ISTIO,
+  },
+  transformer: {
+    "io.l5d.k8s.daemonset": "on one machine, io.l5d.port sends to a router at a port of each address",
+  },
+  httpIdentifier: { "io.l5d.k8s.istio": `${NO_ISTIO}; requests are not identified by it` },
+  h2Identifier: { "io.l5d.k8s.istio": `${NO_ISTIO}; requests are not identified by it` },
+  authorizer: { "io.l5d.k8s.istio": `${NO_ISTIO}; everybody may pass` },
+  announcer: {
+    "io.l5d.serversets": "servers are not announced in ZooKeeper; who calls them finds them by files, DNS or addresses",
+  },
+};
+
+/** Where kinds of a category are chosen. */
+const PLACES: readonly (readonly [category: string, at: RegExp])[] = [
+  ["protocol", /^routers\[\]\.protocol$/],
+  ["namer", /^namers\[\]\.kind$/],
+  ["interpreter", /\.interpreter\.kind$/],
+  ["transformer", /\.transformers\[\]\.kind$/],
+  ["httpIdentifier", /\.identifier(?:\[\])?\.kind$/],
+  ["h2Identifier", /\.identifier(?:\[\])?\.kind$/],
+  ["authorizer", /\.requestAuthorizers\[\]\.kind$/],
+  ["announcer", /\.announcers\[\]\.kind$/],
 ];
 
 /** Warns of every setting and kind of a file that does nothing. */
@@ -103,11 +116,13 @@ export function warnOfInert(reading: Reading): void {
 
 function visit(at: At, reading: Reading): void {
   const { source } = reading;
-  for (const entry of source.entries(at) ?? []) {
+  const entries = source.entries(at) ?? [];
+  const kind = entries.find(({ name }) => name === "kind")?.at;
+  const scopes = [undefined, protocolOf(at.path, reading), kind && reading.written(kind)];
+  for (const entry of entries) {
     const place = template(entry.at.path);
     const found = SETTINGS.find(
-      ({ at: pattern, only }) =>
-        pattern.test(place) && (only === undefined || only === protocolOf(entry.at.path, reading)),
+      ({ at: pattern, only }) => scopes.includes(only) && pattern.test(place),
     );
     if (found) source.warn({ ...entry.at, node: entry.at.key }, found.says);
     warnOfKind(entry.at, place, reading);
@@ -123,16 +138,17 @@ function protocolOf(path: string, { source }: Reading): string | undefined {
 }
 
 function warnOfKind(at: At, place: string, reading: Reading): void {
-  const written = reading.written(at);
-  if (written === undefined) return;
-  for (const [pattern, category, served] of KINDS) {
-    const isOurs =
-      builtinKinds[category] !== undefined && Object.hasOwn(builtinKinds[category], written);
-    // Plug-ins' kinds are served by them.
-    if (!pattern.test(place) || served.has(written) || !isOurs) continue;
-    reading.source.warn(
-      at,
-      `${written} is not available in this build: what needs it fails, and says so`,
-    );
+  const { source, kinds } = reading;
+  const kind = reading.written(at);
+  if (kind === undefined) return;
+  for (const [category, pattern] of PLACES) {
+    const instead = UNSERVED[category]?.[kind];
+    // A plug-in's kind of the same name is served by it.
+    const isOurs = kinds[category]?.[kind] === builtinKinds[category]?.[kind];
+    if (instead === undefined || !isOurs || !pattern.test(place)) continue;
+    // Without its protocol a router cannot even be started; of the others, what needs them fails.
+    if (category === "protocol") source.error(at, `the protocol ${kind} is not available`, instead);
+    else source.warn(at, `${kind} is not available in this build`, instead);
+    return;
   }
 }

@@ -29,8 +29,8 @@ export const telemeters = {
       prefix: preset(text, "linkerd", "stands before every name"),
       hostname: preset(text, "127.0.0.1", "host of StatsD"),
       port: preset(port, 8125, "its port"),
-      gaugeIntervalMs: preset(int(1), 10_000, "time between two values of a gauge"),
-      sampleRate: preset(sampleRate, 0.01, "share of counters and timers that are sent"),
+      gaugeIntervalMs: preset(int(1), 10_000, "time between two datagrams"),
+      sampleRate: preset(sampleRate, 0.01, "accepted and without effect: all are sent"),
     },
   },
   "io.l5d.tracelog": {
@@ -64,6 +64,14 @@ export const telemeters = {
     fields: {
       ...hostPort("localhost", 9410),
       sampleRate: preset(sampleRate, 0.001, "share of requests that are traced"),
+    },
+  },
+  "io.l5d.otlp": {
+    doc: "traces to a collector of OpenTelemetry, over gRPC; Linkerd 1 does not have it",
+    fields: {
+      ...hostPort("localhost", 4317),
+      sampleRate: preset(sampleRate, 0.001, "share of requests that are traced"),
+      serviceName: preset(text, "linkerd", "the name of this process in traces"),
     },
   },
 } as const;

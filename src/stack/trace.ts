@@ -23,6 +23,7 @@ export type Span = {
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
+  /** Empty for the first span of a trace. */
   readonly parentId: string;
   /** Milliseconds since 1970. */
   readonly start: number;
