@@ -7,7 +7,8 @@ import * as profiles from "./profileshapes.ts";
 import * as routes from "./routeshapes.ts";
 import type { Of, Shape } from "./shape.ts";
 
-type Row<K extends string, S> = {
+/** One kind of resources. */
+export type Row<K extends string, S> = {
   /** The name in `kind:`. */
   readonly kind: K;
   /** The API group; "" for the core. */
@@ -23,7 +24,8 @@ const APPS = "apps";
 const POLICY = "policy.linkerd.io";
 const GATEWAY = "gateway.networking.k8s.io";
 
-function row<const K extends string, S extends Shape<unknown>>(
+/** A row of such a table; `versions` separated by blanks. */
+export function row<const K extends string, S extends Shape<unknown>>(
   kind: K,
   group: string,
   versions: string,

@@ -9,10 +9,10 @@ import { systemRandom } from "../base/random.ts";
 import type { Close, Observer } from "../base/watch.ts";
 import { constant, source, type Watch } from "../base/watch.ts";
 import type { KubeApi } from "./kubeapi.ts";
-import type { Kind, Resource } from "./kinds.ts";
+import type { Kind, Metadata, Row } from "./kinds.ts";
 import { KINDS, keyOf } from "./kinds.ts";
 import type { Account, ResourceMap, Resources } from "./resources.ts";
-import type { Mistake } from "./shape.ts";
+import type { Mistake, Shape } from "./shape.ts";
 
 export type KubeOptions = {
   readonly clock: Clock;
@@ -35,7 +35,7 @@ export function kubeResources(api: KubeApi, options: KubeOptions): Resources {
     if (options.kinds && !options.kinds.includes(kind)) return constant(new Map() as never);
     let found = watches.get(kind);
     if (!found) {
-      found = source((set) => new Informer(api, kind, options, set).close);
+      found = watchRow<never>(api, KINDS[kind], options);
       watches.set(kind, found);
     }
     return found;
@@ -51,9 +51,17 @@ export function kubeResources(api: KubeApi, options: KubeOptions): Resources {
   };
 }
 
+/** Resources of a kind of one's own, by "namespace/name": one list and one watch while somebody observes it. */
+export function watchRow<R extends { readonly metadata: Metadata }>(
+  api: KubeApi,
+  row: KindRow,
+  options: KubeOptions,
+): Watch<ReadonlyMap<string, R>> {
+  return source((set) => new Informer<R>(api, row, options, set).close);
+}
+
 /** The path of all resources of a kind, of one namespace if it is given. */
-function listPath(kind: Kind, version: string, namespace = ""): string {
-  const { group, plural } = KINDS[kind];
+function listPath({ group, plural }: KindRow, version: string, namespace = ""): string {
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
   return namespace === "" ? `${root}/${plural}` : `${root}/namespaces/${namespace}/${plural}`;
 }
@@ -61,9 +69,10 @@ function listPath(kind: Kind, version: string, namespace = ""): string {
 /** The path of one resource. */
 function objectPath(kind: Kind, version: string, key: string): string {
   const [namespace, name] = KINDS[kind].namespaced ? key.split("/") : ["", key];
-  return `${listPath(kind, version, namespace)}/${name}`;
+  return `${listPath(KINDS[kind], version, namespace)}/${name}`;
 }
 
+type KindRow = Row<string, Shape<unknown>>;
 type Raw = { metadata: { resourceVersion: string; name: string; namespace?: string } };
 type Page = { items: Raw[]; metadata: { resourceVersion: string; continue?: string } };
 type Event = {
@@ -71,14 +80,14 @@ type Event = {
   object: Raw & { code?: number; message?: string };
 };
 
-class Informer {
+class Informer<R extends { readonly metadata: Metadata }> {
   readonly close: Close;
   readonly #api: KubeApi;
-  readonly #kind: Kind;
+  readonly #row: KindRow;
   readonly #options: KubeOptions;
-  readonly #set: Observer<ResourceMap<never>>;
+  readonly #set: Observer<ReadonlyMap<string, R>>;
   readonly #delays = delays(RETRY, systemRandom);
-  readonly #map = new Map<string, Resource>();
+  readonly #map = new Map<string, R>();
   #version: string;
   #resourceVersion = "";
   #stop: Close = () => {};
@@ -86,12 +95,17 @@ class Informer {
   #flush: Timer | undefined;
   #closed = false;
 
-  constructor(api: KubeApi, kind: Kind, options: KubeOptions, set: Observer<ResourceMap<never>>) {
+  constructor(
+    api: KubeApi,
+    row: KindRow,
+    options: KubeOptions,
+    set: Observer<ReadonlyMap<string, R>>,
+  ) {
     this.#api = api;
-    this.#kind = kind;
+    this.#row = row;
     this.#options = options;
     this.#set = set;
-    this.#version = KINDS[kind].versions[0]!;
+    this.#version = row.versions[0]!;
     this.close = () => {
       this.#closed = true;
       this.#timer?.cancel();
@@ -103,7 +117,7 @@ class Informer {
 
   async #list(): Promise<void> {
     try {
-      const fresh = new Map<string, Resource>();
+      const fresh = new Map<string, R>();
       let token = "";
       do {
         const page = await this.#page(token);
@@ -126,8 +140,8 @@ class Informer {
   async #page(token: string): Promise<Page> {
     const query = `?limit=${PAGE}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`;
     const ask = (version: string): Promise<Page> =>
-      this.#api.request(listPath(this.#kind, version, this.#namespace) + query);
-    for (const version of token === "" ? KINDS[this.#kind].versions : [this.#version]) {
+      this.#api.request(listPath(this.#row, version, this.#namespace) + query);
+    for (const version of token === "" ? this.#row.versions : [this.#version]) {
       try {
         const page = await ask(version);
         this.#version = version;
@@ -136,13 +150,13 @@ class Informer {
         if (!isAbsent(error)) throw error;
       }
     }
-    throw new Fault("not-found", `the cluster does not serve ${KINDS[this.#kind].plural}`);
+    throw new Fault("not-found", `the cluster does not serve ${this.#row.plural}`);
   }
 
   #watch(): void {
     if (this.#closed) return;
     const query = `?watch=1&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}`;
-    this.#stop = this.#api.stream(listPath(this.#kind, this.#version, this.#namespace) + query, {
+    this.#stop = this.#api.stream(listPath(this.#row, this.#version, this.#namespace) + query, {
       line: (line) => this.#event(JSON.parse(line) as Event),
       end: (fault) => {
         // The API server ends watches every few minutes; going on costs nothing.
@@ -167,29 +181,29 @@ class Informer {
     this.#flush ??= this.#options.clock.after(COALESCE_MS, () => this.#tell());
   }
 
-  #keep(map: Map<string, Resource>, object: Raw): void {
+  #keep(map: Map<string, R>, object: Raw): void {
     const { resource, mistakes } = this.#read(object);
     if (mistakes.length === 0) return void map.set(keyOf(resource), resource);
     const [{ path, wanted }] = mistakes as [Mistake];
     log.logger("platform::kube").warn("left out a resource that cannot be read", {
-      kind: this.#kind,
+      kind: this.#row.kind,
       name: `${object.metadata.namespace ?? ""}/${object.metadata.name}`,
       error: `${path.join(".")}: expected ${wanted}`,
     });
   }
 
-  #read(object: Raw): { resource: Resource; mistakes: Mistake[] } {
-    const { shape, kind, group } = KINDS[this.#kind];
+  #read(object: Raw): { resource: R; mistakes: Mistake[] } {
+    const { shape, kind, group } = this.#row;
     const mistakes: Mistake[] = [];
     const read = shape.read(object, [], mistakes) as object;
     const apiVersion = group === "" ? this.#version : `${group}/${this.#version}`;
-    return { resource: { apiVersion, kind, ...read } as Resource, mistakes };
+    return { resource: { apiVersion, kind, ...read } as never, mistakes };
   }
 
   #tell(): void {
     this.#flush?.cancel();
     this.#flush = undefined;
-    this.#set({ kind: "ok", value: new Map(this.#map) as never });
+    this.#set({ kind: "ok", value: new Map(this.#map) });
   }
 
   #failed(fault: Fault): void {
@@ -200,7 +214,7 @@ class Informer {
       return this.#again(UNSERVED_MS, () => void this.#list());
     }
     this.#set({ kind: "failed", fault });
-    const { plural } = KINDS[this.#kind];
+    const { plural } = this.#row;
     log.logger("platform::kube").warn("cannot read resources", { plural, error: fault });
     this.#again(this.#delays.next(), () => void this.#list());
   }
@@ -210,7 +224,7 @@ class Informer {
   }
 
   get #namespace(): string {
-    return KINDS[this.#kind].namespaced ? (this.#options.namespace ?? "") : "";
+    return this.#row.namespaced ? (this.#options.namespace ?? "") : "";
   }
 }
 

@@ -1,8 +1,10 @@
 // An API server: requests with JSON, streams of lines, and byte streams to pods. Connections are Node's: what this
 // carries is little, and an API server's certificate names hosts, which the TLS of `io` has no business with.
 
-import { Agent, request, type RequestOptions } from "node:https";
+import * as http from "node:http";
 import type { IncomingMessage } from "node:http";
+import * as https from "node:https";
+import type { RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { systemClock } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
@@ -42,11 +44,18 @@ const CODES: Readonly<Record<number, FaultCode>> = {
 
 export class KubeApi {
   readonly access: KubeAccess;
-  readonly #agent: Agent;
+  // Without TLS it is `kubectl proxy`, which stands for its user.
+  readonly #protocol: typeof http | typeof https;
+  readonly #agent: http.Agent;
 
   constructor(access: KubeAccess) {
     this.access = access;
-    this.#agent = new Agent({ keepAlive: true, keepAliveMsecs: 15_000, maxFreeSockets: 4 });
+    this.#protocol = access.server.startsWith("http:") ? http : https;
+    this.#agent = new this.#protocol.Agent({
+      keepAlive: true,
+      keepAliveMsecs: 15_000,
+      maxFreeSockets: 4,
+    });
   }
 
   /** The JSON of the answer (the text of what is no JSON); rejects with the server's own words unless it is a 2xx. */
@@ -100,7 +109,7 @@ export class KubeApi {
   async upgrade(path: string, headers: Readonly<Record<string, string>>): Promise<Duplex> {
     const options = await this.#options(path, { method: "GET", headers });
     return new Promise((resolve, reject) => {
-      const req = request({ ...options, agent: false });
+      const req = this.#protocol.request({ ...options, agent: false });
       req.once("upgrade", (_rsp, socket: Duplex, head: Buffer) => {
         if (head.length > 0) socket.unshift(head);
         resolve(socket);
@@ -120,7 +129,7 @@ export class KubeApi {
   async #send(path: string, extra: RequestOptions, bytes?: Buffer): Promise<IncomingMessage> {
     const options = await this.#options(path, extra);
     return new Promise((resolve, reject) => {
-      const req = request({ ...options, agent: this.#agent }, resolve);
+      const req = this.#protocol.request({ ...options, agent: this.#agent }, resolve);
       req.once("error", (error) => reject(unreachable(this.access.server, error)));
       req.end(bytes);
     });
@@ -134,7 +143,7 @@ export class KubeApi {
     return {
       ...extra,
       host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: url.port || 443,
+      port: url.port || (this.#protocol === http ? 80 : 443),
       path: url.pathname.replace(/\/$/, "") + path,
       headers: {
         accept: "application/json",

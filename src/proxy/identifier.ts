@@ -1,22 +1,39 @@
 // Identification: which service a request means. A router has one identifier or several, of which the first that can
 // name the request does; if none can, the last one's reason is what the client is told.
 
+import type { Clock } from "../base/clock.ts";
+import type { Watch } from "../base/watch.ts";
 import type { HttpReq } from "../io/message.ts";
 import { SyntaxFault } from "../name/cursor.ts";
 import { parsePath } from "../name/path.ts";
 import { header } from "../wire/headers.ts";
-import { bindPlugin, type Plugins } from "./plugin.ts";
+import { nameByRules, watchIngresses } from "./ingress.ts";
+import { bindPlugin } from "./plugin.ts";
 import type { RequestRouterConfig } from "./routerconfig.ts";
+import type { FileParts } from "./routerparts.ts";
 import { type ServiceName, ServiceNames } from "./servicename.ts";
 
 /** A name, or why there is none. It may take what it consumed off the request's path. */
 export type Identifier = (req: HttpReq) => ServiceName | string;
+
+/** The identifier of a router, and what it asks others for. */
+export type BoundIdentifier = {
+  readonly identify: Identifier;
+  /** Resolves when all that it asks others for has been answered, or cannot be. */
+  readonly ready: Promise<unknown>;
+  close(): void;
+};
+
+/** Keeps a watch going for as long as the identifier is used. */
+type Hold = <T>(watch: Watch<T>) => Watch<T>;
 
 type Config = RequestRouterConfig["identifier"][number];
 type Kinds = {
   readonly [K in Config["kind"]]: (
     settings: Extract<Config, { kind: K }>,
     names: ServiceNames,
+    hold: Hold,
+    clock: Clock,
   ) => Identifier;
 };
 
@@ -71,8 +88,13 @@ const KINDS: Kinds = {
     ({ path }, names) =>
     () =>
       names.of(path),
-  "io.l5d.ingress": () => () =>
-    "the identifier io.l5d.ingress needs Kubernetes, which is not connected",
+  "io.l5d.ingress": (settings, names, hold, clock) => {
+    const nameOf = nameByRules(hold(watchIngresses(settings, clock)));
+    return (req) => {
+      const found = nameOf(req);
+      return typeof found === "string" ? found : names.of(found);
+    };
+  },
   "io.l5d.k8s.istio": () => () =>
     "the identifier io.l5d.k8s.istio needs Istio 0.x, which is no more",
 };
@@ -80,18 +102,34 @@ const KINDS: Kinds = {
 /** The identifier of a router. */
 export function bindIdentifier(
   { identifier, dstPrefix, protocol }: RequestRouterConfig,
-  plugins: Plugins,
-): Identifier {
+  { plugins, clock }: FileParts,
+): BoundIdentifier {
+  const held: Watch<unknown>[] = [];
+  const hold: Hold = (watch) => {
+    held.push(watch);
+    return watch;
+  };
   const names = new ServiceNames(dstPrefix);
   const category = protocol === "http" ? "httpIdentifier" : "h2Identifier";
   const all = identifier.map((settings): Identifier => {
-    if (Object.hasOwn(KINDS, settings.kind)) return KINDS[settings.kind](settings as never, names);
+    if (Object.hasOwn(KINDS, settings.kind)) {
+      return KINDS[settings.kind](settings as never, names, hold, clock);
+    }
     const byPlugin = bindPlugin(plugins, category, settings);
     return (req) => {
       const found = byPlugin(req);
       return typeof found === "string" ? found : names.of(found);
     };
   });
+  const closers = held.map((watch) => watch.observe(() => {}));
+  return {
+    identify: firstOf(all),
+    ready: Promise.all(held.map((watch) => watch.next().catch(() => {}))),
+    close: () => closers.splice(0).forEach((close) => close()),
+  };
+}
+
+function firstOf(all: readonly Identifier[]): Identifier {
   const [only] = all;
   if (only !== undefined && all.length === 1) return only;
   return (req) => {

@@ -4,7 +4,6 @@
 import type { HttpService } from "../stack/types.ts";
 import { header } from "../wire/headers.ts";
 import { json } from "./adminreply.ts";
-import { bindIdentifier } from "./identifier.ts";
 import type { Linkerd } from "./linkerd.ts";
 
 /** `{"<router>": {"path": "/svc/web", "dtab": "…"}}`, or an `error` in place of the path. */
@@ -14,9 +13,9 @@ export function identifyOnly(linkerd: Linkerd): HttpService {
     const found: Record<string, unknown> = {};
     const dtab = header(req.headers, "l5d-dtab") ?? "";
     const asked = req.path;
-    for (const { config, parts } of linkerd.generation.routers) {
+    for (const { config, identifier } of linkerd.generation.routers) {
       if (config.protocol !== "http") continue;
-      const name = bindIdentifier(config, parts.plugins)(req);
+      const name = identifier.identify(req);
       // An identifier may have consumed a part of it.
       req.path = asked;
       found[config.label] = typeof name === "string" ? { error: name } : { path: name.text, dtab };

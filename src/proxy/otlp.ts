@@ -19,7 +19,11 @@ export type OtlpOptions = {
   /** What describes this proxy. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Spans that were sent and that were not, and requests to the collector that failed. */
-  readonly counters: { readonly sent: Counter; readonly dropped: Counter; readonly failed: Counter };
+  readonly counters: {
+    readonly sent: Counter;
+    readonly dropped: Counter;
+    readonly failed: Counter;
+  };
 };
 
 const PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";

@@ -13,7 +13,7 @@ import { clearResponses, context } from "./context.ts";
 import { destined, successClass } from "./destined.ts";
 import { diagnose } from "./diagnose.ts";
 import { forwarded, timestamp } from "./forwarded.ts";
-import { bindIdentifier } from "./identifier.ts";
+import type { Identifier } from "./identifier.ts";
 import { PerService } from "./perservice.ts";
 import { answer, answersOf } from "./routeranswer.ts";
 import { RouterCaches } from "./routercaches.ts";
@@ -31,11 +31,14 @@ export type BoundRouter = {
 };
 
 /** A router: `filters` are those of plug-ins. */
-export const bindRouter = (parts: RouterParts, filters: readonly HttpFilter[]): BoundRouter => {
-  const { clock, random, config, logger, plugins, telemeters } = parts;
+export const bindRouter = (
+  parts: RouterParts,
+  identify: Identifier,
+  filters: readonly HttpFilter[],
+): BoundRouter => {
+  const { clock, random, config, logger, telemeters } = parts;
   const propagator = config.tracePropagator.kind;
   const http = config.protocol === "http" ? config : undefined;
-  const identify = bindIdentifier(config, plugins);
 
   const server: BoundRouter["server"] = (settings, watchers) => {
     const { addForwardedHeader, clearContext, maxConcurrentRequests } = settings;

@@ -9,7 +9,6 @@ import { outcome, printDelegation, winningSteps } from "../name/explain.ts";
 import { parsePath } from "../name/path.ts";
 import { header, type Headers } from "../wire/headers.ts";
 import { localDtab } from "./localdtab.ts";
-import { bindIdentifier } from "./identifier.ts";
 import type { ClientPolicy, ServicePolicy } from "./routerconfig.ts";
 import type { RouterInstance } from "./routerinstance.ts";
 import { settled } from "./settled.ts";
@@ -55,14 +54,14 @@ const PEER: Peer = {
 
 /** What `router` would do with a request now. */
 export async function explainRequest(
-  { config, parts }: RouterInstance,
+  { config, parts, identifier }: RouterInstance,
   { method, url, headers }: AskedRequest,
 ): Promise<Explanation> {
   const [, authority, path] = /^(?:https?:\/\/)?([^/]*)(\/.*)?$/i.exec(url) ?? [];
   const host = authority || header(headers, "host") || "";
   const version = config.protocol === "h2" ? 20 : 11;
   const req = new HttpReq(method, path ?? "/", host, version, [...headers], Body.empty, PEER, 0);
-  const named = bindIdentifier(config, parts.plugins)(req);
+  const named = identifier.identify(req);
   const router = config.label;
   if (typeof named === "string") return { router, identification: { error: named } };
   const texts = ["l5d-ctx-dtab", "l5d-dtab"].map((name) => header(headers, name) ?? "");

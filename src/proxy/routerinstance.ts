@@ -2,6 +2,7 @@
 // the file changes, and closed when nobody needs the old one any more.
 
 import type { Close } from "../base/watch.ts";
+import { type BoundIdentifier, bindIdentifier } from "./identifier.ts";
 import { bindInterpreter } from "./interpreters.ts";
 import { bindPlugin } from "./plugin.ts";
 import { type BoundRouter, bindRouter } from "./router.ts";
@@ -17,16 +18,18 @@ import { watchServerTls } from "./tlsfiles.ts";
 export class RouterInstance {
   readonly config: RequestRouterConfig;
   readonly parts: RouterParts;
+  readonly identifier: BoundIdentifier;
   readonly bound: BoundRouter;
   /** What serves each of its servers, in the order of the file. */
   readonly servers: readonly RequestServed[];
   readonly #closers: Close[];
 
-  /** Rejects when a TLS file of a server cannot be used. */
+  /** Resolves when it can name requests; rejects when a TLS file of a server cannot be used. */
   static async open(config: RequestRouterConfig, parts: FileParts): Promise<RouterInstance> {
     const instance = new RouterInstance(config, parts);
     try {
       for (const { tls } of instance.servers) await tls?.next();
+      await instance.identifier.ready;
     } catch (error) {
       instance.close();
       throw error;
@@ -42,7 +45,9 @@ export class RouterInstance {
     this.parts = { ...file, config, scope, interpreter: bindInterpreter(config.interpreter, file) };
     scope.gauge(() => (config.originator ? 1 : 0), "originator");
     const filters = config.filters.map((settings) => bindPlugin(plugins, "filter", settings));
-    this.bound = bindRouter(this.parts, filters);
+    this.identifier = bindIdentifier(config, file);
+    this.#closers.push(() => this.identifier.close());
+    this.bound = bindRouter(this.parts, this.identifier.identify, filters);
     const accessLog = accessLogOf(config, clock, logger);
     if (accessLog !== undefined) this.#closers.push(() => accessLog.close());
     const configs: readonly ServerConfig[] = config.servers;

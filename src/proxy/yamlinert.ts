@@ -54,7 +54,11 @@ const SETTINGS: readonly Inert[] = [
     String.raw`.*\.(?:windowUpdateRatio|headerTableBytes)`,
     "without effect: windows are opened and tables sized as needed",
   ),
-  inert(String.raw`telemetry\[\]\.sampleRate`, "without effect: all counts are sent", "io.l5d.statsd"),
+  inert(
+    String.raw`telemetry\[\]\.sampleRate`,
+    "without effect: all counts are sent",
+    "io.l5d.statsd",
+  ),
   inert(String.raw`admin\.workerThreads`, "without effect: there are no worker threads"),
   inert(String.raw`usage\.\w+`, "without effect: nothing is reported to anybody"),
 ];
@@ -62,7 +66,8 @@ const SETTINGS: readonly Inert[] = [
 /** What stands in for a kind that this build cannot serve, by the category of the kind. */
 const UNSERVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   protocol: {
-    thrift: "write protocol: tcp, which passes connections on by their port; names by method are not to be had",
+    thrift:
+      "write protocol: tcp, which passes connections on by their port; names by method are not to be had",
     thriftmux: "write protocol: tcp, which passes connections on by their port",
     mux: "write protocol: tcp, which passes connections on by their port",
   },
@@ -87,13 +92,15 @@ const UNSERVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "io.l5d.k8s.istio": NO_ISTIO,
   },
   transformer: {
-    "io.l5d.k8s.daemonset": "on one machine, io.l5d.port sends to a router at a port of each address",
+    "io.l5d.k8s.daemonset":
+      "on one machine, io.l5d.port sends to a router at a port of each address",
   },
   httpIdentifier: { "io.l5d.k8s.istio": `${NO_ISTIO}; requests are not identified by it` },
   h2Identifier: { "io.l5d.k8s.istio": `${NO_ISTIO}; requests are not identified by it` },
   authorizer: { "io.l5d.k8s.istio": `${NO_ISTIO}; everybody may pass` },
   announcer: {
-    "io.l5d.serversets": "servers are not announced in ZooKeeper; who calls them finds them by files, DNS or addresses",
+    "io.l5d.serversets":
+      "servers are not announced in ZooKeeper; who calls them finds them by files, DNS or addresses",
   },
 };
 

@@ -167,12 +167,24 @@ test("how long an end is waited for, and over how many bytes, can be said", asyn
     const answer = streaming();
     const responseTooLong = new Counter();
     const endTimeout = new Counter();
-    const w = world({ untilEnd }, scripted(() => response(200, [], answer.body, 20), () => grpcResponse(0, "fine")), {
-      counters: { ...counters(), responseTooLong, endTimeout },
-    });
+    const w = world(
+      { untilEnd },
+      scripted(
+        () => response(200, [], answer.body, 20),
+        () => grpcResponse(0, "fine"),
+      ),
+      {
+        counters: { ...counters(), responseTooLong, endTimeout },
+      },
+    );
     const sent = w.service(request({ version: 20 }));
     answer.body.push(Buffer.from(bytes));
-    return { ...w, sent, body: answer.body, counts: () => [responseTooLong.value, endTimeout.value] };
+    return {
+      ...w,
+      sent,
+      body: answer.body,
+      counts: () => [responseTooLong.value, endTimeout.value],
+    };
   };
   const patient = of("a message");
   await pass(patient.clock, 90, 10);

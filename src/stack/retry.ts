@@ -163,9 +163,7 @@ class Call {
     if (!rules.grpc || rsp.version !== 20) return this.conclude(rsp, undefined);
     const status = grpcStatusOf(rsp, rsp.body.ended?.trailers);
     if (status !== undefined || rsp.body.ended !== undefined) return this.conclude(rsp, status);
-    return ending(rsp, rules).then((trailers) =>
-      this.conclude(rsp, grpcStatusOf(rsp, trailers)),
-    );
+    return ending(rsp, rules).then((trailers) => this.conclude(rsp, grpcStatusOf(rsp, trailers)));
   }
 
   private conclude(rsp: HttpRsp, grpcStatus: number | undefined): HttpRsp | Promise<HttpRsp> {
