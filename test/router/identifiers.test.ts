@@ -66,8 +66,8 @@ const CASES: readonly {
     name: "/svc/web",
   },
   {
-    identifier: "{kind: io.l5d.ingress}",
-    error: "the identifier io.l5d.ingress needs Kubernetes, which is not connected",
+    identifier: "{kind: io.l5d.k8s.istio}",
+    error: "the identifier io.l5d.k8s.istio needs Istio 0.x, which is no more",
   },
 ];
 
