@@ -77,15 +77,16 @@ export async function startMesh(world: World): Promise<Mesh> {
 
 const certificatesOf = ({ folder }: World): string => join(folder, "mesh");
 
+/** Our program, as it is started where requests pass through it. */
+export const PROGRAM: readonly string[] = [
+  process.execPath,
+  "--max-semi-space-size=4",
+  fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url)),
+];
+
 /** Our own proxy. */
 export function ours(world: World, mesh: Mesh, hop: Hop): Promise<Running> {
-  const program = fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url));
-  return sidecars(world, mesh, hop, "ours", [
-    process.execPath,
-    "--max-semi-space-size=4",
-    program,
-    "proxy",
-  ]);
+  return sidecars(world, mesh, hop, "ours", [...PROGRAM, "proxy"]);
 }
 
 /** The stock one. */

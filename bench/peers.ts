@@ -9,6 +9,7 @@ import { envoyConfig, haproxyConfig, type Leg, legOf, nginxConfig } from "./conf
 import type { Target } from "./load.ts";
 import { linkerd2Proxy, type Mesh, ours } from "./mesh.ts";
 import { listening, type Measured, start, which } from "./process.ts";
+import { startRouter } from "./router.ts";
 import { addressOf, CLIENT_PROXY, OUTBOUND_PORT, SERVER_PROXY, type World } from "./world.ts";
 
 /** What stands between a client and a server. */
@@ -16,6 +17,8 @@ export type Hop = {
   readonly protocol: Protocol;
   /** A proxy in front of the client, or one at each end with mutual TLS between. */
   readonly between: "one" | "pair";
+  /** What ours is: a sidecar that a control plane tells of services, or a router that its file does. */
+  readonly door: "sidecar" | "router";
   /** How many endpoints the service has. */
   readonly endpoints: number;
 };
@@ -95,10 +98,17 @@ export const PEERS: readonly Peer[] = [
     name: "linkerd2-proxy",
     install: "LINKERD2_PROXY_BIN=… names one",
     find: () => programIn("LINKERD2_PROXY_BIN"),
-    can: () => true,
+    can: ({ door }) => door === "sidecar",
     start: (world, mesh, hop) => linkerd2Proxy(world, mesh, hop, programIn("LINKERD2_PROXY_BIN")!),
   },
-  { name: "ours", install: "", find: () => "-", can: () => true, start: ours },
+  {
+    name: "ours",
+    install: "",
+    find: () => "-",
+    can: () => true,
+    start: (world, mesh, hop) =>
+      hop.door === "router" ? startRouter(world, hop) : ours(world, mesh, hop),
+  },
 ];
 
 /** Makes the certificates of those that are not sidecars: one authority, one leaf for both ends. */

@@ -48,9 +48,11 @@ type Load = (world: World, target: Target, seconds: number) => Promise<Done>;
 const one = (protocol: Hop["protocol"], endpoints = 1): Hop => ({
   protocol,
   between: "one",
+  door: "sidecar",
   endpoints,
 });
-const pair: Hop = { protocol: "http1", between: "pair", endpoints: 1 };
+const pair: Hop = { ...one("http1"), between: "pair" };
+const router = (protocol: Hop["protocol"]): Hop => ({ ...one(protocol), door: "router" });
 
 const http1 =
   (path: string, connections: number, closing = false): Load =>
@@ -71,6 +73,29 @@ export const SCENARIOS: readonly Scenario[] = [
   saturated("http1", "HTTP/1 hop, 64 connections, 61 bytes", one("http1"), http1("/small", 64)),
   saturated("http2", "HTTP/2 hop, 4 connections × 16 streams, 61 bytes", one("http2"), http2),
   saturated("grpc", "gRPC unary, 4 connections × 16 streams", one("grpc"), grpc),
+  {
+    name: "router",
+    title: "Router (linkerd.yaml, dtab, fs namer), HTTP/1, 64 connections, 61 bytes",
+    hop: router("http1"),
+    direct: true,
+    async measure(run) {
+      const from = performance.now();
+      return running(run, async ({ target, proxies }) => {
+        await firstAnswer(target);
+        const readyMs = performance.now() - from;
+        const load = http1("/small", 64);
+        await load(run.world, target, run.warmup);
+        const sample = await loaded(run, load, target, proxies);
+        return proxies.length > 0 ? { ...sample, readyMs } : sample;
+      });
+    },
+  },
+  saturated(
+    "router-h2",
+    "Router (linkerd.yaml, dtab, fs namer), HTTP/2, 4 connections × 16 streams",
+    router("http2"),
+    http2,
+  ),
   saturated(
     "pair",
     "Meshed pair, HTTP/1 at both ends, mutual TLS between",
