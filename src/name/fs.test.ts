@@ -1,11 +1,13 @@
 // The file namer and the file interpreter, on real files.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
+import promises, { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { known, type State, type Watch } from "../base/watch.ts";
 import { type Addr, address, boundAddr } from "./addr.ts";
 import { bindName, type Bound, lookupIn, type Mount } from "./bind.ts";
@@ -21,6 +23,13 @@ const network = {
     lookup: async (host: string) => (host === "two" ? ["192.0.2.1", "192.0.2.2"] : []),
     srv: async () => [],
   },
+};
+/** A clock that never comes back to look whether something has changed. */
+const stillClock: Clock = {
+  now: () => systemClock.now(),
+  wall: () => systemClock.wall(),
+  after: (ms, fn) => systemClock.after(ms, fn),
+  every: () => ({ cancel() {} }),
 };
 let folder = "";
 let mount: Mount;
@@ -129,6 +138,86 @@ test("a bad line fails a first reading, and keeps the last good set of a later o
   await treeOf("/#/io.l5d.fs/witness").next((t) => t.kind === "leaf");
   assert.deepEqual(known(await first.until(() => true)), boundAddr([address("127.0.0.1", 1)]));
   first.close();
+});
+
+test(
+  "one watcher serves all names of a folder, and a change is a look at one file",
+  {
+    skip: process.platform !== "linux",
+  },
+  async (t) => {
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      wall: () => systemClock.wall(),
+      after: (ms, fn) => systemClock.after(ms, fn),
+      every: () => ({ cancel() {} }),
+    };
+    const many = await mkdtemp(join(tmpdir(), "disco-"));
+    t.after(() => rm(many, { recursive: true }));
+    const names = Array.from({ length: 100 }, (_, n) => `web${n}`);
+    for (const name of names) await writeFile(join(many, name), "192.0.2.1 80\n");
+    const namer = fsNamer(many, ["#", "fs"], { ...network, clock });
+    const before = watchCount();
+    const told: string[] = [];
+    const all = names.map((name) => {
+      const addr = namer.bind([name]).map((tree) => [...leaves(tree)][0] as Bound);
+      return follow(addr.flatMap((bound) => bound.addr.map((found) => (told.push(name), found))));
+    });
+    for (const { until } of all) await until(isAddr(boundAddr([address("192.0.2.1", 80)])));
+    assert.equal(watchCount() - before, 1);
+
+    told.length = 0;
+    const [stats, reads] = [t.mock.method(promises, "stat"), t.mock.method(promises, "readFile")];
+    syncBuiltinESMExports();
+    await writeFile(join(many, "web7"), "192.0.2.1 80\n192.0.2.2 80\n");
+    await all[7]!.until(isAddr(boundAddr(["192.0.2.1", "192.0.2.2"].map((ip) => address(ip, 80)))));
+    const seen = [...stats.mock.calls, ...reads.mock.calls].map((call) =>
+      basename(call.arguments[0] as string),
+    );
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.deepEqual([told, new Set(seen)], [["web7"], new Set(["web7"])]);
+    for (const { close } of all) close();
+    assert.equal(watchCount(), before);
+  },
+);
+
+/** The inotify watches of this process. */
+function watchCount(): number {
+  const all = readdirSync("/proc/self/fdinfo").map((fd) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+    } catch {
+      return ""; // The one that the listing itself took.
+    }
+  });
+  return all.join("").match(/^inotify wd:/gm)?.length ?? 0;
+}
+
+test("an empty file that was not empty is given a moment to be written", async () => {
+  let believe: (() => void) | undefined;
+  const clock: Clock = {
+    ...stillClock,
+    after: (ms, fn) => {
+      if (ms < 100) return systemClock.after(ms, fn);
+      believe = fn;
+      return { cancel() {} };
+    },
+  };
+  await write("slow", "192.0.2.1 80\n");
+  const namer = fsNamer(folder, ["#", "fs"], { ...network, clock });
+  const tree = await namer.bind(["slow"]).next();
+  const kinds: string[] = [];
+  const addr = ([...leaves(tree)][0] as Bound).addr.map((found) => (kinds.push(found.kind), found));
+  const { until, close } = follow(addr);
+  await until(isAddr(boundAddr([address("192.0.2.1", 80)])));
+  await write("slow", "");
+  while (believe === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  await write("slow", "192.0.2.2 80\n");
+  believe();
+  await until(isAddr(boundAddr([address("192.0.2.2", 80)])));
+  assert.equal(kinds.length, 2);
+  close();
 });
 
 test("files in folders are names too, and no name leads out of the folder", async () => {

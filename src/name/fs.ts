@@ -28,7 +28,7 @@ export function fsNamer(rootDir: string, prefix: Path, network: Network): Namer 
   };
   return {
     bind: (path) => bindIn(rootDir, prefix, path),
-    names: watchFolder(rootDir, clock, async () =>
+    names: watchFolder(rootDir, undefined, clock, async () =>
       (await readdir(rootDir))
         .sort()
         .map((file) => [...prefix, Buffer.from(file).toString("latin1")]),
