@@ -56,6 +56,17 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
       return runNetworkValidator(words);
     },
   },
+  /** The CNI plugin; `cni install` keeps it on a node, `cni repair` evicts pods that started without it. */
+  cni: {
+    refused: 1,
+    run: async ([role]) => {
+      if (role === "install")
+        return (await import("./control/cniinstall.ts")).runCniInstall(process.env);
+      if (role === "repair")
+        return (await import("./control/cnirepair.ts")).runCniRepair(process.env);
+      return (await import("./control/cni.ts")).runCniPlugin(process.env);
+    },
+  },
   /** Redirects a pod's connections to its sidecar, and ends. */
   "proxy-init": {
     refused: 1,

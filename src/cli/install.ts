@@ -1,15 +1,15 @@
 // The verbs `linkerd install`, `upgrade`, `uninstall` and `prune`: manifests on standard output, for kubectl.
 
-import { readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { RawObject } from "../control/manifest.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { mergeValues, nest, parseSet, renderChart, type Json } from "./chart.ts";
+import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { findCluster, needCluster } from "./cluster.ts";
 import { command, type Globals } from "./command.ts";
-import { type Flag, list, oneOf, optional, toggle, type Values } from "./flag.ts";
+import { optional, toggle, type Values } from "./flag.ts";
 import { issuerValues, webhookValues } from "./installcerts.ts";
 import { meshObjects, referenceOf } from "./installed.ts";
 import { printObjects } from "./manifestfiles.ts";
@@ -20,22 +20,11 @@ const CONTROL_PLANE = "linkerd-control-plane";
 const OF_MESH = "linkerd.io/control-plane-ns";
 const OVERRIDES = "linkerd-config-overrides";
 
-const output = oneOf(["yaml", "json"], "Format of the manifests", { short: "o" });
-
-// As often as wanted; commas are for --set itself to understand.
-const settings = (help: string): Flag<readonly string[]> => ({
-  ...list("KEY=VALUE", help),
-  read: (raw, before) => [...before, raw],
-});
-
 const INSTALL_FLAGS = {
   ...PROXY_FLAGS,
+  ...CHART_FLAGS,
   crds: toggle("Print the custom resource definitions, which must be applied first"),
   ignoreCluster: toggle("Do not look at the cluster"),
-  set: settings("Value of the chart; may be repeated"),
-  setString: settings("The same, always as text"),
-  setFile: list("KEY=FILE", "The same, from a file"),
-  values: list("FILE", "YAML file with values of the chart", { short: "f", offers: "file" }),
   ha: toggle("Three replicas, spread over nodes, and no pod without a proxy"),
   linkerdCniEnabled: toggle("The CNI plugin redirects connections, pods need no init container"),
   controllerLogLevel: optional("LEVEL", "What the control plane logs (default info)"),
@@ -55,7 +44,6 @@ const INSTALL_FLAGS = {
   ),
   identityExternalIssuer: toggle("Somebody else makes the Secret of the issuer"),
   identityExternalCa: toggle("Somebody else makes the ConfigMap of the trust anchors"),
-  output,
 };
 
 type InstallFlags = Values<typeof INSTALL_FLAGS>;
@@ -121,7 +109,10 @@ export const uninstall = command({
   summary: "Print what to delete so that nothing of the mesh is left",
   usage: "[flags]",
   examples: [["Delete everything", "uninstall | kubectl delete -f -"]],
-  flags: { force: toggle("Even while pods have proxies", { short: "f" }), output },
+  flags: {
+    force: toggle("Even while pods have proxies", { short: "f" }),
+    output: CHART_FLAGS.output,
+  },
   run: async ({ flags, globals, terminal }) => {
     const api = needCluster(globals, terminal.env);
     try {
@@ -139,7 +130,7 @@ export const prune = command({
   summary: "Print what an older version installed and this one no longer has",
   usage: "[flags]",
   examples: [["Delete it", "prune | kubectl delete -f -"]],
-  flags: { output },
+  flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {
     const namespace = globals.linkerdNamespace;
     const api = needCluster(globals, terminal.env);
@@ -171,13 +162,12 @@ const HA: Json = {
   proxy: { resources: { cpu: { request: "100m" }, memory: { request: "20Mi", limit: "250Mi" } } },
 };
 
-// Later ones win, as with Helm: files, then what flags mean, then --set.
 function chosenValues(flags: InstallFlags): Json {
   const set = (path: string, value: unknown): Json =>
     value === undefined ? {} : nest(path.split("."), value);
-  const parts: Json[] = [
-    ...(flags.ha ? [HA] : []),
-    ...flags.values.map((path) => (parse(readFileSync(path, "utf8")) ?? {}) as Json),
+  return chartValues(
+    flags,
+    flags.ha ? HA : {},
     ...(flags.registry === undefined
       ? []
       : [
@@ -197,14 +187,7 @@ function chosenValues(flags: InstallFlags): Json {
     set("identity.issuer.issuanceLifetime", flags.identityIssuanceLifetime),
     flags.identityExternalIssuer ? nest(["identity", "issuer", "scheme"], "kubernetes.io/tls") : {},
     flags.identityExternalCa ? nest(["identity", "externalCA"], true) : {},
-    ...flags.set.map((text) => parseSet(text)),
-    ...flags.setString.map((text) => parseSet(text, true)),
-    ...flags.setFile.map((text) => {
-      const [key = "", path = ""] = text.split("=");
-      return nest(key.split("."), readFileSync(path, "utf8"));
-    }),
-  ];
-  return parts.reduce(mergeValues, {});
+  );
 }
 
 const numberOf = (text: string | undefined): number | undefined =>

@@ -13,6 +13,7 @@ import { edges } from "./edges.ts";
 import { identity } from "./identity.ts";
 import { inject, uninject } from "./inject.ts";
 import { install, prune, uninstall, upgrade } from "./install.ts";
+import { installCni } from "./installcni.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
 import { explain, router } from "./router.ts";
@@ -61,6 +62,7 @@ export const root = command({
     identity,
     inject,
     install,
+    installCni,
     local,
     prune,
     router,

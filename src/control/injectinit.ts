@@ -1,6 +1,7 @@
 // The init containers of a meshed pod: what redirects its connections to the sidecar, or checks that it was done.
 
 import type { Installation } from "./injectproxy.ts";
+import type { RedirectOptions } from "./iptables.ts";
 import {
   imageOf,
   INIT,
@@ -11,14 +12,35 @@ import {
   VOLUMES,
 } from "./injectproxy.ts";
 import type { RawContainer, RawPod } from "./manifest.ts";
+import type { Values } from "./values.ts";
+
+/** Which connections of a pod with these values are redirected, whether an init container or the CNI plugin does it. */
+export function redirectionOf({ proxy, proxyInit }: Values): RedirectOptions {
+  const { ports } = proxy;
+  return {
+    inboundProxyPort: ports.inbound,
+    outboundProxyPort: ports.outbound,
+    proxyUid: proxy.uid,
+    proxyGid: proxy.gid,
+    portsToRedirect: wordsOf(proxyInit.portsToRedirect),
+    inboundPortsToIgnore: [
+      String(ports.control),
+      String(ports.admin),
+      ...wordsOf(proxyInit.ignoreInboundPorts),
+    ],
+    outboundPortsToIgnore: wordsOf(proxyInit.ignoreOutboundPorts),
+    subnetsToIgnore: wordsOf(proxyInit.skipSubnets),
+  };
+}
 
 /** What sets the rules that redirect connections, before anything else runs. */
 export function initContainer(pod: RawPod, { values }: Installation): RawContainer {
-  const { proxy, proxyInit, disableIPv6 } = values;
-  const { ports } = proxy;
-  const skipped = [ports.control, ports.admin, proxyInit.ignoreInboundPorts].filter(Boolean);
+  const { proxyInit, disableIPv6 } = values;
+  const redirection = redirectionOf(values);
   const isRoot = proxyInit.runAsRoot || proxyInit.closeWaitTimeoutSecs > 0;
   const flag = (name: string, value: string | number): string[] => [`--${name}`, String(value)];
+  const list = (name: string, words: readonly string[]): string[] =>
+    words.length === 0 ? [] : flag(name, words.join(","));
   return {
     name: INIT,
     ...imageOf(values, values.proxy.image),
@@ -26,15 +48,14 @@ export function initContainer(pod: RawPod, { values }: Installation): RawContain
     args: [
       ...flag("iptables-mode", proxyInit.iptablesMode),
       ...(disableIPv6 ? ["--ipv6=false"] : []),
-      ...flag("incoming-proxy-port", ports.inbound),
-      ...flag("outgoing-proxy-port", ports.outbound),
-      ...flag("proxy-uid", proxy.uid),
-      ...(proxy.gid >= 0 ? flag("proxy-gid", proxy.gid) : []),
-      ...flag("inbound-ports-to-ignore", skipped.join(",")),
-      ...(proxyInit.ignoreOutboundPorts
-        ? flag("outbound-ports-to-ignore", proxyInit.ignoreOutboundPorts)
-        : []),
-      ...(proxyInit.skipSubnets ? flag("subnets-to-ignore", proxyInit.skipSubnets) : []),
+      ...flag("incoming-proxy-port", redirection.inboundProxyPort),
+      ...flag("outgoing-proxy-port", redirection.outboundProxyPort),
+      ...flag("proxy-uid", redirection.proxyUid),
+      ...(redirection.proxyGid >= 0 ? flag("proxy-gid", redirection.proxyGid) : []),
+      ...list("ports-to-redirect", redirection.portsToRedirect),
+      ...list("inbound-ports-to-ignore", redirection.inboundPortsToIgnore),
+      ...list("outbound-ports-to-ignore", redirection.outboundPortsToIgnore),
+      ...list("subnets-to-ignore", redirection.subnetsToIgnore),
       ...(proxyInit.closeWaitTimeoutSecs > 0
         ? flag("timeout-close-wait-secs", proxyInit.closeWaitTimeoutSecs)
         : []),
@@ -72,4 +93,12 @@ export function validatorContainer(pod: RawPod, { values }: Installation): RawCo
     securityContext: restricted(pod, proxy.uid, proxy.gid),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
+}
+
+/** The words of a list such as "25,3306". */
+export function wordsOf(list: string): string[] {
+  return list
+    .split(",")
+    .map((word) => word.trim())
+    .filter(Boolean);
 }

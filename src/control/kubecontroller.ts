@@ -9,16 +9,12 @@ import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
-import { serveH1 } from "../io/h1server.ts";
-import { listen } from "../io/listen.ts";
 import { watchFile } from "../name/file.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import type { Kind } from "../platform/kinds.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
-import { admin } from "../proxy/admin.ts";
-import { Serving } from "../proxy/serving.ts";
 import { startController } from "./controller.ts";
 import type { Installation } from "./injectproxy.ts";
 import type { Issuer } from "./issuer.ts";
@@ -28,6 +24,7 @@ import {
   FILES,
   findApi,
   ownIdentity,
+  serveAdmin,
   settingsOf,
   watchInstallation,
 } from "./kubeprocess.ts";
@@ -165,23 +162,6 @@ async function runInjector({ scope, api, installation }: Context): Promise<void>
   const addr = { ip: ANY, port: 8443 };
   scope.defer(await serveWebhook(addr, FILES.webhook("proxy-injector"), service, clock));
   scope.defer(await serveAdmin(9995, registry));
-}
-
-// A role that is no gRPC server still answers probes and metrics.
-async function serveAdmin(port: number, registry: Registry): Promise<() => void> {
-  const pages = admin({
-    env: {},
-    registry,
-    log,
-    ready: () => true,
-    shutdown: undefined,
-    state: () => ({}),
-  });
-  const serving = new Serving();
-  const listening = await listen({ ip: ANY, port }, {}, (conn) => {
-    void serving.track(conn, serving.serve(serveH1(conn, pages, { clock })));
-  });
-  return () => listening.close();
 }
 
 // The issuer's files are replaced by whoever renews them; what is wrong then keeps the last good issuer.

@@ -10,6 +10,8 @@ import { systemRandom } from "../base/random.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
+import { serveH1 } from "../io/h1server.ts";
+import { listen } from "../io/listen.ts";
 import type { Credentials } from "../io/tls.ts";
 import { watchFile } from "../name/file.ts";
 import { parseCidr } from "../platform/cidr.ts";
@@ -17,8 +19,10 @@ import { KubeApi } from "../platform/kubeapi.ts";
 import { findKubeconfig, inCluster, isInCluster, readKubeconfig } from "../platform/kubeconfig.ts";
 import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { identityOf } from "../platform/sidecar.ts";
+import { admin } from "../proxy/admin.ts";
 import { parseSettings } from "../proxy/env.ts";
 import { identify } from "../proxy/identify.ts";
+import { Serving } from "../proxy/serving.ts";
 import type { Installation } from "./injectproxy.ts";
 import { proxyEnv } from "./proxyenv.ts";
 import { readValues, trustDomainOf, type Values } from "./values.ts";
@@ -103,6 +107,23 @@ export function settingsOf({ values, namespace }: Installation): MeshSettings {
     globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
     ...(probeNetworks.length > 0 && { probeNetworks }),
   };
+}
+
+/** Answers probes and metrics of a program that is no gRPC server. */
+export async function serveAdmin(port: number, registry: Registry): Promise<() => void> {
+  const pages = admin({
+    env: {},
+    registry,
+    log,
+    ready: () => true,
+    shutdown: undefined,
+    state: () => ({}),
+  });
+  const serving = new Serving();
+  const listening = await listen({ ip: "0.0.0.0", port }, {}, (conn) => {
+    void serving.track(conn, serving.serve(serveH1(conn, pages, { clock })));
+  });
+  return () => listening.close();
 }
 
 function portsOf({ proxy }: Values): ReadonlySet<number> {

@@ -12,7 +12,7 @@ import { parseGoDuration } from "../platform/quantity.ts";
 
 const RETRY_MS = 200;
 /** What the CNI's repair controller looks for: this pod must be made anew. */
-const NOT_REDIRECTED = 95;
+export const NOT_REDIRECTED = 95;
 
 /** Ends with 0 when the proxy of this pod is ready, with 69 (EX_UNAVAILABLE) when that took too long. */
 export async function runAwait(words: readonly string[]): Promise<number> {

@@ -2,10 +2,12 @@
 // container with NET_ADMIN; where the wanted iptables is missing or refuses, it tries the others.
 
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 import { parseArgs, promisify } from "node:util";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import { enterNetwork } from "../io/netns.ts";
+import { wordsOf } from "./injectinit.ts";
 import { redirectRules, type RedirectOptions } from "./iptables.ts";
 
 const OPTIONS = {
@@ -34,73 +36,84 @@ const CLOSE_WAIT = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait"
 /** Applies the rules that `words` describe, or prints them; resolves to the exit code. */
 export async function runProxyInit(words: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...words], options: OPTIONS, allowPositionals: false });
-  const logger = log.logger("proxy-init");
   const options = optionsOf(values);
-  const families = values.ipv6 === "false" ? ["iptables"] : ["iptables", "ip6tables"];
-  const wait = values["use-wait-flag"] ? ["-w"] : [];
+  const how: Redirecting = {
+    ipv6: values.ipv6 !== "false",
+    mode: values["iptables-mode"],
+    program: values["firewall-bin-path"],
+    save: values["firewall-save-bin-path"],
+    wait: values["use-wait-flag"],
+  };
   if (values.simulate) {
-    for (const family of families)
+    for (const family of familiesOf(how))
       for (const rule of redirectRules(options))
-        process.stdout.write(`${[family, ...wait, ...rule].join(" ")}\n`);
+        process.stdout.write(`${[family, ...waitOf(how), ...rule].join(" ")}\n`);
     return 0;
   }
   const seconds = Number(values["timeout-close-wait-secs"]);
   if (seconds > 0) writeFileSync(CLOSE_WAIT, String(seconds));
-  const within = values.netns ? ["nsenter", `--net=${values.netns}`] : [];
-  for (const family of families) {
-    const { program, rules } = await applied(family, values, options, [...within], wait);
-    logger.info("redirected", { program, rules });
-  }
+  if (values.netns) enterNetwork(openSync(values.netns, "r"));
+  await redirect(options, how);
   return 0;
 }
+
+export type Redirecting = {
+  readonly ipv6: boolean;
+  /** Which iptables to try first: nft, legacy or plain. Default nft. */
+  readonly mode?: string | undefined;
+  /** Programs to use in place of those. */
+  readonly program?: string | undefined;
+  readonly save?: string | undefined;
+  /** Whether to wait for the lock of iptables. */
+  readonly wait: boolean;
+};
+
+/** Sets the rules in the network namespace of this process; rejects with `no-permission` when no iptables can. */
+export async function redirect(options: RedirectOptions, how: Redirecting): Promise<void> {
+  for (const family of familiesOf(how)) {
+    const { program, rules } = await applied(family, how, options);
+    log.logger("proxy-init").info("redirected", { program, rules });
+  }
+}
+
+const familiesOf = ({ ipv6 }: Redirecting): string[] =>
+  ipv6 ? ["iptables", "ip6tables"] : ["iptables"];
+const waitOf = ({ wait }: Redirecting): string[] => (wait ? ["-w"] : []);
 
 type Given = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 function optionsOf(values: Given): RedirectOptions {
-  const list = (text = ""): string[] =>
-    text
-      .split(",")
-      .map((word) => word.trim())
-      .filter(Boolean);
   return {
     inboundProxyPort: Number(values["incoming-proxy-port"]),
     outboundProxyPort: Number(values["outgoing-proxy-port"]),
     proxyUid: Number(values["proxy-uid"]),
     proxyGid: Number(values["proxy-gid"]),
-    portsToRedirect: list(values["ports-to-redirect"]),
-    inboundPortsToIgnore: list(values["inbound-ports-to-ignore"]),
-    outboundPortsToIgnore: list(values["outbound-ports-to-ignore"]),
-    subnetsToIgnore: list(values["subnets-to-ignore"]),
+    portsToRedirect: wordsOf(values["ports-to-redirect"]),
+    inboundPortsToIgnore: wordsOf(values["inbound-ports-to-ignore"]),
+    outboundPortsToIgnore: wordsOf(values["outbound-ports-to-ignore"]),
+    subnetsToIgnore: wordsOf(values["subnets-to-ignore"]),
   };
 }
 
 // Kernels have one of the two back ends at least; images may have either.
 async function applied(
   family: string,
-  values: Given,
+  how: Redirecting,
   options: RedirectOptions,
-  within: string[],
-  wait: string[],
 ): Promise<{ program: string; rules: number }> {
   const errors: string[] = [];
-  for (const mode of modesOf(values["iptables-mode"])) {
-    const program =
-      values["firewall-bin-path"] ?? (mode === "plain" ? family : `${family}-${mode}`);
-    const save = values["firewall-save-bin-path"] ?? `${program}-save`;
+  for (const mode of new Set([how.mode ?? "nft", "nft", "legacy", "plain"])) {
+    const program = how.program ?? (mode === "plain" ? family : `${family}-${mode}`);
     try {
-      const existing = await output([...within, save, "-t", "nat"]);
+      const existing = await output([how.save ?? `${program}-save`, "-t", "nat"]);
       const rules = redirectRules(options, existing);
-      for (const rule of rules) await output([...within, program, ...wait, ...rule]);
+      for (const rule of rules) await output([program, ...waitOf(how), ...rule]);
       return { program, rules: rules.length };
     } catch (error) {
       errors.push(Fault.from(error).message.trim());
     }
   }
   throw new Fault("no-permission", `no iptables could set the rules:\n${errors.join("\n")}`);
-}
-
-function modesOf(wanted = "nft"): string[] {
-  return [...new Set([wanted, "nft", "legacy", "plain"])];
 }
 
 async function output([program = "", ...words]: readonly string[]): Promise<string> {

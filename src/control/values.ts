@@ -86,6 +86,7 @@ const proxyInit = group({
   iptablesMode: ofText("nft"),
   ignoreInboundPorts: words("4567,4568"),
   ignoreOutboundPorts: words("4567,4568"),
+  portsToRedirect: words(""),
   kubeAPIServerPorts: words("443,6443"),
   skipSubnets: ofText(""),
   runAsRoot: ofBool(true),

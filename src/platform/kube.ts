@@ -20,6 +20,8 @@ export type KubeOptions = {
   readonly kinds?: readonly Kind[];
   /** Only resources of this namespace; default all. */
   readonly namespace?: string;
+  /** Only resources with these fields ("spec.nodeName=a"); default all. */
+  readonly fields?: string;
 };
 
 const PAGE = 500;
@@ -138,7 +140,7 @@ class Informer<R extends { readonly metadata: Metadata }> {
 
   // Newer clusters drop old versions and old ones lack new: the first that is there is the one.
   async #page(token: string): Promise<Page> {
-    const query = `?limit=${PAGE}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`;
+    const query = `?limit=${PAGE}${this.#fields}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`;
     const ask = (version: string): Promise<Page> =>
       this.#api.request(listPath(this.#row, version, this.#namespace) + query);
     for (const version of token === "" ? this.#row.versions : [this.#version]) {
@@ -155,7 +157,7 @@ class Informer<R extends { readonly metadata: Metadata }> {
 
   #watch(): void {
     if (this.#closed) return;
-    const query = `?watch=1&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}`;
+    const query = `?watch=1&allowWatchBookmarks=true${this.#fields}&resourceVersion=${this.#resourceVersion}`;
     this.#stop = this.#api.stream(listPath(this.#row, this.#version, this.#namespace) + query, {
       line: (line) => this.#event(JSON.parse(line) as Event),
       end: (fault) => {
@@ -221,6 +223,11 @@ class Informer<R extends { readonly metadata: Metadata }> {
 
   #again(ms: number, run: () => void): void {
     if (!this.#closed) this.#timer = this.#options.clock.after(ms, run);
+  }
+
+  get #fields(): string {
+    const { fields } = this.#options;
+    return fields === undefined ? "" : `&fieldSelector=${encodeURIComponent(fields)}`;
   }
 
   get #namespace(): string {
