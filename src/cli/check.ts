@@ -20,7 +20,12 @@ export type Check<C> = {
   readonly run: (context: C) => Promise<void> | void;
 };
 
-export type Category<C> = { readonly id: string; readonly checks: readonly Check<C>[] };
+export type Category<C> = {
+  readonly id: string;
+  readonly checks: readonly Check<C>[];
+  /** Whether there is anything to check; asked when its turn comes, always when absent. */
+  readonly applies?: (context: C) => Promise<boolean>;
+};
 
 export type Result = {
   readonly category: string;
@@ -50,7 +55,8 @@ export async function runChecks<C>(
 ): Promise<Result[]> {
   const results: Result[] = [];
   const deadline = options.clock.now() + options.waitMs;
-  for (const { id, checks } of categories) {
+  for (const { id, checks, applies } of categories) {
+    if (applies && !(await applies(context))) continue;
     for (const check of checks) {
       const error = await attempt(check, context, deadline, options);
       const isBad = error !== undefined;

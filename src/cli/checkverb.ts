@@ -58,7 +58,8 @@ export const check = command({
       throw new Fault("bad-input", "--pre excludes --proxy and --crds");
     }
     if (await isCluster(call.globals, call.terminal.env)) {
-      const table = flags.pre ? "pre" : flags.crds ? "crds" : flags.proxy ? "data" : "control";
+      const pre = flags.linkerdCniEnabled ? "preCni" : "pre";
+      const table = flags.pre ? pre : flags.crds ? "crds" : flags.proxy ? "data" : "control";
       return run(KUBE_CHECKS[table], flags, call, flags.expectedVersion);
     }
     if (flags.crds)

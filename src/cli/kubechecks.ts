@@ -11,6 +11,7 @@ import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
 import { CONTROL_VERSION, IDENTITY } from "./checks.ts";
+import { CNI, CNI_IF_ENABLED } from "./cnichecks.ts";
 import { DATA_PLANE } from "./datachecks.ts";
 import {
   expectNames,
@@ -279,8 +280,9 @@ const viz: Category<CheckContext> = {
 /** The tables of the verbs in a cluster. */
 export const KUBE_CHECKS = {
   pre: [...KUBERNETES, PRE_KUBERNETES],
+  preCni: [...KUBERNETES, PRE_KUBERNETES, CNI],
   crds: [...KUBERNETES, { id: "linkerd-crd", checks: [crds] }],
-  control: [...KUBERNETES, config, existence, IDENTITY, webhooks, CONTROL_VERSION],
+  control: [...KUBERNETES, config, existence, IDENTITY, webhooks, CONTROL_VERSION, CNI_IF_ENABLED],
   data: [...KUBERNETES, config, existence, IDENTITY, webhooks, ...DATA_PLANE],
   viz: [...KUBERNETES, viz],
   vizData: [...KUBERNETES, viz, ...DATA_PLANE],

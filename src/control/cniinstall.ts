@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import { type Close, combine, type Watch } from "../base/watch.ts";
 import { watchFile, watchFolder } from "../name/file.ts";
@@ -15,7 +16,7 @@ import { inCluster } from "../platform/kubeconfig.ts";
 import { KUBECONFIG } from "./cni.ts";
 import { activeConfig, chained, type CniPlugin, PLUGIN, unchained } from "./cniconf.ts";
 import { asNodeSees, fillRoot, pruneRoots, replaceFile, rootOf, wrapperOf } from "./cniroot.ts";
-import type { Env } from "./kubeprocess.ts";
+import { type Env, serveAdmin } from "./kubeprocess.ts";
 
 const ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** Where the node's folders are mounted. */
@@ -23,6 +24,8 @@ const MOUNTED = { bin: "/host/cni-bin", net: "/host/cni-net" };
 /** The key of the mounted ConfigMap that says what goes into the network's configuration. */
 const CONFIG = "/etc/linkerd-cni/cni_network_config";
 const SAVED = ".linkerd-saved";
+/** On loopback: the pod has the node's network, and only its kubelet asks. */
+const ADMIN = { ip: "127.0.0.1", port: 9991 };
 const clock = systemClock;
 const logger = log.logger("cni");
 
@@ -44,7 +47,9 @@ export async function runCniInstall(env: Env): Promise<number> {
   pruneRoots(root);
   logger.info("installed the plugin", { root: seen });
   const plugin = watchFile(CONFIG, clock).map((text) => JSON.parse(text ?? "") as CniPlugin);
-  scope.defer(keepConfig(MOUNTED.net, plugin));
+  let isChained = false;
+  scope.defer(keepConfig(MOUNTED.net, plugin, (is) => (isChained = is)));
+  scope.defer(await serveAdmin(ADMIN, new Registry(clock), () => isChained));
   await stopped;
   await scope.close();
   if (await isDeleted(env)) remove(MOUNTED.bin, MOUNTED.net);
@@ -79,8 +84,12 @@ async function firstAccess(root: string): Promise<void> {
   await watchFile(join(root, KUBECONFIG), clock).next((text) => text !== undefined);
 }
 
-/** Puts `plugin` into the configuration of `dir` now and whenever either changes; waits for what is not there yet. */
-export function keepConfig(dir: string, plugin: Watch<CniPlugin>): Close {
+/** Puts `plugin` into the configuration of `dir` now and whenever either changes, and tells whether it is in it; waits for what is not there yet. */
+export function keepConfig(
+  dir: string,
+  plugin: Watch<CniPlugin>,
+  tell: (isChained: boolean) => void,
+): Close {
   const file = watchFolder(dir, clock, async () => {
     const name = activeConfig(readdirSync(dir));
     return name === undefined ? "" : `${name}\n${readFileSync(join(dir, name), "utf8")}`;
@@ -88,8 +97,10 @@ export function keepConfig(dir: string, plugin: Watch<CniPlugin>): Close {
   return combine([file, plugin])
     .map(([text, wanted]) => {
       if (text !== "") chainIn(dir, wanted);
+      return text !== "";
     })
     .observe((state) => {
+      tell(state.kind === "ok" && state.value);
       if (state.kind !== "failed") return;
       logger.error("the network's configuration cannot be used", { error: state.fault });
     });

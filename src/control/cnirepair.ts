@@ -14,7 +14,7 @@ import { VALIDATOR } from "./injectproxy.ts";
 import { type Env, findApi, serveAdmin } from "./kubeprocess.ts";
 import { NOT_REDIRECTED } from "./podprograms.ts";
 
-const ADMIN_PORT = 9990;
+const ADMIN = { ip: "0.0.0.0", port: 9990 };
 const clock = systemClock;
 const logger = log.logger("cni-repair");
 
@@ -50,7 +50,7 @@ export async function runCniRepair(env: Env): Promise<number> {
       for (const uid of tried) if (!here.has(uid)) tried.delete(uid);
     }),
   );
-  scope.defer(await serveAdmin(ADMIN_PORT, registry));
+  scope.defer(await serveAdmin(ADMIN, registry));
   await stopped;
   await scope.close();
   api.close();

@@ -24,6 +24,8 @@ import { NETNS_FD } from "./cni.ts";
 import { PLUGIN } from "./cniconf.ts";
 
 const SBIN = "/usr/sbin";
+/** The names that proxyinit.ts calls. */
+const TABLES = /^ip6?tables(-nft|-legacy)?(-save)?$/;
 const APP = ["package.json", "dist", "node_modules"];
 
 /** What is needed of the place where this program is. */
@@ -50,7 +52,7 @@ export function fillRoot(root: string, { app, node }: Image): void {
     if (existsSync(join(app, name)))
       cpSync(join(app, name), join(fresh, "app", name), { recursive: true, dereference: true });
   copyProgram(fresh, node, "/usr/local/bin/node");
-  for (const name of readdirSync(SBIN).filter((each) => /^(ip6?|x)tables/.test(each)))
+  for (const name of readdirSync(SBIN).filter((each) => TABLES.test(each)))
     copyTables(fresh, join(SBIN, name));
   for (const dir of extensionDirs())
     cpSync(dir, join(fresh, dir), { recursive: true, dereference: true });

@@ -77,7 +77,7 @@ export function initContainer(pod: RawPod, { values }: Installation): RawContain
 
 /** With the CNI plugin nothing needs to be set: this one fails when the plugin has not done it. */
 export function validatorContainer(pod: RawPod, { values }: Installation): RawContainer {
-  const { proxy, networkValidator: validator, disableIPv6 } = values;
+  const { proxy, proxyInit, networkValidator: validator, disableIPv6 } = values;
   return {
     name: VALIDATOR,
     ...imageOf(values, values.proxy.image),
@@ -90,7 +90,8 @@ export function validatorContainer(pod: RawPod, { values }: Installation): RawCo
       "--timeout",
       validator.timeout,
     ],
-    securityContext: restricted(pod, proxy.uid, proxy.gid),
+    // Not the proxy's user, whose connections are never redirected.
+    securityContext: restricted(pod, proxyInit.runAsUser, proxyInit.runAsGroup),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
 }

@@ -161,7 +161,7 @@ async function runInjector({ scope, api, installation }: Context): Promise<void>
   );
   const addr = { ip: ANY, port: 8443 };
   scope.defer(await serveWebhook(addr, FILES.webhook("proxy-injector"), service, clock));
-  scope.defer(await serveAdmin(9995, registry));
+  scope.defer(await serveAdmin({ ip: ANY, port: 9995 }, registry));
 }
 
 // The issuer's files are replaced by whoever renews them; what is wrong then keeps the last good issuer.

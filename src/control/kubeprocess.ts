@@ -8,8 +8,9 @@ import { log } from "../base/log.ts";
 import type { Registry } from "../base/metrics.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Scope } from "../base/scope.ts";
-import type { Watch } from "../base/watch.ts";
+import type { Close, Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
+import type { SocketAddr } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { listen } from "../io/listen.ts";
 import type { Credentials } from "../io/tls.ts";
@@ -110,17 +111,21 @@ export function settingsOf({ values, namespace }: Installation): MeshSettings {
 }
 
 /** Answers probes and metrics of a program that is no gRPC server. */
-export async function serveAdmin(port: number, registry: Registry): Promise<() => void> {
+export async function serveAdmin(
+  addr: SocketAddr,
+  registry: Registry,
+  ready: () => boolean = () => true,
+): Promise<Close> {
   const pages = admin({
     env: {},
     registry,
     log,
-    ready: () => true,
+    ready,
     shutdown: undefined,
     state: () => ({}),
   });
   const serving = new Serving();
-  const listening = await listen({ ip: "0.0.0.0", port }, {}, (conn) => {
+  const listening = await listen(addr, {}, (conn) => {
     void serving.track(conn, serving.serve(serveH1(conn, pages, { clock })));
   });
   return () => listening.close();

@@ -24,6 +24,20 @@ const needed: Json = {
 const cases: readonly [string, string, Json][] = [
   ["linkerd-crds", "defaults", {}],
   ["linkerd-crds", "without routes", { enableHttpRoutes: false }],
+  ["linkerd2-cni", "defaults", {}],
+  [
+    "linkerd2-cni",
+    "everything",
+    {
+      repairController: { enabled: true, resources: { limits: { memory: "100Mi" } } },
+      resources: { limits: { memory: "100Mi" } },
+      imagePullSecrets: [{ name: "secret" }],
+      priorityClassName: "high",
+      podLabels: { pod: "b" },
+      commonLabels: { team: "a" },
+      privileged: true,
+    },
+  ],
   ["linkerd-viz", "defaults", {}],
   [
     "linkerd-viz",
