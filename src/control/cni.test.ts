@@ -82,7 +82,8 @@ test("a pod that cannot be looked up gets no network yet", async () => {
 });
 
 test("other commands change nothing", async () => {
-  const node: CniNode = { fetchPod: assert.fail, redirect: assert.fail };
+  const refuse = async (): Promise<never> => assert.fail();
+  const node: CniNode = { fetchPod: refuse, redirect: refuse };
   assert.equal((await answerCni(input, { CNI_COMMAND: "DEL" }, node)).code, 0);
   assert.equal((await answerCni(input, { CNI_COMMAND: "CHECK" }, node)).code, 0);
   const { answer } = await answerCni("", { CNI_COMMAND: "VERSION" }, node);

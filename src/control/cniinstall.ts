@@ -90,7 +90,7 @@ export function keepConfig(
   plugin: Watch<CniPlugin>,
   tell: (isChained: boolean) => void,
 ): Close {
-  const file = watchFolder(dir, clock, async () => {
+  const file = watchFolder(dir, undefined, clock, async () => {
     const name = activeConfig(readdirSync(dir));
     return name === undefined ? "" : `${name}\n${readFileSync(join(dir, name), "utf8")}`;
   }).distinct();
