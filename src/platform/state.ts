@@ -1,9 +1,17 @@
 // The state folder of a local mesh: the trust anchor, the key that signs tokens, logs, and the socket of the
 // running mesh. Only its owner may read it.
 
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Fault } from "../base/fault.ts";
 
 /** An environment, as a process has it. */
@@ -31,13 +39,11 @@ export class State {
       );
     }
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeFolder(dir);
       chmodSync(dir, 0o700);
     } catch (cause) {
-      const why =
-        (cause as NodeJS.ErrnoException).code === "ENOTDIR"
-          ? "is not a folder"
-          : "is not ours to write";
+      const { code = "" } = cause as NodeJS.ErrnoException;
+      const why = ["ENOTDIR", "EEXIST"].includes(code) ? "is not a folder" : "is not ours to write";
       throw new Fault(
         "no-permission",
         `the state folder ${dir} ${why}; name another one with --state-dir`,
@@ -87,4 +93,11 @@ export class State {
       return content;
     }
   }
+}
+
+// Node's own recursive form never returns where a folder refuses new ones with ENOENT, as /proc does.
+function makeFolder(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (!existsSync(dirname(dir))) makeFolder(dirname(dir));
+  mkdirSync(dir, { mode: 0o700 });
 }
