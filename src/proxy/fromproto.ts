@@ -1,7 +1,7 @@
 // The small wire types (addresses, durations, metadata, text matches) as our plain values, and back.
 // What a real proxy would reject is rejected here too, with the place in the message.
 
-import { SocketAddress } from "node:net";
+import { isIPv6, SocketAddress } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HttpMethod, Scheme } from "../../proto/gen/http_types_pb.js";
@@ -57,12 +57,21 @@ export function parseIp(ip: IPAddress | undefined, place: string): string {
 
 export function parseTcpAddress(addr: TcpAddress | undefined, place: string): SocketAddr {
   const { ip, port } = present(addr, place);
+  if (port > 65_535) throw invalid(`${place}.port`, `is ${port}, and ports end at 65535`);
   return { ip: parseIp(ip, place), port };
 }
 
 export function parseNetwork(network: IPNetwork | undefined, place: string): Network {
   const { ip, prefixLen } = present(network, place);
-  return { ip: parseIp(ip, place), prefix: prefixLen };
+  return parsePrefix(ip, prefixLen, place);
+}
+
+/** An address with the length of its prefix. */
+export function parsePrefix(ip: IPAddress | undefined, prefix: number, place: string): Network {
+  const parsed = parseIp(ip, place);
+  const most = isIPv6(parsed) ? 128 : 32;
+  if (prefix > most) throw invalid(place, `has a prefix of ${prefix} bits, and ${most} are all`);
+  return { ip: parsed, prefix };
 }
 
 /** An address as the wire has it. */

@@ -5,7 +5,7 @@ import type { ObserveRequest_Match as Match } from "../../proto/gen/tap_pb.js";
 import type { SocketAddr } from "../io/conn.ts";
 import type { Exchange } from "../stack/exchange.ts";
 import type { TapMeta } from "../stack/tap.ts";
-import { parseIp, parseMethod, parseScheme } from "./fromproto.ts";
+import { parseMethod, parsePrefix, parseScheme } from "./fromproto.ts";
 
 export type TapTest = (x: Exchange, meta: TapMeta) => boolean;
 
@@ -65,9 +65,9 @@ function compileAddress(match: Of<"source">["match"]): (addr: SocketAddr) => boo
     return ({ port }) => port >= min && port <= max;
   }
   if (match.case === undefined) return () => true;
-  const ip = parseIp(match.value.ip, "netmask.ip");
+  const { ip, prefix } = parsePrefix(match.value.ip, match.value.mask, "netmask");
   const list = new BlockList();
-  list.addSubnet(ip, match.value.mask, isIPv6(ip) ? "ipv6" : "ipv4");
+  list.addSubnet(ip, prefix, isIPv6(ip) ? "ipv6" : "ipv4");
   return (addr) => list.check(addr.ip, isIPv6(addr.ip) ? "ipv6" : "ipv4");
 }
 

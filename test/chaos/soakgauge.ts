@@ -27,8 +27,11 @@ export class Gauge {
   /** Notes what the process has in memory at this second of the run. */
   sample(second: number): void {
     this.#second = second;
-    if (this.#child.exitCode === null && this.#child.signalCode === null)
+    try {
       this.#rss.push({ second, mb: rssMb(this.#child.pid!) });
+    } catch {
+      // It has just ended.
+    }
   }
 
   /** By how much it has become more since it is warm: medians, for single samples are chance. */

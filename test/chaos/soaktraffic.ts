@@ -118,7 +118,9 @@ async function websocket(random: Random): Promise<void> {
   const next = (type: string): Promise<MessageEvent> =>
     new Promise((done, fail) => {
       socket.addEventListener(type, done as never, { once: true });
-      socket.addEventListener("error", () => fail(new Error(`no ${type}`)), { once: true });
+      const failed = (event: Event): void =>
+        fail(new Error(`no ${type}`, { cause: (event as ErrorEvent).error }));
+      socket.addEventListener("error", failed, { once: true });
     });
   await next("open");
   for (let n = 0; n < 5; n++) {

@@ -1,11 +1,8 @@
 // Codecs under mutated input: they never throw anything but a Fault, do not care how bytes are cut, agree with the
-// strict reader on what is a request, and a parser that has seen others reads like a new one. A second by default;
-// FUZZ_SECONDS makes it longer and FUZZ_SEED repeats a run.
+// strict reader on what is a request, and a parser that has seen others reads like a new one.
 
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
 import { Fault } from "../../src/base/fault.ts";
-import { type Random, seededRandom } from "../../src/base/random.ts";
 import { ChunkedDecoder } from "../../src/wire/chunked.ts";
 import { parseClientHello } from "../../src/wire/clienthello.ts";
 import { FrameReader } from "../../src/wire/framereader.ts";
@@ -14,18 +11,11 @@ import { HpackDecoder } from "../../src/wire/hpackdecoder.ts";
 import { CHUNKED, RequestParser, ResponseParser } from "../../src/wire/http1.ts";
 import { judge } from "../../src/wire/preface.ts";
 import { decodeTransportHeader, encodeTransportHeader } from "../../src/wire/transportheader.ts";
-import { REQUESTS } from "./requests.ts";
-import { RESPONSES } from "./responses.ts";
-import { conversations, mutated, pieces } from "./mutate.ts";
-import { gradeRequest } from "./strict.ts";
+import { gradeRequest } from "../conformance/strict.ts";
+import { fuzz } from "./fuzz.ts";
+import { clientConversations, pieces, requests, responses } from "./mutate.ts";
 
-const seconds = Number(process.env["FUZZ_SECONDS"] ?? 1);
-const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1_000_000);
-const small = <T extends { bytes: string }>(all: readonly T[]): Buffer[] =>
-  all.filter(({ bytes }) => bytes.length < 4_096).map(({ bytes }) => Buffer.from(bytes, "latin1"));
-const requests = small(REQUESTS);
-const responses = small(RESPONSES);
-const frames = conversations();
+const frames = clientConversations();
 
 fuzz("requests: what is accepted is beyond doubt", requests, (input) => {
   const parser = new RequestParser();
@@ -123,33 +113,6 @@ fuzz(
     tried(() => decodeTransportHeader(input));
   },
 );
-
-type Check = (input: Buffer, random: Random) => void;
-
-function fuzz(name: string, seeds: readonly Buffer[], check: Check): void {
-  test(name, (t: TestContext) => {
-    const random = seededRandom(seed);
-    const until = performance.now() + (1_000 * seconds) / 10;
-    let runs = 0;
-    // Each seed as it is, then mutated ones for as long as there is time.
-    for (const input of seeds) attempt(check, input, random);
-    while (performance.now() < until) {
-      for (let n = 0; n < 100; n++, runs++) attempt(check, mutated(seeds, random), random);
-    }
-    t.diagnostic(`${seeds.length} seeds, ${runs} mutations, FUZZ_SEED=${seed}`);
-  });
-}
-
-function attempt(check: Check, input: Buffer, random: Random): void {
-  try {
-    check(input, random);
-  } catch (error) {
-    const bytes = JSON.stringify(input.toString("latin1"));
-    throw new Error(`FUZZ_SEED=${seed}, input ${bytes}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
 
 /** What `read` returns, or undefined when it throws a Fault; anything else that it throws is a bug. */
 function tried<T>(read: () => T): T | undefined {
