@@ -57,13 +57,20 @@ export abstract class Watch<T> {
   flatMap<U>(fn: (value: T) => Watch<U>): Watch<U> {
     return source<U>((set) => {
       let inner: Close = () => {};
+      let answered = false;
+      const answer = (state: State<U>): void => {
+        answered = true;
+        set(state);
+      };
       const outer = this.observe((state) => {
         if (state.kind === "ok") {
           const previous = inner;
-          inner = fn(state.value).observe(set);
+          answered = false;
+          inner = fn(state.value).observe(answer);
           previous();
-        } else if (state.kind === "failed") {
-          // Without a last value this is all there is to say; with one, the inner watch's goes on to count.
+        } else if (state.kind === "failed" && (answered || known(state) === undefined)) {
+          // Without a last value this is all there is to say; with one, the inner watch's goes on to count, and an
+          // inner one that has not answered yet is waited for.
           set({ kind: "failed", fault: state.fault });
         }
       });

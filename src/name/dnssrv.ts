@@ -6,6 +6,7 @@ import type { Name, Namer } from "./bind.ts";
 import { isUnknownHost, type Network, watchEndpoints } from "./inet.ts";
 import { leaf, type NameTree, neg } from "./nametree.ts";
 import type { Path } from "./path.ts";
+import { remembered } from "./knowledge.ts";
 import { poll } from "./poll.ts";
 
 /** Asks `servers` (the system's, when empty) for `/<srv.name>` every `refreshMs`. */
@@ -49,9 +50,11 @@ function watchSrv(
   name: string,
   refreshMs: number,
   servers: readonly string[],
-  { clock, dns }: Network,
+  network: Network,
 ): Watch<readonly Target[]> {
-  let answered = false;
+  const { clock, dns, knowledge } = network;
+  const what = `srv ${name}`;
+  let answered = knowledge?.has(what) ?? false;
   const ask = async (): Promise<readonly Target[]> => {
     try {
       const found = await dns.srv(name, servers);
@@ -62,5 +65,10 @@ function watchSrv(
       throw error;
     }
   };
-  return poll(clock, refreshMs, ask).distinct((a, b) => JSON.stringify(a) === JSON.stringify(b));
+  const found = poll(clock, refreshMs, ask);
+  return remembered(
+    network,
+    what,
+    found.distinct((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+  );
 }

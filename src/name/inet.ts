@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { combine, constant, type Watch } from "../base/watch.ts";
 import { absent, address, type Addr, boundAddr, type Meta } from "./addr.ts";
+import { type Knowledge, remembered } from "./knowledge.ts";
 import { poll } from "./poll.ts";
 
 /** How often hosts are looked up again, in milliseconds. */
@@ -20,7 +21,12 @@ export interface Dns {
 }
 
 /** What namers need of the outside world. */
-export type Network = { readonly clock: Clock; readonly dns: Dns };
+export type Network = {
+  readonly clock: Clock;
+  readonly dns: Dns;
+  /** Keeps what DNS said, where it is. */
+  readonly knowledge?: Knowledge;
+};
 
 /** One endpoint whose host may still be a name. */
 export type Endpoint = {
@@ -56,11 +62,15 @@ export function numericIp(host: string): string | undefined {
 }
 
 /** The addresses of a host, sorted; none when DNS says that there is no such host. */
-function watchHost(host: string, { clock, dns }: Network): Watch<readonly string[]> {
+function watchHost(host: string, network: Network): Watch<readonly string[]> {
   const ip = numericIp(host);
   if (ip !== undefined) return constant([ip]);
-  return poll(clock, refreshMs, () => resolveHost(host, dns)).distinct(
-    (a, b) => a.join() === b.join(),
+  const { clock, dns } = network;
+  const found = poll(clock, refreshMs, () => resolveHost(host, dns));
+  return remembered(
+    network,
+    `host ${host}`,
+    found.distinct((a, b) => a.join() === b.join()),
   );
 }
 

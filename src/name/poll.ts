@@ -5,6 +5,9 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { source, type Watch } from "../base/watch.ts";
 
+/** A question that is not answered for so long has failed, and is asked again. */
+const LOST_MS = 30_000;
+
 /**
  * The answer of `ask`, asked again `everyMs` after each answer (never, when undefined); a rejection fails the
  * watch, which keeps its value.
@@ -18,7 +21,7 @@ export function poll<T>(
     let open = true;
     let timer: Timer | undefined;
     const turn = (): void => {
-      void ask()
+      void answered(ask(), clock)
         .then(
           (value) => set({ kind: "ok", value }),
           (error: unknown) => set({ kind: "failed", fault: Fault.from(error) }),
@@ -32,5 +35,13 @@ export function poll<T>(
       open = false;
       timer?.cancel();
     };
+  });
+}
+
+function answered<T>(answer: Promise<T>, clock: Clock): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const lost = new Fault("unavailable", `no answer for ${LOST_MS / 1000} s`);
+    const timer = clock.after(LOST_MS, () => reject(lost));
+    answer.then(resolve, reject).finally(() => timer.cancel());
   });
 }

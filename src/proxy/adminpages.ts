@@ -11,6 +11,7 @@ import { adminFile, adminIndex } from "./adminfiles.ts";
 import { delegator, explainPage } from "./admindelegator.ts";
 import { json, reply, text } from "./adminreply.ts";
 import { logging } from "./adminlogging.ts";
+import { knowledgeReport } from "./knowledgepage.ts";
 import type { Linkerd } from "./linkerd.ts";
 import { flatMetrics, influxText, metricsTree, prometheusText } from "./metricpages.ts";
 import { namerState } from "./namerstate.ts";
@@ -58,6 +59,9 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/logging.json": page("control", logging, "GET HEAD POST"),
   "/explain.json": page("diagnostics", explainPage),
   "/routers.json": page("diagnostics", ({ linkerd }) => json(routersReport(linkerd))),
+  "/watches.json": page("diagnostics", ({ linkerd }) =>
+    json(knowledgeReport(linkerd.knowledge, linkerd.linker.clock)),
+  ),
   "/requests.json": page("diagnostics", ({ linkerd }) => json(recentOf(linkerd))),
   "/bound-names.json": page("diagnostics", names),
   "/client_state.json": page("diagnostics", clientState),

@@ -40,7 +40,13 @@ export type Generation = {
   readonly routerKeys: readonly string[];
 };
 
-type Raw = { routers?: unknown[]; namers?: unknown; telemetry?: unknown; plugins?: unknown };
+type Raw = {
+  routers?: unknown[];
+  namers?: unknown;
+  telemetry?: unknown;
+  plugins?: unknown;
+  stateDir?: unknown;
+};
 
 /** Reads a file with the kinds of its plug-ins. */
 export async function readFile(text: string, file: string, linker: Linker): Promise<ReadFile> {
@@ -63,8 +69,8 @@ export async function makeGeneration(
   const { config, diagnostics, raw, plugins } = await readFile(text, file, linker);
   if (config === undefined)
     throw new Fault("bad-input", diagnostics.map(printDiagnostic).join("\n"));
-  const { routers: rawRouters = [], namers, telemetry, plugins: modules } = raw as Raw;
-  const sharedKey = JSON.stringify([namers, telemetry, modules]);
+  const { routers: rawRouters = [], namers, telemetry, plugins: modules, stateDir } = raw as Raw;
+  const sharedKey = JSON.stringify([namers, telemetry, modules, stateDir]);
   const routerKeys = rawRouters.map((one) => JSON.stringify(one));
   const isShared = before?.sharedKey === sharedKey;
   const shared = isShared ? before.shared : share(config, plugins, linker);
@@ -83,6 +89,7 @@ export async function makeGeneration(
 }
 
 function share(config: RouterConfig, plugins: Plugins, linker: Linker): FileParts {
+  linker.network.knowledge?.open(config.stateDir);
   const mounts: readonly Mount[] = mountNamers(config.namers, linker, plugins);
   const telemeters: readonly Telemeter[] = bindTelemeters(config.telemetry, linker, plugins);
   return { ...linker, plugins, mounts, telemeters };

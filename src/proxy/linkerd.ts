@@ -8,9 +8,11 @@ import { log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import { systemDns } from "../name/inet.ts";
+import { Knowledge } from "../name/knowledge.ts";
 import { printAddr } from "../stack/normalize.ts";
 import { AdminServer } from "./adminserver.ts";
 import { type Generation, makeGeneration } from "./generation.ts";
+import { measureKnowledge } from "./knowledgepage.ts";
 import { metricTree } from "./metrictree.ts";
 import { measureRuntime } from "./runtimemetrics.ts";
 import type { Linker } from "./routerparts.ts";
@@ -43,6 +45,8 @@ export class Linkerd {
   readonly options: LinkerdOptions;
   /** When it was started, in milliseconds since 1970. */
   readonly startedAt: number;
+  /** What is known from others, and how old it is. */
+  readonly knowledge: Knowledge;
   generation!: Generation;
   applied: Applied;
   /** Resolves when it has stopped, whoever asked for that. */
@@ -56,13 +60,14 @@ export class Linkerd {
   private constructor(options: LinkerdOptions) {
     const clock = options.clock ?? systemClock;
     this.options = options;
+    this.knowledge = new Knowledge(clock);
     this.linker = {
       clock,
       random: systemRandom,
       log,
       logger: log.logger("router"),
       metrics: metricTree(clock),
-      network: { clock, dns: systemDns },
+      network: { clock, dns: systemDns, knowledge: this.knowledge },
       serving: new Serving(),
       env: options.env,
     };
@@ -70,6 +75,7 @@ export class Linkerd {
     this.applied = { at: this.startedAt, error: undefined };
     this.stopped = new Promise((resolve) => (this.#resolveStopped = resolve));
     measureRuntime(this.linker.metrics, clock);
+    measureKnowledge(this.linker.metrics.at("watches"), this.knowledge, clock);
   }
 
   /** Starts what the file describes. Rejects with all its mistakes, or with what is in the way. */
@@ -185,6 +191,7 @@ export class Linkerd {
     await this.#applying;
     await serving.drain(graceMs, clock);
     this.#closeAll();
+    await this.knowledge.close();
     this.#resolveStopped();
   }
 

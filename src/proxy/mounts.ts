@@ -9,6 +9,7 @@ import { dnssrvNamer } from "../name/dnssrv.ts";
 import { fsNamer } from "../name/fs.ts";
 import type { NameTree } from "../name/nametree.ts";
 import type { Path } from "../name/path.ts";
+import { remember } from "../name/remember.ts";
 import { rewriteNamer } from "../name/rewrite.ts";
 import {
   constTransformer,
@@ -88,7 +89,8 @@ function bindNamer(
       return dnssrvNamer(prefix, config.refreshIntervalSeconds * 1000, config.dnsHosts, network);
     default:
       if (plugins.parts.namer?.[config.kind]) {
-        return bindPlugin(plugins, "namer", { ...(config as { kind: string }), prefix });
+        const namer = bindPlugin(plugins, "namer", { ...(config as { kind: string }), prefix });
+        return network.knowledge ? remember(namer, prefix, network.knowledge) : namer;
       }
       return { bind: () => failed<NameTree<Name>>(cannot(config.kind)) };
   }

@@ -16,12 +16,14 @@ export function namerState({ path, linkerd }: PageCall): HttpRsp {
   const start = `${printPath(mount.prefix)}/`;
   const clients: Record<string, unknown> = {};
   for (const { bound } of linkerd.generation.routers) {
-    for (const { id, discovery, balancer } of bound.caches.clients()) {
+    for (const { id, discovery, balancer, changedAt, staleMs } of bound.caches.clients()) {
       if (!id.includes(start)) continue;
       clients[id] = {
         state: discovery.kind,
         error: discovery.kind === "failed" ? discovery.fault.message : undefined,
         stale: discovery.kind === "failed" && known(discovery) !== undefined,
+        changed: changedAt === undefined ? undefined : new Date(changedAt).toISOString(),
+        staleMs,
         addresses: [...balancer.endpoints.values()].map(({ target }) => printAddr(target)),
       };
     }

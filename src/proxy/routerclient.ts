@@ -2,7 +2,7 @@
 // addresses of the id, and its metrics.
 
 import { Budget } from "../base/budget.ts";
-import type { Close, State, Watch } from "../base/watch.ts";
+import { type Close, source, type State, type Watch } from "../base/watch.ts";
 import type { CertClient } from "../io/certtls.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { Path } from "../name/path.ts";
@@ -35,6 +35,9 @@ export class RouterClient implements Bindable {
   service: HttpService;
   /** Sends to an endpoint, and to another one if that could not even be reached. */
   readonly send: HttpService;
+  /** When discovery last said other addresses, and since when it fails; in milliseconds since 1970. */
+  changedAt: number | undefined;
+  failedAt: number | undefined;
   readonly #requeue: Requeue<EndpointAddress>;
   readonly #release: Close;
   readonly #stopTls: Close | undefined;
@@ -49,6 +52,8 @@ export class RouterClient implements Bindable {
     this.tls = watchClientTls(found.settings.tls, found.captures, clock);
     // Looked at all the time, so that the files are read once and then watched.
     this.#stopTls = this.tls?.observe(() => {});
+    this.changedAt = undefined;
+    this.failedAt = undefined;
     this.scope = scope.at("client", id.slice(1));
     this.stats = new ScopeStats(this.scope, true);
     this.#release = this.scope.hold();
@@ -57,7 +62,7 @@ export class RouterClient implements Bindable {
     const { chooser, load } = balancingOf(loadBalancer, { random, plugins });
     this.balancer = new Balancer({
       name: id,
-      targets: watchAddresses(bound.addr),
+      targets: this.#noted(watchAddresses(bound.addr)),
       endpoint: (target) => bindEndpoint(target, { ...parts, client: this, load }),
       clock,
       random,
@@ -83,6 +88,7 @@ export class RouterClient implements Bindable {
     });
     retries.gauge(() => budget.balance, "budget");
     measure(this.scope.at("loadbalancer"), this.balancer);
+    this.scope.gauge(() => this.staleMs, "discovery", "stale_ms");
     this.send = this.#requeue.service;
     this.service = this.send;
   }
@@ -96,11 +102,27 @@ export class RouterClient implements Bindable {
     return this.balancer.discovery;
   }
 
+  /** How long discovery has failed; 0 while it answers. */
+  get staleMs(): number {
+    return this.failedAt === undefined ? 0 : Math.round(this.#parts.clock.wall() - this.failedAt);
+  }
+
   close(): void {
     this.#parts.logger.info(`Reaping ${this.id}`);
     this.#requeue.close();
     this.#release();
     this.#stopTls?.();
+  }
+
+  #noted<T>(watch: Watch<T>): Watch<T> {
+    return source((set) =>
+      watch.observe((state) => {
+        const now = this.#parts.clock.wall();
+        if (state.kind === "ok") this.changedAt = now;
+        this.failedAt = state.kind === "failed" ? (this.failedAt ?? now) : undefined;
+        set(state);
+      }),
+    );
   }
 }
 

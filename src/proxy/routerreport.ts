@@ -3,6 +3,7 @@
 
 import { printDtab } from "../name/dtab.ts";
 import { printAddr } from "../stack/normalize.ts";
+import { knowledgeReport } from "./knowledgepage.ts";
 import type { Linkerd } from "./linkerd.ts";
 import type { RouterClient } from "./routerclient.ts";
 
@@ -12,6 +13,9 @@ export function routersReport(linkerd: Linkerd): unknown {
   return {
     applied: linkerd.applied,
     file: linkerd.options.file,
+    silent: knowledgeReport(linkerd.knowledge, linkerd.linker.clock).filter(
+      ({ state }) => state === "failed",
+    ),
     routers: linkerd.generation.routers.map(({ config, bound }) => ({
       label: config.label,
       protocol: config.protocol,
@@ -29,13 +33,16 @@ export function routersReport(linkerd: Linkerd): unknown {
   };
 }
 
-function clientReport({ id, settings, balancer, discovery }: RouterClient, now: number): unknown {
+function clientReport(client: RouterClient, now: number): unknown {
+  const { id, settings, balancer, discovery, changedAt, staleMs } = client;
   return {
     id,
     balancer: settings.loadBalancer.kind,
     accrual: settings.failureAccrual.kind,
     tls: settings.tls?.enabled === true,
     discovery: discovery.kind,
+    changedAt,
+    staleMs,
     error: discovery.kind === "failed" ? discovery.fault.message : undefined,
     endpoints: [...balancer.endpoints.values()].map((endpoint) => {
       const { target, ready, pending, broken, unreachable } = endpoint;

@@ -238,6 +238,10 @@ export const file = {
     [],
     "modules with kinds of their own, relative to the file; Linkerd 1 does not have them",
   ),
+  stateDir: optional(
+    text,
+    "folder that keeps what DNS and namers answered last, for a restart while they are away; Linkerd 1 does not have it",
+  ),
   usage: optional(
     table({
       orgId: optional(text, "accepted and without effect: nothing is reported to anybody"),

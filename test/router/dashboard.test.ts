@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
+import { dns } from "./dns.ts";
 import { backend, run, send } from "./run.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
@@ -59,3 +60,30 @@ routers:
     [],
   );
 });
+
+test(
+  "the dashboard shows who does not answer",
+  { skip: !executablePath || !isBuilt },
+  async (t) => {
+    const ports = new Map([["web.test", [(await backend(t, "web")).port]]]);
+    const server = await dns(t, ports);
+    const file = (port: number): string => `
+stateDir: DIR/state
+namers: [{kind: io.l5d.dnssrv, experimental: true, dnsHosts: ["127.0.0.1:${port}"]}]
+routers: [{protocol: http, dtab: "/svc => /#/io.l5d.dnssrv", servers: [{port: 0, ip: 127.0.0.1}]}]
+`;
+    const at = await run(t, file(server));
+    await send(at.port(), "/", { host: "web.test" });
+    await at.linkerd.knowledge.close();
+    const again = await run(t, file(9).replace("DIR", at.folder));
+    await send(again.port(), "/", { host: "web.test" });
+    const browser = await chromium.launch({
+      executablePath: executablePath!,
+      args: ["--no-sandbox"],
+    });
+    t.after(() => browser.close());
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.100:${again.adminPort}/`);
+    await page.getByText(/srv web\.test, known .* ago: .*ECONNREFUSED/).waitFor();
+  },
+);

@@ -62,7 +62,12 @@ export function Clients({ router, figures, metric }: Props) {
                   >
                     {isPrefixed ? client.id : client.id.replace(/^\/%.*?(?=\/[#$])/, "")}
                   </button>
-                  {client.error && <small class="complaint"> {client.error}</small>}
+                  {client.error && (
+                    <small class="complaint">
+                      {" "}
+                      {client.error}; addresses as known {millis(client.staleMs)} ago
+                    </small>
+                  )}
                 </td>
                 <Cells figures={figures(scope)} name={client.id} />
                 <td>{metric(`${scope}/connections`)}</td>

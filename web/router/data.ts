@@ -23,6 +23,8 @@ export type Client = {
   readonly tls: boolean;
   readonly discovery: string;
   readonly error?: string;
+  /** How long discovery has failed; 0 while it answers. */
+  readonly staleMs: number;
   readonly endpoints: readonly Endpoint[];
 };
 
@@ -42,6 +44,12 @@ export type Report = {
   readonly file: string;
   readonly applied: { readonly at: number; readonly error?: string };
   readonly routers: readonly RouterView[];
+  /** Sources that do not answer, and how old what they said is. */
+  readonly silent: readonly {
+    readonly what: string;
+    readonly error?: string;
+    readonly ageMs: number;
+  }[];
 };
 
 export type Info = {

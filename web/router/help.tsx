@@ -5,6 +5,7 @@ const PLACES: readonly (readonly [address: string, what: string])[] = [
   ["/config.json", "the file as it was read"],
   ["/routers.json", "routers, clients, endpoints and why they are not used"],
   ["/client_state.json", "the addresses of each client"],
+  ["/watches.json", "what is watched of DNS and namers, and how old what is known is"],
   ["/bound-names.json", "names that namers can list"],
   ["/explain.json?url=http://web/", "what each router would do with a request"],
   ["/delegator.json?namespace=http&path=/svc/web&dtab=", "every branch of a name"],

@@ -29,6 +29,18 @@ export function Overview({ snapshot }: { readonly snapshot: Snapshot }) {
           <pre>{report.applied.error}</pre>
         </section>
       )}
+      {report.silent.length > 0 && (
+        <section class="notice" role="status">
+          <h2>These do not answer; what they said last goes on to count</h2>
+          <ul>
+            {report.silent.map(({ what, error, ageMs }) => (
+              <li key={what}>
+                {what}, known {millis(ageMs)} ago: {error}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       <dl class="summary">
         <Figure title="Success" value={percent(success)} state={health(success)} />
         <Figure title="Requests a second" value={rate(rps)} />
