@@ -5,10 +5,10 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, type Timer } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
-import { type Close, known, source, type State, type Watch } from "../base/watch.ts";
+import { known, source, type State, type Watch } from "../base/watch.ts";
 
 /** What somebody watches at this moment; times in milliseconds since 1970. */
 export type Known = {
