@@ -2,6 +2,7 @@
 // sidecars is in tls.ts. Contexts are made by whoever watches the files, so that a new certificate serves new
 // handshakes.
 
+import type { X509Certificate } from "node:crypto";
 import {
   checkServerIdentity,
   connect,
@@ -12,7 +13,7 @@ import {
 } from "node:tls";
 import { Fault } from "../base/fault.ts";
 import type { Conn } from "./conn.ts";
-import { handshake, identities, secured, type TlsOptions } from "./tls.ts";
+import { handshake, identities, secured, type TlsOptions, verifyError } from "./tls.ts";
 
 /** What a side shows and believes: PEM texts. Without `ca`, the roots that Node trusts. */
 export type CertFiles = {
@@ -62,19 +63,31 @@ export function certContext(files: CertFiles): SecureContext {
   }
 }
 
-/** Terminates TLS as a server on `conn`. */
+/** Terminates TLS as a server on `conn`. The peer's identity is the first name in its certificate, the common name if
+ * it has no other; "" for one that does not lead to our roots, which rejects where clients must have one that does. */
 export function acceptCerts(conn: Conn, server: CertServer, options: TlsOptions): Promise<Conn> {
   const tls = new TLSSocket(conn.release(), {
     isServer: true,
     secureContext: server.context,
     requestCert: server.asksClients,
-    rejectUnauthorized: server.requiresClients,
+    rejectUnauthorized: false, // Node asks nobody here: it verifies for sockets that its own servers made.
     ...(options.alpn ? { ALPNProtocols: [...options.alpn] } : {}),
   });
   return handshake(tls, "secure", "client", options, () => {
     const certificate = tls.getPeerX509Certificate();
-    return secured(conn, tls, certificate ? (identities(certificate)[0] ?? "") : "");
+    const error = certificate ? verifyError(tls) : undefined;
+    if (server.requiresClients && (!certificate || error)) {
+      const why = error?.message ?? "there is none";
+      throw new Fault("unauthenticated", `the client's certificate is refused: ${why}`, {
+        side: "client",
+      });
+    }
+    return secured(conn, tls, certificate && !error ? nameOf(certificate) : "");
   });
+}
+
+function nameOf(certificate: X509Certificate): string {
+  return identities(certificate)[0] ?? /^CN=(.+)$/m.exec(certificate.subject)?.[1] ?? "";
 }
 
 /** Starts TLS as a client on `conn`; rejects unless the server's certificate is the expected one. */

@@ -174,9 +174,9 @@ export function secured(conn: Conn, tls: TLSSocket, identity: string): Conn {
   return new Conn(tls, { ...conn.peer, tls: { kind: "true", identity, alpn } });
 }
 
-// What OpenSSL found of the peer's chain. Node's own servers ask in the same way; there is no public form
-// for a TLSSocket that no tls.Server made.
-function verifyError(tls: TLSSocket): Error | null {
+/** What OpenSSL found wrong with the peer's chain. Node's own servers ask in the same way; there is no public form for a
+ * TLSSocket that no tls.Server made. */
+export function verifyError(tls: TLSSocket): Error | null {
   return (tls as unknown as { ssl: { verifyError(): Error | null } }).ssl.verifyError();
 }
 
