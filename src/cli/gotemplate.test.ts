@@ -20,6 +20,7 @@ const cases: readonly [string, string, unknown, string][] = [
     "1y2y",
   ],
   ["a variable set in a branch", "{{ $x := 1 }}{{ if $x }}{{ $x = 2 }}{{ end }}{{ $x }}", {}, "2"],
+  ["range over a map", "{{ range $k, $v := .m }}{{ $k }}={{ $v }};{{ end }}", { m: { b: 2, a: 1 } }, "a=1;b=2;"],
   ["include", '{{ define "a" }}<{{ .v }}>{{ end }}{{ include "a" . | quote }}', { v: 2 }, '"<2>"'],
   [
     "and, or, not, default",
@@ -68,11 +69,13 @@ test("the charts render, and every object has a name", () => {
     proxyInjector: tls,
     profileValidator: tls,
     policyValidator: tls,
+    tap: tls,
+    tapInjector: tls,
   };
   const counts = ["linkerd-crds", "linkerd-control-plane", "linkerd-viz"].map((chart) => {
     const objects = renderChart(chart, "mesh", values);
     for (const { metadata } of objects) assert.ok(metadata?.name);
     return objects.length;
   });
-  assert.deepEqual(counts, [10, 30, 10]);
+  assert.deepEqual(counts, [10, 30, 20]);
 });

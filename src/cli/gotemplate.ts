@@ -13,8 +13,9 @@ type Node =
   | {
       readonly kind: "if" | "with" | "range";
       readonly pipe: string;
-      /** `range $name := …` */
+      /** `range $name := …`, or `range $key, $name := …` */
       readonly name?: string;
+      readonly key?: string;
       readonly line: number;
       readonly body: readonly Node[];
       readonly otherwise: readonly Node[];
@@ -61,11 +62,17 @@ export class Templates {
     const inner = (dot: unknown): string => this.#run(node.body, { ...scope, dot }, name);
     if (node.kind === "if") return this.#run(node.body, scope, name);
     if (node.kind === "with") return inner(value);
-    const items = Array.isArray(value) ? value : Object.values(value as object);
-    const { name: variable } = node;
-    if (variable === undefined) return items.map(inner).join("");
+    // Go ranges over maps in the order of their keys.
+    const items = Array.isArray(value)
+      ? [...value.entries()]
+      : Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1));
+    const { name: variable, key } = node;
     return items
-      .map((item) => this.#run(node.body, { ...scope, vars: scope.vars.set(variable, item) }, name))
+      .map(([at, item]) => {
+        if (variable !== undefined) scope.vars.set(variable, item);
+        if (key !== undefined) scope.vars.set(key, at);
+        return inner(item);
+      })
       .join("");
   }
 
@@ -109,7 +116,7 @@ const FUNCTIONS: Readonly<Record<string, ((...args: any[]) => unknown) | undefin
   include: undefined,
   quote: (value: unknown) => JSON.stringify(print(value)),
   toYaml: (value: unknown) =>
-    stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 }).trimEnd(),
+    stringify(value, { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true }).trimEnd(),
   indent: (width: number, text: string) => pad(width, text),
   nindent: (width: number, text: string) => `\n${pad(width, text)}`,
   default: (fallback: unknown, value: unknown) => (isTruth(value) ? value : fallback),
@@ -220,8 +227,9 @@ class Parser {
   }
 
   #block(kind: "if" | "with" | "range", head: string, line: number): Node {
-    const [, name, pipe = head] = /^(\$\w+)\s*:=\s*([\s\S]+)$/.exec(head) ?? [];
-    const named = name === undefined ? {} : { name };
+    const [, key, name, pipe = head] =
+      /^(?:(\$\w+)\s*,\s*)?(\$\w+)\s*:=\s*([\s\S]+)$/.exec(head) ?? [];
+    const named = { ...(key !== undefined && { key }), ...(name !== undefined && { name }) };
     const body = this.nodes(true);
     const closing = this.#tokens[this.#at]!.text;
     if (closing === "end") {

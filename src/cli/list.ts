@@ -1,11 +1,9 @@
 // The verb `linkerd viz list`: which pods can be tapped.
 
-import type { MeshPod } from "../viz/world.ts";
+import { tapOf, type MeshPod } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { findMesh } from "./mesh.ts";
 import { allNamespaces, namespace } from "./vizflags.ts";
-
-const DISABLED = "viz.linkerd.io/disable-tap";
 
 export const vizList = command({
   name: "list",
@@ -22,13 +20,16 @@ export const vizList = command({
   },
 });
 
-/** The pods in two lists. */
+const TITLES = {
+  enabled: "Pods with tap enabled:",
+  disabled: "Pods with tap disabled:",
+  missing: "Pods missing tap configuration (restart these pods to enable tap):",
+} as const;
+
 function printTapList(pods: readonly MeshPod[]): string {
-  const isOff = (pod: MeshPod): boolean => pod.annotations[DISABLED] === "true";
-  return [
-    ["Pods with tap enabled:", pods.filter((pod) => !isOff(pod))] as const,
-    ["Pods with tap disabled:", pods.filter(isOff)] as const,
-  ]
+  const lists = Map.groupBy(pods, tapOf);
+  return Object.entries(TITLES)
+    .map(([state, title]) => [title, lists.get(state as keyof typeof TITLES) ?? []] as const)
     .filter(([, some]) => some.length > 0)
     .map(
       ([title, some]) => `${title}\n${some.map((p) => `\t* ${p.namespace}/${p.name}\n`).join("")}`,

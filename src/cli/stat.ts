@@ -31,7 +31,7 @@ export const stat = command({
   details: `RESOURCE is a TYPE, TYPE NAME or TYPE/NAME; several may be given. Types are
 ${KINDS.filter((k) => k.role !== "config")
   .map((k) => k.short)
-  .join(", ")}, srv and all.`,
+  .join(", ")}, srv, saz, ap, httproute and all.`,
   examples: [
     ["All deployments of a namespace", "viz stat deployments -n test"],
     ["Two of them, and a pod", "viz stat deploy/web deploy/emoji po/vote-bot-1 -n test"],
@@ -114,7 +114,7 @@ function columns(kind: string, { wide, namespaces, many }: Style): Column<Line>[
       : []),
     left("NAME", (line) => prefix + line.name),
     ...(kind === "pod" ? [right<Line>("STATUS", ({ row }) => row.status)] : []),
-    kind === "server"
+    kindOf(kind)?.role === "config"
       ? right("UNAUTHORIZED", ({ row }) => orNone(unauthorized(row), rps))
       : right("MESHED", ({ row }) => meshed(row) ?? NONE),
     ...rateColumns<Line>((line) => line.golden),

@@ -165,16 +165,25 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
     },
 
     async selfCheck(): Promise<MessageInitShape<typeof SelfCheckResponseSchema>> {
-      const state = watch.state;
-      const result: MessageInitShape<typeof CheckResultSchema> = {
-        SubsystemName: "viz",
-        CheckDescription: "viz knows the resources of the mesh",
-        Status: known(state) ? 0 : 2,
-        FriendlyMessageToUser: state.kind === "failed" ? state.fault.message : "",
+      const { state } = watch;
+      const resources = state.kind === "failed" ? state.fault.message : "not yet";
+      return {
+        results: [
+          verdict("viz knows the resources of the mesh", known(state) ? undefined : resources),
+          verdict("viz knows the metrics of the mesh", await metrics.trouble()),
+        ],
       };
-      return { results: [result] };
     },
   };
+}
+
+function verdict(
+  CheckDescription: string,
+  trouble: string | undefined,
+): MessageInitShape<typeof CheckResultSchema> {
+  const FriendlyMessageToUser = trouble ?? "";
+  const Status = trouble === undefined ? 0 : 2;
+  return { SubsystemName: "viz", CheckDescription, Status, FriendlyMessageToUser };
 }
 
 // What the asker got wrong is an answer too: only a broken API is a gRPC error.

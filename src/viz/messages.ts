@@ -65,11 +65,12 @@ export function basicStats(
 }
 
 export function podMessage(pod: MeshPod, wallMs: number): MessageInitShape<typeof PodSchema> {
-  const owner = pod.owner && OWNER_FIELDS[pod.owner.kind];
+  const [owner] = pod.owners;
+  const field = owner && OWNER_FIELDS[owner.kind];
   return {
     name: `${pod.namespace}/${pod.name}`,
     podIP: pod.ip,
-    ...(owner && { owner: { case: owner, value: `${pod.namespace}/${pod.owner!.name}` } }),
+    ...(field && { owner: { case: field, value: `${pod.namespace}/${owner.name}` } }),
     status: pod.status,
     added: pod.meshed,
     controllerNamespace: pod.controlPlaneNs,

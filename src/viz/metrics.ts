@@ -40,6 +40,8 @@ export interface Metrics {
   ): Promise<NumbersGroup[]>;
   /** How much of a window there are samples for, in milliseconds: less right after the start. */
   covered(windowMs: number): number;
+  /** Why there are no answers to be had; undefined when there are. */
+  trouble(): Promise<string | undefined>;
 }
 
 /** Whether `labels` are what `match` wants. */
@@ -55,6 +57,27 @@ function isWanted(value: string, wanted: Wanted): boolean {
   if (wanted === PRESENT) return value !== "";
   if (typeof wanted === "string") return value === wanted;
   return "not" in wanted ? value !== wanted.not : wanted.includes(value);
+}
+
+/** The quantiles of histograms from the groups of their buckets, which have the label `le` beside those of `by`. */
+export function quantiles(
+  buckets: readonly Group[],
+  by: readonly string[],
+  qs: readonly number[],
+): NumbersGroup[] {
+  const histograms = Map.groupBy(buckets, ({ labels }) =>
+    by.map((name) => labels[name]).join("\0"),
+  );
+  return [...histograms.values()].map((groups) => {
+    const { le: _, ...labels } = groups[0]!.labels;
+    const counts = groups.map(({ labels: { le }, value }) => [bound(le!), value] as const);
+    return { labels, values: qs.map((q) => quantile(q, counts)) };
+  });
+}
+
+/** The upper bound that a label `le` says. */
+export function bound(le: string): number {
+  return le === "+Inf" ? Infinity : Number(le);
 }
 
 /** Quantile `q` of a histogram from cumulative counts by upper bound, straight lines within a bucket (as Prometheus does). */

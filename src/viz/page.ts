@@ -2,7 +2,7 @@
 
 import type { Call, Graph, WorkloadStat } from "./graph.ts";
 import type { Metrics } from "./metrics.ts";
-import { quantile } from "./metrics.ts";
+import { bound, quantile } from "./metrics.ts";
 import type { Traffic } from "./traffic.ts";
 import { matchOf, NO_PROBES } from "./traffic.ts";
 import type { Named } from "./world.ts";
@@ -87,10 +87,6 @@ export async function historyPage(metrics: Metrics, of: Named, at: number) {
     p95: latency(0.95),
     p99: latency(0.99),
   };
-}
-
-function bound(le: string): number {
-  return le === "+Inf" ? Infinity : Number(le);
 }
 
 function round(value: number, digits: number): number {

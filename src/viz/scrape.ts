@@ -13,7 +13,7 @@ import type { MeshPod, World } from "./world.ts";
 /** Reads the metrics of a pod's proxy; rejects when it cannot. */
 export type ReadMetrics = (pod: MeshPod) => Promise<string>;
 
-/** Scrapes all meshed pods of `world` every `intervalMs` until closed. */
+/** Scrapes all meshed pods of `world`, which somebody observes, every `intervalMs` until closed. */
 export function scrape(
   world: Watch<World>,
   store: Store,
@@ -37,12 +37,8 @@ export function scrape(
         .finally(() => busy.delete(pod.ip));
     }
   };
-  const stopWatching = world.observe(() => {});
   const timer = clock.every(intervalMs, turn);
-  return () => {
-    timer.cancel();
-    stopWatching();
-  };
+  return () => timer.cancel();
 }
 
 // Our own requests say nothing about the application, and there are many of them. Probes stay.

@@ -38,6 +38,8 @@ export type VizOptions = {
   readonly dashboard?: SocketAddr;
   readonly clock: Clock;
   readonly version: string;
+  /** Where metrics come from; default: viz scrapes proxies itself, and keeps ten minutes. */
+  readonly metrics?: Metrics;
   /** How tap reaches proxies; default in the clear, as on one machine. */
   readonly observe?: Observe;
   /** Time between scrapes, and between pictures of the dashboard; default 1 s. */
@@ -62,8 +64,9 @@ export async function startViz(options: VizOptions): Promise<Viz> {
   const scope = new Scope();
   const serving = new Serving();
   const world = watchWorld(resources);
-  const metrics = new Store(intervalMs);
-  scope.defer(scrape(world, metrics, clock, intervalMs));
+  // Even while nobody asks, so that the first question finds an answer.
+  scope.defer(world.observe(() => {}));
+  const metrics = options.metrics ?? embedded(world, clock, intervalMs, scope);
   const observe = options.observe ?? observeOver(clock);
   const tapOf = (request: TapByResourceRequest, sink: TapSink): Close =>
     tap(world, observe, clock, request, sink);
@@ -106,6 +109,12 @@ export async function startViz(options: VizOptions): Promise<Viz> {
       await serving.drain(GRACE_MS, clock);
     },
   };
+}
+
+function embedded(world: Watch<World>, clock: Clock, intervalMs: number, scope: Scope): Metrics {
+  const store = new Store(intervalMs);
+  scope.defer(scrape(world, store, clock, intervalMs));
+  return store;
 }
 
 function join(grpc: HttpService, tapping: HttpService, page: HttpService): HttpService {

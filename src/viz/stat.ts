@@ -47,7 +47,8 @@ export type StatRow = {
 /** The rows for a query, in order of namespace and name. Rows without traffic are there too, unless `to` or `from` is given. */
 export async function stat(world: World, metrics: Metrics, query: StatQuery): Promise<StatRow[]> {
   const { side, match } = viewOf(query);
-  const by = query.of.kind === "server" ? SERVER_LABELS : groupLabels(query.of.kind, side);
+  const policy = POLICIES[query.of.kind];
+  const by = policy ? ["namespace", `${policy}_name`] : groupLabels(query.of.kind, side);
   const { windowMs } = query;
   const peer = match["direction"] === "inbound" ? "src" : "dst";
   const isOwn = match["direction"] === "inbound";
@@ -59,7 +60,7 @@ export async function stat(world: World, metrics: Metrics, query: StatQuery): Pr
     query.podsOnly || !query.tcp
       ? none
       : tcpTraffic(metrics, { match: { ...match, peer }, by }, windowMs),
-    query.of.kind === "server" ? verdicts(metrics, by, windowMs) : none,
+    policy ? verdicts(metrics, match, by, windowMs) : none,
   ]);
   const things =
     query.of.kind === "authority"
@@ -82,7 +83,13 @@ export async function stat(world: World, metrics: Metrics, query: StatQuery): Pr
     .sort((a, b) => compare(a.thing, b.thing));
 }
 
-const SERVER_LABELS = ["namespace", "srv_name"];
+/** What policies are to metrics: the labels `srv_kind` and `srv_name`, and so on. */
+const POLICIES: Readonly<Record<string, "srv" | "route" | "authz">> = {
+  server: "srv",
+  httproute: "route",
+  serverauthorization: "authz",
+  authorizationpolicy: "authz",
+};
 
 // Without a partner, a workload is seen by its own proxies; a service, which has none, by those that call it.
 function viewOf({ of, to, from }: StatQuery): { side: "" | "dst_"; match: Match } {
@@ -99,15 +106,24 @@ function viewOf({ of, to, from }: StatQuery): { side: "" | "dst_"; match: Match 
   if (of.kind === "service") {
     return { side: "dst_", match: { direction: "outbound", ...matchOf(of, "dst_") } };
   }
-  if (of.kind === "server") {
-    const names = { namespace: of.namespace || undefined, srv_name: of.name || undefined };
-    return { side: "", match: { direction: "inbound", srv_kind: "server", ...names } };
+  const policy = POLICIES[of.kind];
+  if (policy) {
+    const names = {
+      namespace: of.namespace || undefined,
+      [`${policy}_kind`]: of.kind === "httproute" ? "HTTPRoute" : of.kind,
+      [`${policy}_name`]: of.name || undefined,
+    };
+    return { side: "", match: { direction: "inbound", ...names } };
   }
   return { side: "", match: { direction: "inbound", ...matchOf(of, "") } };
 }
 
-async function verdicts(metrics: Metrics, by: readonly string[], windowMs: number) {
-  const match: Match = { srv_kind: "server" };
+async function verdicts(
+  metrics: Metrics,
+  { direction: _, ...match }: Match,
+  by: readonly string[],
+  windowMs: number,
+) {
   const [allowed, denied] = await Promise.all([
     metrics.increase("inbound_http_authz_allow_total", match, by, windowMs),
     metrics.increase("inbound_http_authz_deny_total", match, by, windowMs),

@@ -7,7 +7,7 @@
 //   ring of growth  …  1   2   0   2
 
 import type { Group, Match, Metrics, NumbersGroup } from "./metrics.ts";
-import { matches, quantile } from "./metrics.ts";
+import { matches, quantiles } from "./metrics.ts";
 import type { Labels } from "./text.ts";
 import { parseText } from "./text.ts";
 
@@ -146,21 +146,9 @@ export class Store implements Metrics {
     windowMs: number,
     qs: readonly number[],
   ): Promise<NumbersGroup[]> {
-    const histograms = new Map<string, { labels: Labels; buckets: [number, number][] }>();
     const growth = (series: Series): number => this.#growth(series, windowMs);
-    for (const { labels, value } of this.#group(`${family}_bucket`, match, [...by, "le"], growth)) {
-      const { le, ...rest } = labels;
-      const key = by.map((name) => rest[name]).join("\0");
-      let histogram = histograms.get(key);
-      if (!histogram) histograms.set(key, (histogram = { labels: rest, buckets: [] }));
-      histogram.buckets.push([le === "+Inf" ? Infinity : Number(le), value]);
-    }
-    return Promise.resolve(
-      [...histograms.values()].map(({ labels, buckets }) => ({
-        labels,
-        values: qs.map((q) => quantile(q, buckets)),
-      })),
-    );
+    const buckets = this.#group(`${family}_bucket`, match, [...by, "le"], growth);
+    return Promise.resolve(quantiles(buckets, by, qs));
   }
 
   trend(
@@ -189,6 +177,10 @@ export class Store implements Metrics {
     if (this.#firstTick === 0) return windowMs;
     const known = Math.max(1, this.#tick - this.#firstTick) * this.#intervalMs;
     return Math.min(windowMs, known);
+  }
+
+  trouble(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   #family(name: string): Set<Series> {

@@ -17,7 +17,9 @@ import type { Observe } from "./tap.ts";
 import { printIp, tap } from "./tap.ts";
 import { watchWorld } from "./world.ts";
 
-const pod = (name: string, ip: string, meshed = true) =>
+const TAPPED = { "viz.linkerd.io/tap-enabled": "true" };
+
+const pod = (name: string, ip: string, meshed = true, annotations: object = TAPPED) =>
   resourceOf("Pod", {
     metadata: {
       name: `${name}-1`,
@@ -26,6 +28,7 @@ const pod = (name: string, ip: string, meshed = true) =>
         "linkerd.io/proxy-deployment": name,
         ...(meshed && { "linkerd.io/control-plane-ns": "l" }),
       },
+      annotations,
     },
     spec: { containers: [{ name: "app" }], serviceAccountName: name },
     status: { phase: "Running", podIP: ip },
@@ -46,6 +49,8 @@ function setUp(
   const resources = new Store([
     pod("cart", "10.0.0.1"),
     pod("bare", "10.0.0.9", false),
+    pod("old", "10.0.0.8", true, {}),
+    pod("shy", "10.0.0.7", true, { "viz.linkerd.io/disable-tap": "true" }),
     resourceOf("Namespace", { metadata: { name: "shop" } }),
   ]);
   const world = watchWorld({
@@ -128,6 +133,14 @@ test("nothing to tap is said at once, with the reason", () => {
   assert.throws(
     setUp({ type: "deploy", name: "bare" }).start,
     /no pod of deploy\/bare in shop has a running proxy/,
+  );
+  assert.throws(
+    setUp({ type: "deploy", name: "shy" }).start,
+    /all pods of deploy\/shy in shop have tap disabled/,
+  );
+  assert.throws(
+    setUp({ type: "deploy", name: "old" }).start,
+    /deploy\/old in shop was there before viz was: restart its pods/,
   );
 });
 

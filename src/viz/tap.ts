@@ -16,7 +16,7 @@ import {
 import { kindOf } from "./kinds.ts";
 import { observeMatch } from "./tapmatch.ts";
 import type { MeshPod, World } from "./world.ts";
-import { isWanted, podsOf, thingsOf } from "./world.ts";
+import { isWanted, podsOf, tapOf, thingsOf } from "./world.ts";
 
 /** Opens a proxy's stream; calls `event` for each message, then `ended` once, with the fault that ended it if any. */
 export type Observe = (
@@ -113,8 +113,10 @@ class Stream {
 }
 
 function tappable(world: World, request: TapByResourceRequest): MeshPod[] {
-  return selected(world, request).filter((pod) => pod.meshed && pod.running && pod.ip !== "");
+  return selected(world, request).filter((pod) => isTappable(pod) && tapOf(pod) === "enabled");
 }
+
+const isTappable = (pod: MeshPod): boolean => pod.meshed && pod.running && pod.ip !== "";
 
 function selected(world: World, { target }: TapByResourceRequest): MeshPod[] {
   const { type = "", namespace = "", name = "" } = target?.resource ?? {};
@@ -127,11 +129,17 @@ function refuseEmpty(world: World, request: TapByResourceRequest): void {
   if (tappable(world, request).length > 0) return;
   const { type = "", namespace = "", name = "" } = request.target?.resource ?? {};
   const what = `${type}${name ? `/${name}` : ""}${namespace && type !== "namespace" ? ` in ${namespace}` : ""}`;
-  const isThere = selected(world, request).length > 0;
-  throw new Fault(
-    "not-found",
-    isThere ? `no pod of ${what} has a running proxy to tap` : `no pods to tap found for ${what}`,
-  );
+  const there = selected(world, request);
+  const proxied = there.filter(isTappable);
+  const why =
+    there.length === 0
+      ? `no pods to tap found for ${what}`
+      : proxied.length === 0
+        ? `no pod of ${what} has a running proxy to tap`
+        : proxied.every((pod) => tapOf(pod) === "disabled")
+          ? `all pods of ${what} have tap disabled (viz.linkerd.io/disable-tap)`
+          : `${what} was there before viz was: restart its pods to enable tap`;
+  throw new Fault("not-found", why);
 }
 
 function extractOf({ extract }: TapByResourceRequest) {
@@ -177,7 +185,7 @@ function podAt(world: World, address: TapEvent["source"]): MeshPod | undefined {
 function podOf(world: World, meta: Meta): MeshPod | undefined {
   const [account, namespace] = (meta?.labels["client_id"] ?? "").split(".");
   const pods = world.pods.filter((p) => p.serviceAccount === account && p.namespace === namespace);
-  const owners = new Set(pods.map((p) => p.owner?.name));
+  const owners = new Set(pods.map((p) => p.owners[0]?.name));
   return owners.size === 1 ? pods[0] : undefined;
 }
 

@@ -17,7 +17,8 @@ export type MeshPod = {
   readonly status: string;
   readonly running: boolean;
   readonly failed: boolean;
-  readonly owner: Named | undefined;
+  /** The workload that made it and what made that, as a CronJob makes Jobs; a ReplicaSet stands for its Deployment. */
+  readonly owners: readonly Named[];
   readonly labels: Labels;
   readonly annotations: Labels;
   readonly serviceAccount: string;
@@ -58,6 +59,10 @@ const THINGS = {
   ReplicaSet: "replicaset",
   Job: "job",
   Server: "server",
+  ServerAuthorization: "serverauthorization",
+  AuthorizationPolicy: "authorizationpolicy",
+  PolicyHTTPRoute: "httproute",
+  HTTPRoute: "httproute",
 } as const;
 
 type ThingKind = keyof typeof THINGS;
@@ -79,19 +84,18 @@ function paint(
   lists: readonly ResourceMap<ThingKind>[],
   kinds: readonly ThingKind[],
 ): World {
-  const pods = [...podMap.values()].map(meshPod);
+  const jobs = lists[kinds.indexOf("Job")] as ResourceMap<"Job">;
+  const pods = [...podMap.values()].map((pod) => meshPod(pod, jobs));
   const things = new Map<string, Thing[]>();
   kinds.forEach((kind, i) => {
     const list = [...(lists[i] as ReadonlyMap<string, Resource<ThingKind>>).values()];
-    things.set(
-      THINGS[kind],
-      list.map(({ metadata: { namespace, name, labels } }) => ({
-        kind: THINGS[kind],
-        namespace,
-        name,
-        labels,
-      })),
-    );
+    const named = list.map(({ metadata: { namespace, name, labels } }) => ({
+      kind: THINGS[kind],
+      namespace,
+      name,
+      labels,
+    }));
+    things.set(THINGS[kind], [...(things.get(THINGS[kind]) ?? []), ...named]);
   });
   addOwners(things, pods);
   return {
@@ -107,12 +111,14 @@ function paint(
 // serve no CronJobs.
 function addOwners(things: Map<string, Thing[]>, pods: readonly MeshPod[]): void {
   const seen = new Set([...things.values()].flat().map(nameKey));
-  for (const { owner, labels } of pods) {
-    if (!owner || seen.has(nameKey(owner))) continue;
-    seen.add(nameKey(owner));
-    const list = things.get(owner.kind);
-    if (list) list.push({ ...owner, labels });
-    else things.set(owner.kind, [{ ...owner, labels }]);
+  for (const { owners, labels } of pods) {
+    for (const owner of owners) {
+      if (seen.has(nameKey(owner))) continue;
+      seen.add(nameKey(owner));
+      const list = things.get(owner.kind);
+      if (list) list.push({ ...owner, labels });
+      else things.set(owner.kind, [{ ...owner, labels }]);
+    }
   }
 }
 
@@ -123,13 +129,13 @@ function nameKey({ kind, namespace, name }: Named): string {
 
 const PROXY = "linkerd-proxy";
 
-function meshPod(pod: Pod): MeshPod {
+function meshPod(pod: Pod, jobs: ResourceMap<"Job">): MeshPod {
   const { metadata, spec, status } = pod;
   const { namespace, name, labels, annotations } = metadata;
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const proxy = statuses.find((s) => s.name === PROXY);
   const declared = [...spec.containers, ...spec.initContainers].find((c) => c.name === PROXY);
-  const owner = ownerOf(pod);
+  const owners = ownersOf(pod, jobs);
   const port = (annotation: string, otherwise: number): number =>
     Number(annotations[`config.linkerd.io/${annotation}`] ?? otherwise);
   const waiting = statuses.find((s) => s.state?.waiting?.reason)?.state?.waiting?.reason;
@@ -140,7 +146,7 @@ function meshPod(pod: Pod): MeshPod {
     status: waiting ?? status?.phase ?? "Pending",
     running: status?.phase === "Running",
     failed: status?.phase === "Failed",
-    owner,
+    owners,
     labels,
     annotations,
     serviceAccount: spec.serviceAccountName,
@@ -159,7 +165,7 @@ function meshPod(pod: Pod): MeshPod {
     metricLabels: {
       namespace,
       pod: name,
-      ...(owner && { [kindOf(owner.kind)?.label ?? owner.kind]: owner.name }),
+      ...Object.fromEntries(owners.map(({ kind, name }) => [kindOf(kind)?.label ?? kind, name])),
     },
   };
 }
@@ -167,6 +173,15 @@ function meshPod(pod: Pod): MeshPod {
 const CONTROL_PLANE_NS = "linkerd.io/control-plane-ns";
 // The control plane on Kubernetes carries the label as well, and speaks for itself without a proxy.
 const CONTROL_PLANE_COMPONENT = "linkerd.io/control-plane-component";
+
+function ownersOf(pod: Pod, jobs: ResourceMap<"Job">): Named[] {
+  const owner = ownerOf(pod);
+  if (owner?.kind !== "job") return owner ? [owner] : [];
+  const { namespace, name } = owner;
+  const references = jobs.get(`${namespace}/${name}`)?.metadata.ownerReferences ?? [];
+  const above = references.filter(({ kind }) => kind === "CronJob");
+  return [owner, ...above.map((each) => ({ kind: "cronjob", namespace, name: each.name }))];
+}
 
 /** The workload of a pod: the injector's label says it; else its owner, where a ReplicaSet stands for its Deployment. */
 function ownerOf({ metadata: { namespace, labels, ownerReferences } }: Pod): Named | undefined {
@@ -198,6 +213,12 @@ export function isWanted(thing: Named, wanted: { namespace: string; name: string
   );
 }
 
+/** Whether a pod lets its calls be seen; "missing" for one that was there before viz was. */
+export function tapOf({ annotations }: MeshPod): "enabled" | "disabled" | "missing" {
+  if (annotations["viz.linkerd.io/disable-tap"] === "true") return "disabled";
+  return annotations["viz.linkerd.io/tap-enabled"] === "true" ? "enabled" : "missing";
+}
+
 /** The pods that belong to a thing: a pod itself, those of a workload, of a namespace, or behind a service. */
 export function podsOf(world: World, thing: Named): MeshPod[] {
   switch (thing.kind) {
@@ -217,10 +238,9 @@ export function podsOf(world: World, thing: Named): MeshPod[] {
     }
     default:
       return world.pods.filter(
-        ({ owner }) =>
-          owner?.kind === thing.kind &&
-          owner.name === thing.name &&
-          owner.namespace === thing.namespace,
+        ({ namespace, owners }) =>
+          namespace === thing.namespace &&
+          owners.some(({ kind, name }) => kind === thing.kind && name === thing.name),
       );
   }
 }
