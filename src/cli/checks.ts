@@ -12,6 +12,7 @@ import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
 import { DATA_PLANE } from "./datachecks.ts";
+import { DASHBOARD_PORT } from "./running.ts";
 import { clientVersion } from "./version.ts";
 
 const DAY_MS = 86_400_000;
@@ -138,7 +139,9 @@ const viz: Category<CheckContext> = {
         throw new Fault("unavailable", bad.map((b) => b.FriendlyMessageToUser).join("\n"));
     }),
     awaited("error", "dashboard answers", "l5d-viz-metrics-api", async (c) => {
-      const { hostname, port } = new URL(await (await c.mesh()).dashboard());
+      const { hostname, port } = new URL(
+        await (await c.mesh()).dashboard("localhost", DASHBOARD_PORT),
+      );
       await readText({ ip: hostname, port: Number(port) }, "/", TIMEOUT_MS);
     }),
   ],

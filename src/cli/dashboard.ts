@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { command } from "./command.ts";
 import { count, duration, oneOf, text } from "./flag.ts";
 import { findMesh } from "./mesh.ts";
+import { DASHBOARD_PORT } from "./running.ts";
 
 export const dashboard = command({
   name: "dashboard",
@@ -11,13 +12,15 @@ export const dashboard = command({
   examples: [["Only say where it is", "viz dashboard --show url"]],
   flags: {
     address: text("HOST", "localhost", "Address to serve it on"),
-    port: count("PORT", 50_750, "Port to serve it on", { short: "p" }),
+    port: count("PORT", DASHBOARD_PORT, "Port to serve it on, or the next free one", {
+      short: "p",
+    }),
     show: oneOf(["linkerd", "grafana", "url"], "What to open; url only prints the address"),
     wait: duration("5m", "Longest wait for it"),
   },
   run: async ({ flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const url = await mesh.dashboard();
+    const url = await mesh.dashboard(flags.address, flags.port);
     terminal.print(`Linkerd dashboard available at:\n${url}\n`);
     if (flags.show === "url") return;
     if (flags.show === "grafana") {

@@ -88,7 +88,7 @@ const dataPlaneIdentity: Category<CheckContext> = {
       "data plane proxies certificate match CA",
       "l5d-identity-data-plane-proxies-certs-match-ca",
       async (c) => {
-        const { trustDomain } = await c.mesh();
+        const trustDomain = await (await c.mesh()).trustDomain();
         const anchors = await c.anchors();
         const issuer = await c.issuer();
         const problems: string[] = [];

@@ -209,7 +209,7 @@ const policy = command({
       const found = await mesh.inbound.getPort({ workload: `${ns}:${name}`, port });
       terminal.print(printMessage(ServerSchema, found, flags.output));
     } else if (kind === "service") {
-      const authority = `${name}.${ns}.svc.${mesh.local ? "cluster.local" : mesh.trustDomain}:${port}`;
+      const authority = `${name}.${ns}.svc.${mesh.local ? "cluster.local" : await mesh.trustDomain()}:${port}`;
       const found = await mesh.outbound.get({
         target: { case: "authority", value: authority },
         sourceWorkload: flags.token,

@@ -20,7 +20,12 @@ const cases: readonly [string, string, unknown, string][] = [
     "1y2y",
   ],
   ["a variable set in a branch", "{{ $x := 1 }}{{ if $x }}{{ $x = 2 }}{{ end }}{{ $x }}", {}, "2"],
-  ["range over a map", "{{ range $k, $v := .m }}{{ $k }}={{ $v }};{{ end }}", { m: { b: 2, a: 1 } }, "a=1;b=2;"],
+  [
+    "range over a map",
+    "{{ range $k, $v := .m }}{{ $k }}={{ $v }};{{ end }}",
+    { m: { b: 2, a: 1 } },
+    "a=1;b=2;",
+  ],
   ["include", '{{ define "a" }}<{{ .v }}>{{ end }}{{ include "a" . | quote }}', { v: 2 }, '"<2>"'],
   [
     "and, or, not, default",

@@ -116,7 +116,11 @@ const FUNCTIONS: Readonly<Record<string, ((...args: any[]) => unknown) | undefin
   include: undefined,
   quote: (value: unknown) => JSON.stringify(print(value)),
   toYaml: (value: unknown) =>
-    stringify(value, { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true }).trimEnd(),
+    stringify(value, {
+      aliasDuplicateObjects: false,
+      lineWidth: 0,
+      sortMapEntries: true,
+    }).trimEnd(),
   indent: (width: number, text: string) => pad(width, text),
   nindent: (width: number, text: string) => `\n${pad(width, text)}`,
   default: (fallback: unknown, value: unknown) => (isTruth(value) ? value : fallback),

@@ -11,7 +11,7 @@ import { findCluster, needCluster } from "./cluster.ts";
 import { command, type Globals } from "./command.ts";
 import { optional, toggle, type Values } from "./flag.ts";
 import { issuerValues, webhookValues } from "./installcerts.ts";
-import { meshObjects, referenceOf } from "./installed.ts";
+import { meshObjects, nameOf, referenceOf } from "./installed.ts";
 import { printObjects } from "./manifestfiles.ts";
 import { PROXY_FLAGS, settingsOf } from "./proxyflags.ts";
 
@@ -19,6 +19,11 @@ const CRDS = "linkerd-crds";
 const CONTROL_PLANE = "linkerd-control-plane";
 const OF_MESH = "linkerd.io/control-plane-ns";
 const OVERRIDES = "linkerd-config-overrides";
+const WEBHOOKS = {
+  proxyInjector: "linkerd-proxy-injector",
+  profileValidator: "linkerd-sp-validator",
+  policyValidator: "linkerd-policy-validator",
+};
 
 const INSTALL_FLAGS = {
   ...PROXY_FLAGS,
@@ -152,8 +157,6 @@ export const prune = command({
   },
 });
 
-const nameOf = ({ kind, metadata }: RawObject): string => `${kind} ${metadata?.name}`;
-
 const HA: Json = {
   controllerReplicas: 3,
   enablePodAntiAffinity: true,
@@ -199,7 +202,7 @@ async function withCertificates(
   { linkerdNamespace }: Globals,
 ): Promise<Json> {
   const issuer = await issuerValues(chosen, flags, linkerdNamespace, systemClock);
-  const webhooks = await webhookValues(linkerdNamespace, systemClock);
+  const webhooks = await webhookValues(WEBHOOKS, linkerdNamespace, systemClock);
   return mergeValues(mergeValues(webhooks, issuer), chosen);
 }
 

@@ -11,12 +11,6 @@ const DAY_MS = 86_400_000;
 const YEAR_MS = 365 * DAY_MS;
 const SKEW_MS = 60_000;
 
-const WEBHOOKS = {
-  proxyInjector: "linkerd-proxy-injector",
-  profileValidator: "linkerd-sp-validator",
-  policyValidator: "linkerd-policy-validator",
-} as const;
-
 type IssuerFlags = {
   readonly identityTrustAnchorsFile: string | undefined;
   readonly identityIssuerCertificateFile: string | undefined;
@@ -60,9 +54,14 @@ export async function issuerValues(
   };
 }
 
-/** The values of the webhooks' certificates, each signed by a root of its own whose key nobody keeps. */
-export async function webhookValues(namespace: string, clock: Clock): Promise<Json> {
-  const entries = Object.entries(WEBHOOKS).map(async ([value, service]) => {
+/** The values of the certificates of what the API server calls, each signed by a root of its own whose key nobody keeps;
+ * `services` are their names by that of the value. */
+export async function webhookValues(
+  services: Readonly<Record<string, string>>,
+  namespace: string,
+  clock: Clock,
+): Promise<Json> {
+  const entries = Object.entries(services).map(async ([value, service]) => {
     const host = `${service}.${namespace}.svc`;
     const root = await newAuthority(host, YEAR_MS, clock);
     const issuer = await parseIssuer({ anchorsPem: root.certPem, ...root });

@@ -50,6 +50,10 @@ export async function meshObjects(api: KubeApi, label: string): Promise<RawObjec
   return (await Promise.all(lists)).flat();
 }
 
+/** What tells an object from others of its installation. */
+export const nameOf = ({ kind, metadata }: RawObject): string =>
+  `${kind} ${metadata?.namespace ?? ""} ${metadata?.name}`;
+
 /** What is enough to delete an object. */
 export function referenceOf({ apiVersion, kind, metadata }: RawObject): RawObject {
   const { name, namespace } = metadata ?? {};

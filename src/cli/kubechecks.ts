@@ -1,12 +1,9 @@
 // What `linkerd check` looks at in a cluster: a table of categories in the order of Linkerd's, with its words and hint
 // anchors.
 
-import { X509Certificate } from "node:crypto";
-import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { fetchInstallation } from "../control/installation.ts";
 import { contains, parseCidr } from "../platform/cidr.ts";
-import { parseBundle } from "./certificate.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
@@ -22,24 +19,9 @@ import {
   PRE_KUBERNETES,
   query,
 } from "./kubeprechecks.ts";
+import { certificateChecks, expectReady, podsOf } from "./kubeparts.ts";
+import { VIZ, VIZ_DATA } from "./vizchecks.ts";
 
-type PodItem = Named & {
-  readonly spec: { readonly hostNetwork?: boolean };
-  readonly status: {
-    readonly phase: string;
-    readonly podIP?: string;
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly message?: string;
-    }[];
-  };
-};
-type Hooks = Named & {
-  readonly webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
-};
-
-const SOON_MS = 60 * 86_400_000;
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const ADMISSION = "/apis/admissionregistration.k8s.io/v1";
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -109,8 +91,6 @@ const config: Category<CheckContext> = {
   ],
 };
 
-const podsOf = async (c: CheckContext, path: string): Promise<readonly PodItem[]> =>
-  (await c.api.request<List<PodItem>>(path)).items;
 const controlPods = (c: CheckContext) =>
   podsOf(
     c,
@@ -119,19 +99,6 @@ const controlPods = (c: CheckContext) =>
       "linkerd.io/control-plane-component",
     ),
   );
-const isReady = ({ status }: PodItem): boolean =>
-  status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
-
-function expectReady(pods: readonly PodItem[]): void {
-  const waiting = pods.filter((pod) => pod.status.phase !== "Succeeded" && !isReady(pod));
-  if (pods.length === 0) throw new Fault("unavailable", "there are no pods");
-  if (waiting.length > 0)
-    throw new Fault(
-      "unavailable",
-      `not ready: ${waiting.map(({ metadata }) => metadata.name).join(", ")}`,
-    );
-}
-
 const existence: Category<CheckContext> = {
   id: "linkerd-existence",
   checks: [
@@ -202,79 +169,25 @@ const WEBHOOKS = [
   ["policy-validator", "validatingwebhookconfigurations", "linkerd-policy-validator"],
 ] as const;
 
+type Hooks = { webhooks: readonly { clientConfig: { caBundle?: string } }[] };
+
 const webhooks: Category<CheckContext> = {
   id: "linkerd-webhooks-and-apisvc-tls",
-  checks: WEBHOOKS.flatMap(([name, plural, service]) => {
-    const certificate = async (c: CheckContext): Promise<X509Certificate> => {
-      const { data } = await c.api.request<{ data: Record<string, string> }>(
-        `/api/v1/namespaces/${c.globals.linkerdNamespace}/secrets/linkerd-${name}-k8s-tls`,
-      );
-      return new X509Certificate(Buffer.from(data["tls.crt"] ?? "", "base64"));
-    };
-    return [
-      row(
-        "fatal",
-        `${name} webhook has valid cert`,
-        `l5d-${name}-webhook-cert-valid`,
-        async (c) => {
-          const hooks = await c.api.request<Hooks>(
-            `${ADMISSION}/${plural}/${service}-webhook-config`,
-          );
-          const bundle = parseBundle(
-            Buffer.from(hooks.webhooks[0]?.clientConfig.caBundle ?? "", "base64").toString(),
-          );
-          const leaf = await certificate(c);
-          if (!bundle.some((ca) => leaf.verify(ca.publicKey)))
-            throw new Fault(
-              "bad-input",
-              "the caBundle of the webhook does not vouch for its certificate",
-            );
-          if (!leaf.checkHost(`${service}.${c.globals.linkerdNamespace}.svc`))
-            throw new Fault(
-              "bad-input",
-              `the certificate is not for ${service}.${c.globals.linkerdNamespace}.svc`,
-            );
-          if (leaf.validToDate.getTime() < systemClock.wall())
-            throw new Fault("bad-input", `it expired on ${leaf.validTo}`);
-        },
-      ),
-      row(
-        "warning",
-        `${name} cert is valid for at least 60 days`,
-        `l5d-${name}-webhook-cert-not-expiring-soon`,
-        async (c) => {
-          const leaf = await certificate(c);
-          if (leaf.validToDate.getTime() - systemClock.wall() < SOON_MS)
-            throw new Fault("bad-input", `it will expire on ${leaf.validTo}`);
-        },
-      ),
-    ];
-  }),
-};
-
-const viz: Category<CheckContext> = {
-  id: "linkerd-viz",
-  checks: [
-    awaited("fatal", "linkerd-viz Namespace exists", "l5d-viz-ns-exists", async (c) => {
-      const { items } = await c.api.request<List<Named>>(
-        query("/api/v1/namespaces", "linkerd.io/extension=viz"),
-      );
-      if (items.length === 0)
-        throw new Fault(
-          "not-found",
-          'could not find the linkerd-viz extension: "linkerd viz install" adds it',
+  checks: WEBHOOKS.flatMap(([name, plural, service]) =>
+    certificateChecks({
+      titles: [`${name} webhook has valid cert`, `${name} cert is valid for at least 60 days`],
+      anchors: [`l5d-${name}-webhook-cert-valid`, `l5d-${name}-webhook-cert-not-expiring-soon`],
+      service,
+      secret: `linkerd-${name}-k8s-tls`,
+      namespace: (c) => c.globals.linkerdNamespace,
+      bundle: async (c) => {
+        const hooks = await c.api.request<Hooks>(
+          `${ADMISSION}/${plural}/${service}-webhook-config`,
         );
+        return hooks.webhooks[0]?.clientConfig.caBundle;
+      },
     }),
-    awaited("fatal", "viz extension pods are running", "l5d-viz-pods-running", async (c) =>
-      expectReady(await podsOf(c, query("/api/v1/pods", "linkerd.io/extension=viz"))),
-    ),
-    awaited("error", "viz extension self-check", "l5d-viz-metrics-api", async (c) => {
-      const { results } = await (await c.mesh()).viz.selfCheck({});
-      const bad = results.filter(({ Status }) => Status !== 0);
-      if (bad.length > 0)
-        throw new Fault("unavailable", bad.map((b) => b.FriendlyMessageToUser).join("\n"));
-    }),
-  ],
+  ),
 };
 
 /** The tables of the verbs in a cluster. */
@@ -284,6 +197,6 @@ export const KUBE_CHECKS = {
   crds: [...KUBERNETES, { id: "linkerd-crd", checks: [crds] }],
   control: [...KUBERNETES, config, existence, IDENTITY, webhooks, CONTROL_VERSION, CNI_IF_ENABLED],
   data: [...KUBERNETES, config, existence, IDENTITY, webhooks, ...DATA_PLANE],
-  viz: [...KUBERNETES, viz],
-  vizData: [...KUBERNETES, viz, ...DATA_PLANE],
+  viz: [...KUBERNETES, VIZ],
+  vizData: [...KUBERNETES, VIZ, VIZ_DATA, ...DATA_PLANE],
 } as const satisfies Readonly<Record<string, readonly Category<CheckContext>[]>>;

@@ -5,12 +5,21 @@ import { Destination } from "../../proto/gen/destination_pb.js";
 import { InboundServerPolicies } from "../../proto/gen/inbound_pb.js";
 import { OutboundPolicies } from "../../proto/gen/outbound_pb.js";
 import { Api } from "../../proto/gen/viz/viz_pb.js";
+import { create } from "@bufbuild/protobuf";
+import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
+import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Scope } from "../base/scope.ts";
 import { fetchInstallation } from "../control/installation.ts";
 import { trustDomainOf } from "../control/values.ts";
+import { Body } from "../io/body.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import { HttpRsp } from "../io/message.ts";
+import type { HttpService } from "../stack/types.ts";
+import { header } from "../wire/headers.ts";
+import { mayNotTap, reviewTap } from "../viz/tapauth.ts";
+import type { Named } from "../viz/world.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import type { Kind } from "../platform/kinds.ts";
@@ -36,7 +45,8 @@ type Pods = {
 };
 
 const PORTS = { destination: 8086, policy: 8090, metricsApi: 8085, web: 8084 } as const;
-const DASHBOARD_PORT = 50_750;
+/** Ports that are tried for the dashboard when the first is taken. */
+const PORTS_TRIED = 20;
 const CALL_MS = 10_000;
 
 /** Kinds that the pictures of viz are made of. */
@@ -53,10 +63,11 @@ const KINDS: readonly Kind[] = [
   "Server",
 ];
 
-/** The mesh of the cluster that the kubeconfig names; rejects when it has no control plane. */
-export async function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Promise<Mesh> {
+/** The mesh of the cluster that the kubeconfig names. What it has not is missed when it is asked for. */
+export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
   const api = needCluster(globals, env);
-  const installation = await fetchInstallation(api, globals.linkerdNamespace);
+  // Who may not read what was installed may still ask for metrics, and tap.
+  const installation = lazily(() => fetchInstallation(api, globals.linkerdNamespace));
   // Nobody closes it: what it holds ends with the process, and holds no process.
   const scope = new Scope();
   const resources = kubeResources(api, { clock: systemClock, kinds: KINDS });
@@ -69,23 +80,34 @@ export async function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Promis
   const viz = lazily(() => forward(api, VIZ, PORTS.metricsApi, scope));
   return {
     defaultNamespace: api.access.namespace,
-    trustDomain: trustDomainOf(installation.values),
+    trustDomain: async () => trustDomainOf((await installation()).values),
     viz: answers(Api, viz),
     destination: answers(Destination, destination),
     inbound: answers(InboundServerPolicies, policy),
     outbound: answers(OutboundPolicies, policy),
-    tap: async (request, each, until) => tapOver(serviceAt(await viz()), request, each, until),
-    version: async () => installation.values.linkerdVersion,
-    dashboard: async () => {
-      const held = await forward(api, VIZ, PORTS.web, scope, DASHBOARD_PORT);
-      await versionPage(held);
-      return `http://localhost:${held.port}`;
+    tap: async (init, each, until) => {
+      const request = create(TapByResourceRequestSchema, init);
+      try {
+        await tapOver(throughApi(api), request, each, until);
+      } catch (error) {
+        if (!isAway(error)) throw explained(error, targetOf(request));
+        // The API server cannot forward, so it is asked whether it would: proxies show calls to no one else.
+        const service = serviceAt(await viz());
+        await reviewTap(api, targetOf(request));
+        await tapOver(service, request, each, until);
+      }
+    },
+    version: async () => (await installation()).values.linkerdVersion,
+    dashboard: async (host, port) => {
+      const at = await forwardNear(api, scope, { ip: host, port });
+      await versionPage(at);
+      return `http://${at.ip}:${at.port}`;
     },
     resources,
     world: () => watchWorld(resources).next(),
     controllerMetrics: () => controllerMetrics(api, globals.linkerdNamespace, scope),
     certificates: async () => ({
-      anchors: installation.trustAnchors,
+      anchors: (await installation()).trustAnchors,
       issuer: await issuerPem(api, globals.linkerdNamespace),
     }),
     local: undefined,
@@ -93,6 +115,43 @@ export async function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Promis
 }
 
 const VIZ = "linkerd.io/extension=viz,component=metrics-api";
+
+// What API servers answer for an extension that is not registered, or cannot be reached.
+const AWAY = [404, 500, 502, 503, 504];
+
+const isAway = (error: unknown): boolean =>
+  error instanceof Fault && AWAY.includes(error.detail as number);
+
+function explained(error: unknown, of: Named): unknown {
+  const isRefused = error instanceof Fault && error.detail === 403;
+  return isRefused ? mayNotTap(of, "you", error.message) : error;
+}
+
+function targetOf({ target }: TapByResourceRequest): Named {
+  const { namespace = "", type = "", name = "" } = target?.resource ?? {};
+  return { kind: type, namespace, name };
+}
+
+/** The API server as an HTTP service, for what is posted to it and answered by a stream. */
+function throughApi(api: KubeApi): HttpService {
+  return async (req) => {
+    const bytes = await req.body.read(
+      MOST_BYTES,
+      () => new Fault("body-too-large", "the request is too large"),
+    );
+    const answer = await api.exchange(req.path, header(req.headers, "content-type")!, bytes);
+    const body = Body.stream({
+      resume: () => void answer.resume(),
+      cancel: () => void answer.destroy(),
+    });
+    answer.on("data", (chunk: Buffer) => body.push(chunk) || answer.pause());
+    answer.on("end", () => body.finish());
+    answer.on("error", (error) => body.abort(Fault.from(error, "closed")));
+    return new HttpRsp(answer.statusCode!, answer.rawHeaders, body);
+  };
+}
+
+const MOST_BYTES = 1 << 20;
 
 function lazily<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
@@ -121,7 +180,7 @@ async function forward(
   selector: string,
   port: number,
   scope: Scope,
-  listenPort = 0,
+  listen?: SocketAddr,
 ): Promise<SocketAddr> {
   const { items } = await api.request<Pods>(
     `/api/v1/pods?labelSelector=${encodeURIComponent(selector)}`,
@@ -135,7 +194,18 @@ async function forward(
     );
   }
   const { namespace, name } = pod.metadata;
-  return forwardPort(api, { namespace, pod: name, port }, scope, listenPort);
+  return forwardPort(api, { namespace, pod: name, port }, scope, listen);
+}
+
+// The port that was asked for, or the next that is free.
+async function forwardNear(api: KubeApi, scope: Scope, { ip, port }: SocketAddr) {
+  for (let next = port; ; next++) {
+    try {
+      return await forward(api, VIZ, PORTS.web, scope, { ip, port: next });
+    } catch (error) {
+      if (Fault.from(error).code !== "in-use" || next >= port + PORTS_TRIED) throw error;
+    }
+  }
 }
 
 async function controllerMetrics(api: KubeApi, namespace: string, scope: Scope) {

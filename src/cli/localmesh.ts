@@ -26,6 +26,8 @@ import { tapPath, Unframer } from "../viz/tapapi.ts";
 import { kindOf } from "../viz/kinds.ts";
 import { watchWorld } from "../viz/world.ts";
 import type { Globals } from "./command.ts";
+import { refusal } from "../platform/kubeapi.ts";
+import { header } from "../wire/headers.ts";
 import { connectLocal } from "./localaccess.ts";
 import type { Client, Mesh } from "./mesh.ts";
 import { hostOf, VIZ_PORT } from "./running.ts";
@@ -44,7 +46,7 @@ export async function localMesh(globals: Globals, env: NodeJS.ProcessEnv): Promi
   const service = serviceAt(vizAt);
   return {
     defaultNamespace: LOCAL_NAMESPACE,
-    trustDomain: status.trustDomain,
+    trustDomain: async () => status.trustDomain,
     viz: firstAnswers(Api, vizAt),
     destination: firstAnswers(Destination, parseAddr(status.destination)),
     inbound: firstAnswers(InboundServerPolicies, parseAddr(status.policy)),
@@ -158,11 +160,10 @@ export async function tapOver(
       MOST_BYTES,
       () => new Fault("body-too-large", "the answer is too large"),
     );
-    const [message] = unframer.push(bytes);
-    throw new Fault(
-      "unavailable",
-      message ? fromBinary(ApiErrorSchema, message).error : `tap answered ${rsp.status}`,
-    );
+    // Viz itself says what is wrong in a frame; who stands before it says it otherwise.
+    const [message] = header(rsp.headers, "linkerd-error") ? unframer.push(bytes) : [];
+    if (!message) throw refusal(rsp.status, bytes.toString(), path);
+    throw new Fault("unavailable", fromBinary(ApiErrorSchema, message).error);
   }
   const stop = scope.defer(() => rsp.body.cancel(new Fault("cancelled", "the command has ended")));
   await new Promise<void>((resolve, reject) => {

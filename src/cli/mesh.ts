@@ -27,7 +27,7 @@ export type Client<S extends DescService> = {
 export interface Mesh {
   /** The namespace when none is given. */
   readonly defaultNamespace: string;
-  readonly trustDomain: string;
+  trustDomain(): Promise<string>;
   readonly viz: Client<typeof Api>;
   readonly destination: Client<typeof Destination>;
   readonly inbound: Client<typeof InboundServerPolicies>;
@@ -40,8 +40,8 @@ export interface Mesh {
   ): Promise<void>;
   /** The version of the control plane. */
   version(): Promise<string>;
-  /** Where a browser finds the dashboard. */
-  dashboard(): Promise<string>;
+  /** Where a browser finds the dashboard; that of a cluster is brought to `host` and `port`, or the next free port. */
+  dashboard(host: string, port: number): Promise<string>;
   readonly resources: Resources;
   /** Pods and what else verbs ask about, as they are now. */
   world(): Promise<World>;

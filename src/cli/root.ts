@@ -22,7 +22,7 @@ import { stat } from "./stat.ts";
 import { tap } from "./tap.ts";
 import { top } from "./top.ts";
 import { version } from "./version.ts";
-import { vizInstall, vizUninstall } from "./vizinstall.ts";
+import { vizInstall, vizPrune, vizUninstall } from "./vizinstall.ts";
 
 const viz = command({
   name: "viz",
@@ -31,6 +31,7 @@ const viz = command({
     vizCheck,
     vizInstall,
     vizUninstall,
+    vizPrune,
     stat,
     top,
     tap,

@@ -35,7 +35,7 @@ export function programArgv(...words: string[]): string[] {
 /** The port of viz on the address of a local mesh's control plane. */
 export const VIZ_PORT = 28_084;
 /** Where the dashboard is, unless that is taken; then the next free port. */
-const DASHBOARD_PORT = 50_750;
+export const DASHBOARD_PORT = 50_750;
 /** The control plane gathers changes for a moment before it tells sidecars. */
 const SETTLE_MS = 250;
 

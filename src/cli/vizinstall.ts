@@ -1,36 +1,73 @@
-// The verbs `linkerd viz install` and `linkerd viz uninstall`: manifests on standard output, for kubectl.
+// The verbs `linkerd viz install`, `uninstall` and `prune`: manifests on standard output, for kubectl.
 
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
-import { mergeValues, parseSet, renderChart, type Json } from "./chart.ts";
-import { needCluster } from "./cluster.ts";
-import { command } from "./command.ts";
-import { list, oneOf } from "./flag.ts";
-import { meshObjects, referenceOf } from "./installed.ts";
+import { systemClock } from "../base/clock.ts";
+import { fetchInstallation } from "../control/installation.ts";
+import { mergeValues, nest, renderChart, type Json } from "./chart.ts";
+import { CHART_FLAGS, chartValues } from "./chartflags.ts";
+import { findCluster, needCluster } from "./cluster.ts";
+import { command, type Globals } from "./command.ts";
+import { duration, toggle, type Values } from "./flag.ts";
+import { webhookValues } from "./installcerts.ts";
+import { meshObjects, nameOf, referenceOf } from "./installed.ts";
 import { printObjects } from "./manifestfiles.ts";
 
-const output = oneOf(["yaml", "json"], "Format of the manifests", { short: "o" });
 const NAMESPACE = "linkerd-viz";
+const LABEL = "linkerd.io/extension=viz";
+const SERVICES = { tap: "tap", tapInjector: "tap-injector" };
+
+const HA: Json = {
+  replicas: 2,
+  enablePodAntiAffinity: true,
+  enablePodDisruptionBudget: true,
+  tapInjector: { failurePolicy: "Fail" },
+  resources: { requests: { cpu: "100m", memory: "150Mi" }, limits: { memory: "500Mi" } },
+  prometheus: {
+    resources: { requests: { cpu: "300m", memory: "300Mi" }, limits: { memory: "8192Mi" } },
+  },
+};
+
+const FLAGS = {
+  ...CHART_FLAGS,
+  ha: toggle("Two replicas on nodes of their own, and no pod that cannot be tapped"),
+};
+
+/** The objects of the extension for what the flags choose. */
+async function render(flags: Values<typeof FLAGS>, { linkerdNamespace, vizNamespace }: Globals) {
+  const namespace = vizNamespace ?? NAMESPACE;
+  const chosen = chartValues(
+    flags,
+    flags.ha ? HA : {},
+    nest(["linkerdNamespace"], linkerdNamespace),
+  );
+  const certificates = await webhookValues(SERVICES, namespace, systemClock);
+  return renderChart("linkerd-viz", namespace, mergeValues(certificates, chosen));
+}
 
 export const vizInstall = command({
   name: "install",
   summary: "Print the manifests of metrics, tap and the dashboard",
   usage: "[flags]",
-  examples: [["Install", "viz install | kubectl apply -f -"]],
+  details: `Viz reads the metrics of proxies itself and keeps those of ten minutes. With --set prometheus.enabled=true
+a Prometheus is installed beside it; with --set prometheusUrl=URL it asks yours.`,
+  examples: [
+    ["Install", "viz install | kubectl apply -f -"],
+    ["With a Prometheus", "viz install --set prometheus.enabled=true | kubectl apply -f -"],
+  ],
   flags: {
-    set: list("KEY=VALUE", "Value of the chart; may be repeated"),
-    values: list("FILE", "YAML file with values of the chart", { short: "f", offers: "file" }),
-    output,
+    ...FLAGS,
+    skipChecks: toggle("Do not look whether there is a control plane"),
+    ignoreCluster: toggle("Do not look at the cluster"),
+    wait: duration("5m", "Longest wait for the control plane", { hidden: true }),
   },
   run: async ({ flags, globals, terminal }) => {
-    const parts: Json[] = [
-      { linkerdNamespace: globals.linkerdNamespace },
-      ...flags.values.map((path) => (parse(readFileSync(path, "utf8")) ?? {}) as Json),
-      ...flags.set.map((text) => parseSet(text)),
-    ];
-    const namespace = globals.vizNamespace ?? NAMESPACE;
-    const objects = renderChart("linkerd-viz", namespace, parts.reduce(mergeValues, {}));
-    terminal.print(printObjects(objects, flags.output));
+    const isBlind = flags.ignoreCluster || flags.skipChecks;
+    const api = isBlind ? undefined : findCluster(globals, terminal.env);
+    try {
+      if (api) await fetchInstallation(api, globals.linkerdNamespace);
+      terminal.print(printObjects(await render(flags, globals), flags.output));
+    } finally {
+      api?.close();
+    }
   },
 });
 
@@ -39,12 +76,31 @@ export const vizUninstall = command({
   summary: "Print what to delete so that nothing of viz is left",
   usage: "[flags]",
   examples: [["Delete everything", "viz uninstall | kubectl delete -f -"]],
-  flags: { output },
+  flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {
     const api = needCluster(globals, terminal.env);
     try {
-      const objects = await meshObjects(api, "linkerd.io/extension=viz");
+      const objects = await meshObjects(api, LABEL);
       terminal.print(printObjects(objects.map(referenceOf), flags.output));
+    } finally {
+      api.close();
+    }
+  },
+});
+
+export const vizPrune = command({
+  name: "prune",
+  summary: "Print what an older version installed and this one no longer has",
+  usage: "[flags]",
+  details: "Give it the values that viz was installed with.",
+  examples: [["Delete it", "viz prune | kubectl delete -f -"]],
+  flags: FLAGS,
+  run: async ({ flags, globals, terminal }) => {
+    const api = needCluster(globals, terminal.env);
+    try {
+      const wanted = new Set((await render(flags, globals)).map(nameOf));
+      const extra = (await meshObjects(api, LABEL)).filter((each) => !wanted.has(nameOf(each)));
+      terminal.print(printObjects(extra.map(referenceOf), flags.output));
     } finally {
       api.close();
     }

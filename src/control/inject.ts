@@ -107,9 +107,6 @@ function meshed(object: RawObject, pod: RawPod, installation: Installation): Raw
       "linkerd.io/created-by": `linkerd/proxy-injector ${BUILD}`,
       "linkerd.io/inject": annotationOf(pod, INJECT) ?? "enabled",
       "linkerd.io/proxy-version": proxy.image.version || linkerdVersion || BUILD,
-      ...(annotationOf(pod, "viz.linkerd.io/disable-tap") === "true"
-        ? {}
-        : { "viz.linkerd.io/tap-enabled": "true" }),
       "linkerd.io/trust-root-sha256": createHash("sha256")
         .update(installation.trustAnchors)
         .digest("hex"),

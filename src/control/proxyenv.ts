@@ -120,11 +120,6 @@ export function proxyEnv(
     own("IDENTITY_SVC_NAME", identityOf("linkerd-identity")),
     own("DESTINATION_SVC_NAME", identityOf("linkerd-destination")),
     own("POLICY_SVC_NAME", identityOf("linkerd-destination")),
-    // Who may tap; viz need not be there yet.
-    ...when(
-      pod.metadata?.annotations?.["viz.linkerd.io/disable-tap"] !== "true",
-      own("TAP_SVC_NAME", `tap.linkerd-viz.serviceaccount.identity.${ns}.${domain}`),
-    ),
     ...when(proxy.accessLog, own("ACCESS_LOG", proxy.accessLog)),
     ...when(proxy.shutdownGracePeriod, own("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod)),
     ...when(proxy.metrics.hostnameLabels, own("OUTBOUND_METRICS_HOSTNAME_LABELS", "true")),

@@ -73,6 +73,12 @@ export class KubeApi {
     return (rsp.headers["content-type"]?.includes("json") ? JSON.parse(text) : text) as T;
   }
 
+  /** The answer to a request whose body is `bytes`, whatever it is; rejects when there is none. */
+  async exchange(path: string, type: string, bytes: Buffer): Promise<IncomingMessage> {
+    const headers = { "content-type": type, "content-length": String(bytes.length), accept: "*/*" };
+    return this.#send(path, { method: "POST", headers }, bytes);
+  }
+
   /** Passes the lines of an answer on until it ends or is closed. */
   stream(path: string, sink: LineSink): Close {
     const controller = new AbortController();
@@ -168,8 +174,8 @@ async function readAll(rsp: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-// An API server answers with a Status that says why.
-function refusal(status: number, text: string, path: string): Fault {
+/** The fault of an answer that is no 2xx: an API server says why in a Status. Its detail is the status code. */
+export function refusal(status: number, text: string, path: string): Fault {
   let message = text.trim() || `the API server answered ${status} to ${path}`;
   try {
     message = (JSON.parse(text) as { message?: string }).message ?? message;

@@ -4,7 +4,9 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { Fault } from "../base/fault.ts";
 import type { Scope } from "../base/scope.ts";
+import type { SocketAddr } from "../io/conn.ts";
 import type { KubeApi } from "./kubeapi.ts";
 
 export type PodPort = { readonly namespace: string; readonly pod: string; readonly port: number };
@@ -16,14 +18,14 @@ const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
 
-/** Listens on a free port (or `listenPort`) until the scope closes; resolves to the address. Unless a port was asked
- * for, it does not keep the process alive. */
+/** Listens on a free port of loopback (or on `listen`) until the scope closes; resolves to the address. Unless an address
+ * was asked for, it does not keep the process alive. */
 export async function forwardPort(
   api: KubeApi,
   target: PodPort,
   scope: Scope,
-  listenPort = 0,
-): Promise<{ readonly ip: string; readonly port: number }> {
+  listen?: SocketAddr,
+): Promise<SocketAddr> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -35,14 +37,15 @@ export async function forwardPort(
     );
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(listenPort, HOST, resolve);
+    const failed = (error: Error): void => reject(Fault.from(error));
+    server.once("error", failed).listen(listen?.port ?? 0, listen?.ip ?? HOST, resolve);
   });
-  if (listenPort === 0) server.unref();
+  if (!listen) server.unref();
   scope.defer(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { ip: HOST, port: (server.address() as AddressInfo).port };
+  return { ip: listen?.ip ?? HOST, port: (server.address() as AddressInfo).port };
 }
 
 function open(api: KubeApi, { namespace, pod, port }: PodPort): Promise<Duplex> {

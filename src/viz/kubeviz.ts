@@ -1,5 +1,6 @@
-// Viz on Kubernetes: the same program as on one machine, with resources of the API server, and an identity by which
-// proxies let it tap. The installation is asked of the API, because it is another namespace's.
+// Viz on Kubernetes: the same program as on one machine, with resources of the API server, an identity by which proxies
+// let it tap, and what the API server calls: the tap API and the tap injector. The installation is asked of the API,
+// because it is another namespace's.
 
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -8,11 +9,19 @@ import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import { BUILD } from "../control/build.ts";
 import { fetchInstallation } from "../control/installation.ts";
-import { type Env, findApi, ownIdentity } from "../control/kubeprocess.ts";
+import { type Env, FILES, findApi, ownIdentity } from "../control/kubeprocess.ts";
+import { trustDomainOf } from "../control/values.ts";
+import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { Kind } from "../platform/kinds.ts";
+import { identityOf } from "../platform/sidecar.ts";
+import { isLoopback } from "../stack/authorize.ts";
 import { observeOver } from "./observe.ts";
+import { Prometheus } from "./prometheus.ts";
 import { startViz } from "./start.ts";
+import { type MayTap, tapApi } from "./tapapi.ts";
+import { type Asker, askerOf, reviewTap, watchFrontProxy } from "./tapauth.ts";
+import { tapInjector } from "./tapinject.ts";
 
 const ANY = "0.0.0.0";
 const PORTS = [8084, 8085, 8088];
@@ -41,8 +50,10 @@ export async function runKubeViz(env: Env): Promise<number> {
   const clock = systemClock;
   const scope = new Scope();
   const api = findApi(env);
+  log.filter = env["LINKERD_LOG"] ?? "info";
   const namespace = env["LINKERD_VIZ_NAMESPACE"];
   if (!namespace) throw new Fault("bad-input", "LINKERD_VIZ_NAMESPACE is not set");
+  const prometheusUrl = env["LINKERD_VIZ_PROMETHEUS_URL"];
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
@@ -56,20 +67,54 @@ export async function runKubeViz(env: Env): Promise<number> {
       new Registry(clock),
     );
     scope.defer(credentials.observe(() => {}));
+    const resources = kubeResources(api, { clock, kinds: READ });
     const viz = await startViz({
-      resources: kubeResources(api, { clock, kinds: READ }),
+      resources,
       listen: PORTS.map((port) => ({ ip: ANY, port })),
       clock,
       version: BUILD,
+      ...(prometheusUrl && { metrics: new Prometheus(prometheusUrl, clock) }),
       observe: observeOver(clock, () => credentials.value),
+      // A forwarded port ends at the loopback of this pod: whoever may forward it has asked whether they may tap.
+      mayTap: async ({ peer }) => {
+        if (!isLoopback(peer.remote.ip))
+          throw new Fault("no-permission", "tap through the API server");
+      },
+      mayShow: (of) => reviewTap(api, of, accountOf(namespace, "web")),
       intervalMs: INTERVAL_MS,
     });
     scope.defer(() => viz.close());
-    log.logger("viz").info("serving", { ports: PORTS.join() });
+    const frontProxy = watchFrontProxy(api, clock);
+    const mayTap: MayTap = async (req, of) =>
+      reviewTap(api, of, askerOf(req, await frontProxy.next()));
+    const namespaces = resources.watch("Namespace");
+    scope.defer(namespaces.observe(() => {}));
+    const tapper = identityOf("tap", namespace, trustDomainOf(installation.values));
+    const roots = frontProxy.map(({ caPem }) => caPem);
+    for (const [port, dir, service, clients] of [
+      [8089, "tap", tapApi(viz.tap, mayTap), roots],
+      [8443, "tap-injector", tapInjector(tapper, () => namespaces.value), undefined],
+    ] as const) {
+      const addr = { ip: ANY, port };
+      scope.defer(await serveWebhook(addr, FILES.webhook(dir), service, clock, clients));
+    }
+    log.logger("viz").info("serving", { metrics: prometheusUrl ? "prometheus" : "embedded" });
     await stopped;
   } finally {
     await scope.close();
     api.close();
   }
   return 0;
+}
+
+function accountOf(namespace: string, name: string): Asker {
+  return {
+    user: `system:serviceaccount:${namespace}:${name}`,
+    groups: [
+      "system:serviceaccounts",
+      `system:serviceaccounts:${namespace}`,
+      "system:authenticated",
+    ],
+    extra: {},
+  };
 }

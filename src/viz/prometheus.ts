@@ -110,7 +110,10 @@ export class Prometheus implements Metrics {
       throw new Fault("unavailable", `${this.#name} does not answer as a Prometheus does`);
     }
     if (read.data) return read.data.result;
-    throw new Fault("unavailable", `${this.#name} refuses a query: ${read.error ?? "it says not why"}`);
+    throw new Fault(
+      "unavailable",
+      `${this.#name} refuses a query: ${read.error ?? "it says not why"}`,
+    );
   }
 
   #post(path: string, body: string): Promise<string> {
@@ -155,7 +158,7 @@ function labelsOf(metric: Labels, by: readonly string[]): Labels {
 }
 
 /** `{direction="inbound",namespace!=""}`. An absent label is "" to both. */
-export function selector(match: Match): string {
+function selector(match: Match): string {
   const terms = Object.entries(match).flatMap(([name, wanted]) =>
     wanted === undefined ? [] : [name + matcher(wanted)],
   );

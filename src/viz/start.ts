@@ -2,11 +2,10 @@
 // from HTTP/2 by its first bytes. It needs nothing but resources, and traffic needs nothing of it.
 
 import { Api } from "../../proto/gen/viz/viz_pb.js";
-import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Scope } from "../base/scope.ts";
-import type { Close, Watch } from "../base/watch.ts";
+import type { Watch } from "../base/watch.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { detect } from "../io/detect.ts";
 import { serveH1 } from "../io/h1server.ts";
@@ -23,11 +22,11 @@ import type { Metrics } from "./metrics.ts";
 import { observeOver } from "./observe.ts";
 import { scrape } from "./scrape.ts";
 import { Store } from "./store.ts";
-import type { Observe, TapSink } from "./tap.ts";
+import type { Observe } from "./tap.ts";
 import { tap } from "./tap.ts";
-import { tapApi } from "./tapapi.ts";
+import { type MayTap, type StartTap, tapApi } from "./tapapi.ts";
 import { web } from "./web.ts";
-import type { World } from "./world.ts";
+import type { Named, World } from "./world.ts";
 import { watchWorld } from "./world.ts";
 
 export type VizOptions = {
@@ -42,6 +41,10 @@ export type VizOptions = {
   readonly metrics?: Metrics;
   /** How tap reaches proxies; default in the clear, as on one machine. */
   readonly observe?: Observe;
+  /** Who may tap through the ports, and whether the dashboard may tap something; default everybody and everything, as
+   * befits loopback. */
+  readonly mayTap?: MayTap;
+  readonly mayShow?: (of: Named) => Promise<void>;
   /** Time between scrapes, and between pictures of the dashboard; default 1 s. */
   readonly intervalMs?: number;
 };
@@ -51,6 +54,7 @@ export interface Viz {
   readonly address: string;
   readonly world: Watch<World>;
   readonly metrics: Metrics;
+  readonly tap: StartTap;
   close(): Promise<void>;
 }
 
@@ -61,6 +65,7 @@ const PORTS_TRIED = 20;
 /** Starts everything. Rejects when an address cannot be had. */
 export async function startViz(options: VizOptions): Promise<Viz> {
   const { resources, clock, version, intervalMs = 1000 } = options;
+  const { mayTap = everybody, mayShow = everybody } = options;
   const scope = new Scope();
   const serving = new Serving();
   const world = watchWorld(resources);
@@ -68,21 +73,22 @@ export async function startViz(options: VizOptions): Promise<Viz> {
   scope.defer(world.observe(() => {}));
   const metrics = options.metrics ?? embedded(world, clock, intervalMs, scope);
   const observe = options.observe ?? observeOver(clock);
-  const tapOf = (request: TapByResourceRequest, sink: TapSink): Close =>
-    tap(world, observe, clock, request, sink);
+  const startTap: StartTap = (request, sink) => tap(world, observe, clock, request, sink);
   const api = vizApi(world, metrics, clock);
   let address = "";
   const dashboard = web({
     world,
     metrics,
     api,
-    tap: tapOf,
+    tap: startTap,
+    mayTap: mayShow,
     clock,
     version,
     address: () => address,
     intervalMs,
   });
-  const service = join(grpcService([implement(Api, api)], { clock }), tapApi(tapOf), dashboard);
+  const tapping = tapApi(startTap, mayTap);
+  const service = join(grpcService([implement(Api, api)], { clock }), tapping, dashboard);
   const accept = (conn: Conn): void =>
     void serving.track(conn, serve(conn, service, serving, clock));
   try {
@@ -103,6 +109,7 @@ export async function startViz(options: VizOptions): Promise<Viz> {
     address,
     world,
     metrics,
+    tap: startTap,
     close: async () => {
       await scope.close();
       // Live pages never end by themselves.
@@ -110,6 +117,8 @@ export async function startViz(options: VizOptions): Promise<Viz> {
     },
   };
 }
+
+const everybody = (): Promise<void> => Promise.resolve();
 
 function embedded(world: Watch<World>, clock: Clock, intervalMs: number, scope: Scope): Metrics {
   const store = new Store(intervalMs);

@@ -7,13 +7,15 @@ import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
 import { TapByResourceRequestSchema, TapEventSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import { Fault } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
+import { BUILD } from "../control/build.ts";
 import { Body } from "../io/body.ts";
-import { HttpRsp } from "../io/message.ts";
+import { type HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpService } from "../stack/types.ts";
 import { streamed } from "./events.ts";
-import { json } from "./files.ts";
+import { json, text } from "./files.ts";
 import { kindOf } from "./kinds.ts";
 import type { TapSink } from "./tap.ts";
+import type { Named } from "./world.ts";
 
 const TAP_GROUP = "/apis/tap.linkerd.io/v1alpha1";
 const MOST_BYTES = 100 << 20;
@@ -26,8 +28,14 @@ export function tapPath(namespace: string, kind: string, name: string): string {
   return `${TAP_GROUP}/watch/namespaces/${namespace}/${plural}/${name}/tap`;
 }
 
-/** Serves the tap API; `tap` does the work. */
-export function tapApi(tap: (request: TapByResourceRequest, sink: TapSink) => Close): HttpService {
+/** Taps what a request selects, until closed. */
+export type StartTap = (request: TapByResourceRequest, sink: TapSink) => Close;
+
+/** Rejects unless whoever sent a request may tap a resource. */
+export type MayTap = (req: HttpReq, of: Named) => Promise<void>;
+
+/** Serves the tap API; `tap` does the work for those who may. */
+export function tapApi(tap: StartTap, may: MayTap): HttpService {
   return async (req) => {
     const path = req.path.split("?")[0]!;
     if (req.method === "GET") return discovery(path);
@@ -40,12 +48,13 @@ export function tapApi(tap: (request: TapByResourceRequest, sink: TapSink) => Cl
       );
       const { namespace = "", type = "", name = "" } = request.target?.resource ?? {};
       const kind = kindOf(type)?.name ?? type;
-      if (path !== tapPath(namespace, kind, name) && name !== "") {
+      if (path !== tapPath(namespace, kind, name)) {
         throw new Fault(
           "bad-input",
           `the request is for ${type}/${name} in ${namespace}, its path ${path} is not`,
         );
       }
+      await may(req, { kind, namespace, name });
       return streamed(BINARY, (push) =>
         tap(request, {
           event: (event) => push(frame(toBinary(TapEventSchema, event))),
@@ -104,9 +113,18 @@ export class Unframer {
 
 // What an API server asks of an extension before it lists or forwards to it.
 function discovery(path: string): HttpRsp {
+  if (path === "/healthz" || path === "/healthz/ping") return text(200, "ok");
   const version = { groupVersion: "tap.linkerd.io/v1alpha1", version: "v1alpha1" };
   const group = { name: "tap.linkerd.io", versions: [version], preferredVersion: version };
   switch (path) {
+    case "/version":
+      return json({ major: "1", minor: "0", gitVersion: BUILD });
+    case "/openapi/v2":
+      return json({
+        swagger: "2.0",
+        info: { title: version.groupVersion, version: BUILD },
+        paths: {},
+      });
     case "/apis":
       return json({ kind: "APIGroupList", apiVersion: "v1", groups: [group] });
     case "/apis/tap.linkerd.io":

@@ -23,7 +23,8 @@ import type { TapByResourceRequest_MatchSchema } from "../../proto/gen/viz/viz_t
 import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import type { Close, Watch } from "../base/watch.ts";
+import { Scope } from "../base/scope.ts";
+import type { Watch } from "../base/watch.ts";
 import { header } from "../wire/headers.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpService } from "../stack/types.ts";
@@ -36,15 +37,16 @@ import { kindOf, parseResource } from "./kinds.ts";
 import type { Metrics } from "./metrics.ts";
 import { figures, historyPage, livePage } from "./page.ts";
 import { routes } from "./routes.ts";
-import type { TapSink } from "./tap.ts";
-import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
+import type { StartTap } from "./tapapi.ts";
 import type { Named, World } from "./world.ts";
 
 export type WebOptions = {
   readonly world: Watch<World>;
   readonly metrics: Metrics;
   readonly api: VizApi;
-  readonly tap: (request: TapByResourceRequest, sink: TapSink) => Close;
+  readonly tap: StartTap;
+  /** Rejects unless the dashboard may tap a resource. */
+  readonly mayTap: (of: Named) => Promise<void>;
   readonly clock: Clock;
   /** What /api/version says. */
   readonly version: string;
@@ -163,7 +165,7 @@ function live(
   });
 }
 
-function liveCalls(query: Query, { tap, clock }: WebOptions): HttpRsp {
+function liveCalls(query: Query, { tap, mayTap, clock }: WebOptions): HttpRsp {
   const { kind, name } = parseResource(query.get("resource") ?? "");
   const namespace = kind === "namespace" ? "" : (query.get("namespace") ?? "");
   const request = create(TapByResourceRequestSchema, {
@@ -173,19 +175,22 @@ function liveCalls(query: Query, { tap, clock }: WebOptions): HttpRsp {
   });
   return eventStream(({ send }) => {
     const calls = new Calls();
-    try {
-      return tap(request, {
+    const scope = new Scope();
+    const begin = async (): Promise<void> => {
+      await mayTap({ kind, namespace, name });
+      if (scope.closed) return;
+      const stop = tap(request, {
         event: (event) => {
           const call = calls.add(event);
           if (call) send({ at: clock.wall(), route: call.routeLabels["route"] ?? "", ...call });
         },
         trouble: (pod, fault) => send(`${pod.name}: ${fault.message}`, "complaint"),
       });
-    } catch (error) {
-      // The stream has begun, so the reader hears of it there.
-      send(Fault.from(error).message, "complaint");
-      return () => {};
-    }
+      scope.defer(stop);
+    };
+    // The stream has begun, so the reader hears of it there.
+    begin().catch((error: unknown) => send(Fault.from(error).message, "complaint"));
+    return () => void scope.close();
   });
 }
 

@@ -59,7 +59,11 @@ const cases: readonly [string, string, Json][] = [
       commonLabels: { a: "b" },
     },
   ],
-  ["linkerd-viz", "a Prometheus elsewhere", { tap: tls, tapInjector: tls, prometheusUrl: "http://a:9090" }],
+  [
+    "linkerd-viz",
+    "a Prometheus elsewhere",
+    { tap: tls, tapInjector: tls, prometheusUrl: "http://a:9090" },
+  ],
   ["linkerd-control-plane", "defaults", needed],
   [
     "linkerd-control-plane",

@@ -1,0 +1,86 @@
+// What tables of checks of a cluster have in common: pods and whether they are ready, and the certificates of what the
+// API server calls.
+
+import { X509Certificate } from "node:crypto";
+import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { parseBundle } from "./certificate.ts";
+import type { Check } from "./check.ts";
+import type { CheckContext } from "./checkcontext.ts";
+import { row } from "./checkcontext.ts";
+import type { List, Named } from "./kubeprechecks.ts";
+
+type PodItem = Named & {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec: {
+    readonly hostNetwork?: boolean;
+    readonly containers: readonly { readonly name: string }[];
+    readonly initContainers?: readonly { readonly name: string }[];
+  };
+  readonly status: {
+    readonly phase: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message?: string;
+    }[];
+  };
+};
+const SOON_MS = 60 * 86_400_000;
+
+/** The pods of a list. */
+export async function podsOf(c: CheckContext, path: string): Promise<readonly PodItem[]> {
+  return (await c.api.request<List<PodItem>>(path)).items;
+}
+
+const isReady = ({ status }: PodItem): boolean =>
+  status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
+
+/** Throws unless there are pods, and all that shall run are ready. */
+export function expectReady(pods: readonly PodItem[]): void {
+  const waiting = pods.filter((pod) => pod.status.phase !== "Succeeded" && !isReady(pod));
+  if (pods.length === 0) throw new Fault("unavailable", "there are no pods");
+  if (waiting.length > 0)
+    throw new Fault(
+      "unavailable",
+      `not ready: ${waiting.map(({ metadata }) => metadata.name).join(", ")}`,
+    );
+}
+
+type Certificate = {
+  readonly titles: readonly [valid: string, soon: string];
+  readonly anchors: readonly [valid: string, soon: string];
+  readonly namespace: (c: CheckContext) => string | Promise<string>;
+  readonly service: string;
+  readonly secret: string;
+  /** The base64 with which the API server verifies it. */
+  readonly bundle: (c: CheckContext) => Promise<string | undefined>;
+};
+
+/** Whether the API server believes the certificate of a service, and for how long. */
+export function certificateChecks(of: Certificate): Check<CheckContext>[] {
+  const certificate = async (c: CheckContext): Promise<X509Certificate> => {
+    const { data } = await c.api.request<{ data: Record<string, string> }>(
+      `/api/v1/namespaces/${await of.namespace(c)}/secrets/${of.secret}`,
+    );
+    return new X509Certificate(Buffer.from(data["tls.crt"] ?? "", "base64"));
+  };
+  return [
+    row("fatal", of.titles[0], of.anchors[0], async (c) => {
+      const bundle = parseBundle(Buffer.from((await of.bundle(c)) ?? "", "base64").toString());
+      const leaf = await certificate(c);
+      const host = `${of.service}.${await of.namespace(c)}.svc`;
+      if (!bundle.some((ca) => leaf.verify(ca.publicKey)))
+        throw new Fault("bad-input", "its caBundle does not vouch for its certificate");
+      if (!leaf.checkHost(host)) throw new Fault("bad-input", `the certificate is not for ${host}`);
+      if (leaf.validToDate.getTime() < systemClock.wall())
+        throw new Fault("bad-input", `it expired on ${leaf.validTo}`);
+    }),
+    row("warning", of.titles[1], of.anchors[1], async (c) => {
+      const leaf = await certificate(c);
+      if (leaf.validToDate.getTime() - systemClock.wall() < SOON_MS)
+        throw new Fault("bad-input", `it will expire on ${leaf.validTo}`);
+    }),
+  ];
+}
