@@ -3,7 +3,6 @@
 // takes away what costs (streams, per-chunk closures). It does not know what the bytes mean.
 
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
 import { Fault } from "../base/fault.ts";
 import { readInto } from "./onread.ts";
 
@@ -199,7 +198,7 @@ export class Conn {
 
   /** Whether the socket speaks TLS that this process terminates. */
   get secure(): boolean {
-    return this.socket instanceof TLSSocket;
+    return "encrypted" in this.socket;
   }
 
   private receive(size: number, buffer: Buffer): void {

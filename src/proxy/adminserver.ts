@@ -2,16 +2,15 @@
 // their own.
 
 import { Fault } from "../base/fault.ts";
-import { acceptCerts } from "../io/certtls.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { listen, type Listening } from "../io/listen.ts";
 import type { HttpService } from "../stack/types.ts";
-import { type Category, findPage } from "./adminpages.ts";
+import type { Category } from "./adminpages.ts";
 import { reply, text } from "./adminreply.ts";
 import { identifyOnly } from "./identifierport.ts";
 import type { Linkerd } from "./linkerd.ts";
-import { watchServerTls } from "./tlsfiles.ts";
+import { loadCerts, watchServerTls } from "./tlsfiles.ts";
 import { tuneSocket } from "./sockets.ts";
 import type { RouterConfig } from "./yamlrouter.ts";
 
@@ -48,8 +47,11 @@ export class AdminServer {
       listen({ ip, port: on }, listenOptions, (conn) => {
         tuneSocket(conn, socketOptions, clock);
         const serve = async (): Promise<void> => {
-          const options = { clock, timeoutMs: HANDSHAKE_MS };
-          const plain: Conn = secure ? await acceptCerts(conn, await secure.next(), options) : conn;
+          let plain: Conn = conn;
+          if (secure) {
+            const [{ acceptCerts }, context] = await Promise.all([loadCerts(), secure.next()]);
+            plain = await acceptCerts(conn, context, { clock, timeoutMs: HANDSHAKE_MS });
+          }
           await serving.serve(serveH1(plain, service, { clock }));
         };
         void serving.track(conn, serve());
@@ -79,6 +81,8 @@ function pages(linkerd: Linkerd, security: Settings["security"]): HttpService {
     const end = req.path.indexOf("?");
     const path = end < 0 ? req.path : req.path.slice(0, end);
     const query = new URLSearchParams(end < 0 ? "" : req.path.slice(end + 1));
+    // Loaded when somebody looks, with all that pages show.
+    const { findPage } = await import("./adminpages.ts");
     const page = findPage(path, linkerd);
     const isOn =
       page !== undefined &&

@@ -1,8 +1,8 @@
 // `x-forwarded-client-cert`: which certificate the client has proved to hold. Nobody but this proxy may say so, and it
 // does only where its file asks for it.
 
-import { createHash, type X509Certificate } from "node:crypto";
-import { TLSSocket } from "node:tls";
+import type { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
 import type { Conn, Peer } from "../io/conn.ts";
 import type { HttpFilter } from "../stack/types.ts";
 import { removeHeader } from "../wire/headers.ts";
@@ -11,9 +11,8 @@ const FIELD = "x-forwarded-client-cert";
 const certificates = new WeakMap<Peer, string>();
 
 /** Remembers the certificate of a connection's client, for the requests that come on it. */
-export function rememberClientCert({ socket, peer }: Conn): void {
-  if (!(socket instanceof TLSSocket)) return;
-  const certificate = socket.getPeerX509Certificate();
+export function rememberClientCert({ socket, secure, peer }: Conn): void {
+  const certificate = secure ? (socket as TLSSocket).getPeerX509Certificate() : undefined;
   if (certificate) certificates.set(peer, describe(certificate));
 }
 
@@ -29,7 +28,7 @@ export function clientCert(forwards: boolean): HttpFilter {
 }
 
 function describe(certificate: X509Certificate): string {
-  const hash = createHash("sha256").update(certificate.raw).digest("hex").toUpperCase();
+  const hash = certificate.fingerprint256.replaceAll(":", "");
   const names = (certificate.subjectAltName ?? "").split(", ").flatMap((name) => {
     const [, kind, value] = /^(URI|DNS):(.+)$/.exec(name) ?? [];
     return kind === undefined ? [] : [`${kind === "URI" ? "SAN" : "DNS"}=${value}`];

@@ -9,7 +9,7 @@ import { loadPlugins, pluginKinds, type Plugins } from "./plugin.ts";
 import { RouterInstance } from "./routerinstance.ts";
 import type { FileParts, Linker } from "./routerparts.ts";
 import type { Telemeter } from "./telemeter.ts";
-import { TcpRouter } from "./tcprouter.ts";
+import type { TcpRouter } from "./tcprouter.ts";
 import { bindTelemeters } from "./telemeters.ts";
 import { readRouterConfig } from "./yaml.ts";
 import type { Router, RouterConfig } from "./yamlrouter.ts";
@@ -73,7 +73,7 @@ export async function makeGeneration(
   const sharedKey = JSON.stringify([namers, telemetry, modules, stateDir]);
   const routerKeys = rawRouters.map((one) => JSON.stringify(one));
   const isShared = before?.sharedKey === sharedKey;
-  const shared = isShared ? before.shared : share(config, plugins, linker);
+  const shared = isShared ? before.shared : await share(config, plugins, linker);
   const all: AnyRouter[] = [];
   try {
     for (const [i, router] of config.routers.entries()) {
@@ -88,10 +88,10 @@ export async function makeGeneration(
   return { text, config, raw, diagnostics, shared, all, routers, sharedKey, routerKeys };
 }
 
-function share(config: RouterConfig, plugins: Plugins, linker: Linker): FileParts {
+async function share(config: RouterConfig, plugins: Plugins, linker: Linker): Promise<FileParts> {
   linker.network.knowledge?.open(config.stateDir);
   const mounts: readonly Mount[] = mountNamers(config.namers, linker, plugins);
-  const telemeters: readonly Telemeter[] = bindTelemeters(config.telemetry, linker, plugins);
+  const telemeters: readonly Telemeter[] = await bindTelemeters(config.telemetry, linker, plugins);
   return { ...linker, plugins, mounts, telemeters };
 }
 
@@ -101,7 +101,7 @@ async function openRouter(router: Router, shared: FileParts): Promise<AnyRouter>
     case "h2":
       return RouterInstance.open(router, shared);
     case "tcp":
-      return new TcpRouter(router, shared);
+      return new (await import("./tcprouter.ts")).TcpRouter(router, shared);
     default:
       throw new Fault(
         "not-implemented",

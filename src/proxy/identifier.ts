@@ -2,12 +2,12 @@
 // name the request does; if none can, the last one's reason is what the client is told.
 
 import type { Clock } from "../base/clock.ts";
-import type { Watch } from "../base/watch.ts";
+import { known, type Watch } from "../base/watch.ts";
 import type { HttpReq } from "../io/message.ts";
 import { SyntaxFault } from "../name/cursor.ts";
 import { parsePath } from "../name/path.ts";
+import { poll } from "../name/poll.ts";
 import { header } from "../wire/headers.ts";
-import { nameByRules, watchIngresses } from "./ingress.ts";
 import { bindPlugin } from "./plugin.ts";
 import type { RequestRouterConfig } from "./routerconfig.ts";
 import type { FileParts } from "./routerparts.ts";
@@ -89,10 +89,15 @@ const KINDS: Kinds = {
     () =>
       names.of(path),
   "io.l5d.ingress": (settings, names, hold, clock) => {
-    const nameOf = nameByRules(hold(watchIngresses(settings, clock)));
+    // Loaded where it is used, with all that it takes to ask Kubernetes.
+    const watch = poll(clock, undefined, () => import("./ingress.ts"));
+    const naming = hold(watch.flatMap(({ watchIngresses }) => watchIngresses(settings, clock)));
     return (req) => {
-      const found = nameOf(req);
-      return typeof found === "string" ? found : names.of(found);
+      const { state } = naming;
+      const found = known(state)?.(req);
+      if (typeof found === "object") return names.of(found);
+      const why = state.kind === "failed" ? `: ${state.fault.message}` : "";
+      return found ?? `the Ingress resources are not known yet${why}`;
     };
   },
   "io.l5d.k8s.istio": () => () =>

@@ -2,7 +2,7 @@
 // API server is asked without TLS where the file says, mostly `kubectl proxy` beside the router, as Linkerd 1 asked it.
 
 import type { Clock } from "../base/clock.ts";
-import { known, type Watch } from "../base/watch.ts";
+import type { Watch } from "../base/watch.ts";
 import type { HttpReq } from "../io/message.ts";
 import type { Path } from "../name/path.ts";
 import { metadata } from "../platform/coreshapes.ts";
@@ -55,8 +55,12 @@ type Rule = {
   readonly name: Path;
 };
 
-/** The rules of all Ingress resources of a class; default backends stand behind all others. */
-export function watchIngresses(config: IngressConfig, clock: Clock): Watch<readonly Rule[]> {
+/** What gives a request its name by all Ingress resources of a class, or says why it has none. Default backends stand
+ * behind all other rules. */
+export function watchIngresses(
+  config: IngressConfig,
+  clock: Clock,
+): Watch<(req: HttpReq) => Path | string> {
   const { host, port: portNumber, namespace } = config;
   const api = new KubeApi({
     server: `http://${host}:${portNumber}`,
@@ -71,22 +75,15 @@ export function watchIngresses(config: IngressConfig, clock: Clock): Watch<reado
     asGroups: [],
   });
   const options = namespace === undefined ? { clock } : { clock, namespace };
-  return watchRow<Ingress>(api, INGRESS, options).map((found) => rulesOf(found, config));
+  return watchRow<Ingress>(api, INGRESS, options).map((found) => nameBy(rulesOf(found, config)));
 }
 
-/** The name that rules give a request, or why there is none. */
-export function nameByRules(rules: Watch<readonly Rule[]>): (req: HttpReq) => Path | string {
+function nameBy(rules: readonly Rule[]): (req: HttpReq) => Path | string {
   return ({ authority, path }) => {
-    const { state } = rules;
-    const all = known(state);
-    if (all === undefined) {
-      const why = state.kind === "failed" ? `: ${state.fault.message}` : "";
-      return `the Ingress resources are not known yet${why}`;
-    }
     const host = authority.replace(/:\d+$/, "").toLowerCase();
     const end = path.indexOf("?");
     const asked = end < 0 ? path : path.slice(0, end);
-    const found = all.find((one) => (one.host === "" || one.host === host) && one.path(asked));
+    const found = rules.find((one) => (one.host === "" || one.host === host) && one.path(asked));
     return found?.name ?? "no ingress rule matches";
   };
 }

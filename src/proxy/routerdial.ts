@@ -2,12 +2,13 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Watch } from "../base/watch.ts";
-import { type CertClient, startCerts } from "../io/certtls.ts";
+import type { CertClient } from "../io/certtls.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { dial } from "../io/dial.ts";
 import type { Dial } from "../stack/connect.ts";
 import type { SocketOptions } from "./routerconfig.ts";
 import { tuneSocket } from "./sockets.ts";
+import { loadCerts } from "./tlsfiles.ts";
 
 export type RouterDialOptions = {
   /** Somebody observes it for as long as is dialled. */
@@ -32,7 +33,7 @@ export function dialAddress({ ip, port }: SocketAddr, options: RouterDialOptions
   if (tls === undefined) return plain;
   const tlsOptions = { clock, timeoutMs: HANDSHAKE_TIMEOUT_MS, ...(alpn ? { alpn } : {}) };
   return async () => {
-    const [conn, secure] = await Promise.all([plain(), tls.next()]);
+    const [conn, secure, { startCerts }] = await Promise.all([plain(), tls.next(), loadCerts()]);
     return startCerts(conn, secure, tlsOptions);
   };
 }

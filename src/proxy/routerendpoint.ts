@@ -4,7 +4,7 @@
 import { exponential } from "../base/backoff.ts";
 import type { Fault } from "../base/fault.ts";
 import type { Conn } from "../io/conn.ts";
-import { H2Client } from "../io/h2client.ts";
+import type { H2Client } from "../io/h2client.ts";
 import { H1Pool } from "../io/pool.ts";
 import { Breaker } from "../stack/breaker.ts";
 import { bulkhead } from "../stack/bulkhead.ts";
@@ -91,7 +91,8 @@ function overH2(
   const { failFast, clientSession: session } = client.settings;
   const h2 = h2OptionsOf(client.settings, clock);
   const dial2 = async (): Promise<H2Client> => {
-    const made = new H2Client(await raw(), h2);
+    const [{ H2Client }, conn] = await Promise.all([import("../io/h2client.ts"), raw()]);
+    const made = new H2Client(conn, h2);
     if (session.lifeTimeMs) clock.after(session.lifeTimeMs, () => made.close());
     if (session.idleTimeMs) closeIdle(made, session.idleTimeMs, clock);
     return made;

@@ -4,11 +4,10 @@
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Watch } from "../base/watch.ts";
-import { acceptCerts, type CertServer } from "../io/certtls.ts";
+import type { CertServer } from "../io/certtls.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { Detection } from "../io/detect.ts";
 import { serveH1 } from "../io/h1server.ts";
-import { serveH2 } from "../io/h2server.ts";
 import { listen, type Listening } from "../io/listen.ts";
 import type { ConnService, HttpService } from "../stack/types.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "../wire/limits.ts";
@@ -18,6 +17,7 @@ import type { RequestRouterConfig, ServerConfig, TcpRouterConfig } from "./route
 import type { Linker } from "./routerparts.ts";
 import type { ScopeConns } from "./scopeconns.ts";
 import { tuneSocket } from "./sockets.ts";
+import { loadCerts } from "./tlsfiles.ts";
 
 /** What serves the connections of an address at a time. */
 export type Served = RequestServed | StreamServed;
@@ -92,8 +92,9 @@ export class RouterServer {
     const { clock } = this.#linker;
     const { tls } = served;
     if (served.kind === "request") return this.#serveRequests(accepted, served);
-    const options = { clock, timeoutMs: HANDSHAKE_MS };
-    return served.serve(tls ? await acceptCerts(accepted, await tls.next(), options) : accepted);
+    if (tls === undefined) return served.serve(accepted);
+    const [{ acceptCerts }, context] = await Promise.all([loadCerts(), tls.next()]);
+    return served.serve(await acceptCerts(accepted, context, { clock, timeoutMs: HANDSHAKE_MS }));
   }
 
   async #serveRequests(accepted: Conn, { settings, limits, tls }: RequestServed): Promise<void> {
@@ -108,7 +109,8 @@ export class RouterServer {
       first = detected.first;
     } else {
       const options = { clock, timeoutMs: HANDSHAKE_MS, alpn: ALPN };
-      conn = await acceptCerts(accepted, await tls.next(), options);
+      const [{ acceptCerts }, context] = await Promise.all([loadCerts(), tls.next()]);
+      conn = await acceptCerts(accepted, context, options);
       rememberClientCert(conn);
       isH2 = conn.peer.tls.kind === "true" && conn.peer.tls.alpn === "h2";
     }
@@ -116,7 +118,12 @@ export class RouterServer {
     const service: HttpService = (req) => (this.served as RequestServed).service(req);
     const { idleTimeMs, lifeTimeMs } = settings.serverSession;
     const server = isH2
-      ? serveH2(conn, service, h2OptionsOf(settings, clock), first)
+      ? (await import("../io/h2server.ts")).serveH2(
+          conn,
+          service,
+          h2OptionsOf(settings, clock),
+          first,
+        )
       : serveH1(conn, service, { clock, limits, idleTimeoutMs: idleTimeMs || FOREVER_MS }, first);
     const age = lifeTimeMs ? clock.after(lifeTimeMs, () => server.drain()) : undefined;
     const idle = isH2 && idleTimeMs ? endIdle(conn, server, idleTimeMs, clock) : undefined;

@@ -4,10 +4,14 @@
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { combine, constant, type Watch } from "../base/watch.ts";
-import { certContext, type CertClient, type CertServer } from "../io/certtls.ts";
+import type { CertClient, CertServer } from "../io/certtls.ts";
 import { watchFile } from "../name/file.ts";
 import { type Captures, substitute } from "../name/matcher.ts";
+import { poll } from "../name/poll.ts";
 import type { ClientTls, ServerTls } from "./routerconfig.ts";
+
+/** What does TLS, loaded where a file wants it: Node's part of it alone is 9 MB and 20 ms. */
+export const loadCerts = () => import("../io/certtls.ts");
 
 /** A server's TLS. */
 export function watchServerTls(tls: ServerTls, clock: Clock): Watch<CertServer> {
@@ -17,7 +21,8 @@ export function watchServerTls(tls: ServerTls, clock: Clock): Watch<CertServer> 
     watchChain(tls.certPath, tls.intermediateCertsPath, clock),
     watchText(tls.keyPath, clock),
     watchText(caCertPath, clock),
-  ]).map(([cert, key, ca]) => ({
+    poll(clock, undefined, loadCerts),
+  ]).map(([cert, key, ca, { certContext }]) => ({
     context: certContext({ cert, key, ca, protocols, ciphers }),
     asksClients,
     requiresClients: requireClientAuth,
@@ -42,7 +47,8 @@ export function watchClientTls(
       : constant(undefined),
     watchText(clientAuth?.keyPath, clock),
     combine(trusted.map((path) => watchText(path, clock))),
-  ]).map(([cert, key, roots]) => ({
+    poll(clock, undefined, loadCerts),
+  ]).map(([cert, key, roots, { certContext }]) => ({
     context: certContext({
       cert,
       key,

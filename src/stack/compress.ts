@@ -1,7 +1,7 @@
 // Compresses responses on their way to the client: texts that are not compressed yet, where the client takes gzip or
 // deflate. What is not compressed passes by reference as ever.
 
-import { createDeflate, createGzip, type Gzip, type Deflate } from "node:zlib";
+import type { Gzip, Deflate } from "node:zlib";
 import { Fault } from "../base/fault.ts";
 import { Body, type Origin, type Sink } from "../io/body.ts";
 import type { HttpRsp } from "../io/message.ts";
@@ -77,6 +77,8 @@ class Compressed implements Sink, Origin {
   constructor(source: Body, coding: Coding, level: number) {
     this.source = source;
     this.body = Body.stream(this);
+    // Loaded with the first response that is compressed, for it is 2 MB, and at once, for that response is here.
+    const { createGzip, createDeflate } = process.getBuiltinModule("node:zlib");
     this.zip = coding === "gzip" ? createGzip({ level }) : createDeflate({ level });
     this.trailers = undefined;
     this.started = false;
