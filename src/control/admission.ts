@@ -13,6 +13,8 @@ export type Admission = {
   /** The namespace of the object. */
   readonly namespace: string;
   readonly object: RawObject;
+  /** Nothing will be stored. */
+  readonly dryRun: boolean;
 };
 
 /** What to do: deny with a reason, or let it in with these changes. */
@@ -24,13 +26,16 @@ type Review = {
     readonly uid: string;
     readonly namespace?: string;
     readonly object: RawObject;
+    readonly dryRun?: boolean;
   };
 };
 
 const MOST_BYTES = 8 << 20;
 
 /** Answers reviews with what `judge` says; a throw denies with its message. */
-export function admission(judge: (admission: Admission) => Verdict): HttpService {
+export function admission(
+  judge: (admission: Admission) => Verdict | Promise<Verdict>,
+): HttpService {
   return async (req) => {
     const bytes = await req.body.read(
       MOST_BYTES,
@@ -44,17 +49,20 @@ export function admission(judge: (admission: Admission) => Verdict): HttpService
     }
     const { apiVersion, request } = review;
     if (!request) return answer(400, "the admission review has no request");
-    const { uid, namespace = "", object } = request;
-    const response = { uid, ...respond(judge, { namespace, object }) };
+    const { uid, namespace = "", object, dryRun = false } = request;
+    const response = { uid, ...(await respond(judge, { namespace, object, dryRun })) };
     const body = JSON.stringify({ apiVersion, kind: "AdmissionReview", response });
     return new HttpRsp(200, ["content-type", "application/json"], Body.of(body));
   };
 }
 
-function respond(judge: (admission: Admission) => Verdict, asked: Admission): object {
+async function respond(
+  judge: (admission: Admission) => Verdict | Promise<Verdict>,
+  asked: Admission,
+): Promise<object> {
   let verdict: Verdict;
   try {
-    verdict = judge(asked);
+    verdict = await judge(asked);
   } catch (error) {
     const fault = Fault.from(error);
     if (fault.code === "unexpected")

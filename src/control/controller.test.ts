@@ -12,6 +12,7 @@ import { Identity } from "../../proto/gen/identity_pb.js";
 import { InboundServerPolicies } from "../../proto/gen/inbound_pb.js";
 import { OutboundPolicies } from "../../proto/gen/outbound_pb.js";
 import { systemClock } from "../base/clock.ts";
+import { constant } from "../base/watch.ts";
 import { dial as dialTcp } from "../io/dial.ts";
 import { H2Client } from "../io/h2client.ts";
 import type { Resources } from "../platform/resources.ts";
@@ -55,7 +56,7 @@ test("a controller serves what the world says", async (t) => {
   const controller = await startController({
     resources,
     settings: DEFAULT_SETTINGS,
-    issuer,
+    issuer: constant(issuer),
     clock,
     listen: {
       destination: at(ports.destination),

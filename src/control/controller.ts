@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { log as processLog } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
-import { constant, type Watch } from "../base/watch.ts";
+import type { Watch } from "../base/watch.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
@@ -40,14 +40,16 @@ export type ControllerOptions = {
     readonly identity?: SocketAddr;
     readonly admin?: SocketAddr;
   };
-  /** Needed for identity. */
-  readonly issuer?: Issuer;
+  /** Needed for identity; another one takes over when it changes. */
+  readonly issuer?: Watch<Issuer>;
   /** How long certificates are good, and how far clocks may be apart; default a day and 20 s. */
   readonly issuance?: { readonly lifetimeMs: number; readonly skewMs: number };
   /** Whether callers from elsewhere than loopback must speak TLS, to which the issuer certifies us. */
   readonly tls?: boolean;
   /** In place of that, for destination and policy where another process has the issuer. */
   readonly credentials?: Watch<Credentials>;
+  /** Whether this one of several replicas writes statuses; always when absent. */
+  readonly isLeader?: Watch<boolean>;
   readonly clock: Clock;
 };
 
@@ -70,7 +72,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   let latest: World | undefined;
   // Observed for as long as the process lives: streams come and go, what is known stays.
   scope.defer(world.each((next) => (latest = next)));
-  if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock));
+  if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock, options.isLeader));
 
   const grpc = (
     implementations: readonly Implementation[],
@@ -104,16 +106,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   const sources = sourcesOf(world, registry);
   try {
-    const own = async (account: string): Promise<Watch<Credentials> | undefined> =>
-      options.tls && issuer
-        ? constant(await ownCredentials(issuer, account, settings, clock))
-        : undefined;
-    const ours = options.credentials ?? (await own("linkerd-destination"));
+    const own = (account: string): Watch<Credentials> | undefined =>
+      options.tls && issuer ? ownCredentials(issuer, account, settings, clock) : undefined;
+    const ours = options.credentials ?? own("linkerd-destination");
     await open(options.listen.destination, grpc([destination(sources)], ours));
     await open(options.listen.policy, grpc(policy(sources), ours));
     if (issuer) {
+      scope.defer(issuer.observe(() => {}));
       const service = identity(options, issuer);
-      await open(options.listen.identity, grpc([service], await own("linkerd-identity")));
+      await open(options.listen.identity, grpc([service], own("linkerd-identity")));
     }
     await open(options.listen.admin, (conn) => serveH1(conn, pages, { clock }));
   } catch (error) {
@@ -131,13 +132,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
 
 function identity(
   { resources, settings, clock, issuance }: ControllerOptions,
-  issuer: Issuer,
+  issuer: Watch<Issuer>,
 ): Implementation {
   return implement(Identity, {
     certify: async (request) => {
       const token = Buffer.from(request.token).toString();
       const signed = await certify(request.identity, token, request.certificateSigningRequest, {
-        issuer,
+        issuer: await issuer.next(),
         ...issuance,
         trustDomain: settings.trustDomain,
         review: (text, audience) => resources.reviewToken(text, audience),

@@ -101,7 +101,7 @@ function unusable(dir: string, name: Pair): (error: unknown) => never {
   };
 }
 
-/** Reads an issuer; throws `bad-input` when key and certificate do not belong together or are of the wrong sort. */
+/** Reads an issuer; throws `bad-input` when key, certificate and anchors do not belong together or are of the wrong sort. */
 export async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): Promise<Issuer> {
   const certificate = new x509.X509Certificate(certPem);
   const key = createPrivateKey(keyPem);
@@ -111,6 +111,13 @@ export async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): P
   if (!new X509Certificate(certPem).checkPrivateKey(key)) {
     throw new Fault("bad-input", "the issuer's key does not belong to its certificate");
   }
+  const own = new X509Certificate(certPem);
+  const isVouchedFor = pemsOf(anchorsPem).some((pem) => {
+    const anchor = new X509Certificate(pem);
+    return own.raw.equals(anchor.raw) || (own.checkIssued(anchor) && own.verify(anchor.publicKey));
+  });
+  if (!isVouchedFor)
+    throw new Fault("bad-input", "no trust anchor has issued the issuer's certificate");
   const pkcs8 = key.export({ type: "pkcs8", format: "der" });
   const imported = await webcrypto.subtle.importKey("pkcs8", pkcs8, ALGORITHM, false, ["sign"]);
   return { certificate, key: imported, anchorsPem };
@@ -184,5 +191,9 @@ export async function newAuthority(name: string, lifetimeMs: number, clock: Cloc
     keyPem: await printKey(keys.privateKey),
   };
 }
+
+/** The certificates of a bundle. */
+const pemsOf = (bundle: string): string[] =>
+  bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 
 const endOf = (pem: string): number => Date.parse(new X509Certificate(pem).validTo);

@@ -1,24 +1,23 @@
 // The control plane on Kubernetes, as one program with a few roles: `linkerd controller ROLE`. What an installation
 // chose comes from the mounted ConfigMap `linkerd-config`, keys from mounted Secrets, everything else from the API.
 
-import { createPrivateKey } from "node:crypto";
+import { hostname } from "node:os";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
-import { combine } from "../base/watch.ts";
-import { watchFile } from "../name/file.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import type { Kind } from "../platform/kinds.ts";
+import { watchLease } from "../platform/lease.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
 import { startController } from "./controller.ts";
+import { recordEvent } from "./events.ts";
 import type { Installation } from "./injectproxy.ts";
-import type { Issuer } from "./issuer.ts";
-import { parseIssuer } from "./issuer.ts";
+import { recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
 import {
   type Env,
   FILES,
@@ -28,6 +27,7 @@ import {
   settingsOf,
   watchInstallation,
 } from "./kubeprocess.ts";
+import { findOwners } from "./owners.ts";
 import { injector, validator } from "./webhooks.ts";
 import { serveWebhook } from "./webhook.ts";
 
@@ -45,6 +45,7 @@ const ANY = "0.0.0.0";
 const GRACE_MS = 3000;
 const DAY_MS = 86_400_000;
 const SKEW_MS = 20_000;
+const TTL_MS = 60_000;
 
 /** What destination and policy read; no secrets and no ConfigMaps. */
 const READ: readonly Kind[] = [
@@ -57,6 +58,7 @@ const READ: readonly Kind[] = [
   "Job",
   "ExternalWorkload",
   "ServiceProfile",
+  "TrafficSplit",
   "Server",
   "ServerAuthorization",
   "AuthorizationPolicy",
@@ -118,6 +120,12 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
       admin: { ip: ANY, port: 9996 },
     },
     credentials: await ownIdentity("linkerd-destination", first.namespace, first, scope, registry),
+    isLeader: watchLease(api, {
+      namespace: first.namespace,
+      name: "policy-controller-write",
+      identity: hostname(),
+      clock,
+    }),
     clock,
   });
   scope.defer(() => controller.close(GRACE_MS));
@@ -130,8 +138,10 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
   }
 }
 
-async function runIdentity({ scope, api, first }: Context): Promise<void> {
-  const issuer = await watchIssuer(first.trustAnchors, scope);
+async function runIdentity({ scope, api, installation, first }: Context): Promise<void> {
+  const issuer = watchIssuer(installation, (event) => void recordOnIdentity(api, event));
+  scope.defer(issuer.observe(() => {}));
+  await issuer.next();
   const { issuanceLifetime, clockSkewAllowance } = first.values.identity.issuer;
   const controller = await startController({
     resources: kubeResources(api, { clock, kinds: [] }),
@@ -145,6 +155,14 @@ async function runIdentity({ scope, api, first }: Context): Promise<void> {
     tls: true,
     clock,
   });
+  const expires = controller.registry.gauge("issuer_cert_ttl_seconds", "Until the issuer expires");
+  const tell = (): void => {
+    const { notAfter } = issuer.value!.certificate;
+    expires.with({}).set((notAfter.getTime() - clock.wall()) / 1000);
+  };
+  tell();
+  const timer = clock.every(TTL_MS, tell);
+  scope.defer(() => timer.cancel());
   scope.defer(() => controller.close(GRACE_MS));
 }
 
@@ -154,48 +172,14 @@ async function runInjector({ scope, api, installation }: Context): Promise<void>
   const namespaces = resources.watch("Namespace");
   scope.defer(namespaces.observe(() => {}));
   await namespaces.next();
-  const service = injector(
-    () => installation.value!,
-    () => namespaces.value!,
+  const service = injector({
+    installation: () => installation.value!,
+    namespaces: () => namespaces.value!,
+    ownerOf: findOwners(api),
+    record: (event) => void recordEvent(api, event),
     registry,
-  );
+  });
   const addr = { ip: ANY, port: 8443 };
   scope.defer(await serveWebhook(addr, FILES.webhook("proxy-injector"), service, clock));
   scope.defer(await serveAdmin({ ip: ANY, port: 9995 }, registry));
-}
-
-// The issuer's files are replaced by whoever renews them; what is wrong then keeps the last good issuer.
-async function watchIssuer(anchorsPem: string, scope: Scope): Promise<Issuer> {
-  const read = (name: string) => watchFile(`${FILES.issuer}/${name}`, clock);
-  const files = combine([read("crt.pem"), read("key.pem"), read("tls.crt"), read("tls.key")]);
-  let current: Issuer | undefined;
-  const loaded = Promise.withResolvers<Issuer>();
-  const load = async ([crt, key, tlsCrt, tlsKey]: readonly (
-    | string
-    | undefined
-  )[]): Promise<void> => {
-    try {
-      const keyPem = createPrivateKey(key ?? tlsKey ?? "").export({ type: "pkcs8", format: "pem" });
-      const certPem = crt ?? tlsCrt ?? "";
-      const issuer = await parseIssuer({ anchorsPem, certPem, keyPem: String(keyPem) });
-      logger.info("read the issuer", { until: issuer.certificate.notAfter.toISOString() });
-      current = issuer;
-      loaded.resolve(issuer);
-    } catch (error) {
-      const fault = Fault.from(error);
-      logger.error("the issuer cannot be used", { error: fault });
-      if (!current) loaded.reject(fault);
-    }
-  };
-  scope.defer(files.each((texts) => void load(texts)));
-  await loaded.promise;
-  return {
-    get certificate() {
-      return current!.certificate;
-    },
-    get key() {
-      return current!.key;
-    },
-    anchorsPem,
-  };
 }

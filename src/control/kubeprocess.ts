@@ -81,6 +81,7 @@ export async function ownIdentity(
   const settings = parseSettings({
     ...known,
     LINKERD2_PROXY_IDENTITY_DIR: undefined,
+    LINKERD_PROXY_TRUST_ANCHORS_FILE: FILES.anchors,
     LINKERD2_PROXY_IDENTITY_TOKEN_FILE: FILES.token,
     LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf(
       account,

@@ -4,6 +4,7 @@
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import { constant } from "../base/watch.ts";
 import { parseCidr } from "../platform/cidr.ts";
 import { remoteResources } from "../platform/remote.ts";
 import type { SocketAddr } from "../io/conn.ts";
@@ -43,7 +44,7 @@ export async function runLocalController(env: Env): Promise<number> {
       identity: addr("IDENTITY"),
       admin: addr("ADMIN"),
     },
-    issuer,
+    issuer: constant(issuer),
     tls: env["LINKERD_CONTROLLER_TLS"] === "true",
     clock: systemClock,
   });

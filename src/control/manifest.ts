@@ -9,7 +9,12 @@ export type RawMetadata = {
   readonly namespace?: string;
   readonly labels?: Strings | null;
   readonly annotations?: Strings | null;
-  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string }[];
+  readonly ownerReferences?: readonly {
+    readonly apiVersion?: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly uid?: string;
+  }[];
   readonly [other: string]: unknown;
 };
 

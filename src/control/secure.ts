@@ -3,6 +3,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { source, type Watch } from "../base/watch.ts";
 import type { Conn } from "../io/conn.ts";
 import { detect } from "../io/detect.ts";
 import type { Credentials } from "../io/tls.ts";
@@ -17,8 +18,24 @@ const TLS_TIMEOUT_MS = 10_000;
 const LIFETIME_MS = 365 * 86_400_000;
 const SKEW_MS = 20_000;
 
-/** Credentials for one of the control plane's accounts ("linkerd-destination"), good for a year. */
-export async function ownCredentials(
+/** Credentials for one of the control plane's accounts ("linkerd-destination"), good for a year; others with each issuer. */
+export function ownCredentials(
+  issuer: Watch<Issuer>,
+  account: string,
+  settings: MeshSettings,
+  clock: Clock,
+): Watch<Credentials> {
+  return source((set) =>
+    issuer.each((now) => {
+      void certified(now, account, settings, clock).then(
+        (value) => set({ kind: "ok", value }),
+        (error: unknown) => set({ kind: "failed", fault: Fault.from(error) }),
+      );
+    }),
+  );
+}
+
+async function certified(
   issuer: Issuer,
   account: string,
   { controlNamespace, trustDomain }: MeshSettings,

@@ -2,7 +2,7 @@
 // parents took them and whether what they refer to is there. People read it; answers to proxies do not.
 
 import type { Clock } from "../base/clock.ts";
-import type { Close, Watch } from "../base/watch.ts";
+import { type Close, combine, constant, type Watch } from "../base/watch.ts";
 import type { Condition, Kind, Resource } from "../platform/kinds.ts";
 import { keyOf } from "../platform/kinds.ts";
 import type { Resources } from "../platform/resources.ts";
@@ -15,9 +15,15 @@ const CONTROLLER_NAME = "linkerd.io/policy-controller";
 /** A status that a resource should have. */
 export type WantedStatus = { readonly kind: Kind; readonly key: string; readonly status: unknown };
 
-/** Writes each status that differs, as worlds come; one that cannot be written is tried again with the next world. */
-export function writeStatuses(world: Watch<World>, resources: Resources, clock: Clock): Close {
-  return world.each((now) => {
+/** Writes each status that differs, as worlds come, while we lead; one that cannot be written is tried again with the next world. */
+export function writeStatuses(
+  world: Watch<World>,
+  resources: Resources,
+  clock: Clock,
+  isLeader: Watch<boolean> = constant(true),
+): Close {
+  return combine([world, isLeader]).each(([now, leads]) => {
+    if (!leads) return;
     for (const { kind, key, status } of statusesOf(now, new Date(clock.wall()).toISOString())) {
       void resources.writeStatus(kind, key, status).catch(() => {});
     }

@@ -5,30 +5,83 @@ import type { Registry } from "../base/metrics.ts";
 import type { ResourceMap } from "../platform/resources.ts";
 import type { HttpService } from "../stack/types.ts";
 import { admission } from "./admission.ts";
-import { inject } from "./inject.ts";
+import type { KubeEvent } from "./events.ts";
+import { inject, SKIPPED, type SkipReason } from "./inject.ts";
 import type { Installation } from "./injectproxy.ts";
 import { jsonPatch } from "./jsonpatch.ts";
+import type { RawObject } from "./manifest.ts";
+import type { Owner } from "./owners.ts";
 import { mistakesOf } from "./validate.ts";
 
-/** Injects pods and services; both arguments give what is known at the moment. */
-export function injector(
-  installation: () => Installation,
-  namespaces: () => ResourceMap<"Namespace">,
-  registry: Registry,
-): HttpService {
+/** What the injector asks and tells; the first two give what is known at the moment. */
+export type InjectorParts = {
+  readonly installation: () => Installation;
+  readonly namespaces: () => ResourceMap<"Namespace">;
+  /** Who made a pod in the end. */
+  readonly ownerOf: (namespace: string, owner: Owner) => Promise<Owner>;
+  readonly record: (event: KubeEvent) => void;
+  readonly registry: Registry;
+};
+
+/** Injects pods and services. */
+export function injector(parts: InjectorParts): HttpService {
+  const { installation, namespaces, ownerOf, registry } = parts;
+  const requests = registry.counter(
+    "proxy_inject_admission_requests_total",
+    "Pods and services to review, by what made them",
+  );
   const responses = registry.counter(
     "proxy_inject_admission_responses_total",
-    "Pods and services reviewed, by namespace and by why they got no proxy",
+    "Pods and services reviewed, by what made them and by why they got no proxy",
   );
-  return admission(({ namespace, object }) => {
+  return admission(async ({ namespace, object, dryRun }) => {
     const ofNamespace = namespaces().get(namespace)?.metadata.annotations ?? {};
-    // An object that is being made may not say where yet.
-    const placed = { ...object, metadata: { ...object.metadata, namespace } };
+    const [made] = object.metadata?.ownerReferences ?? [];
+    const owner = made && (await ownerOf(namespace, made));
+    const labels = {
+      owner_kind: (owner?.kind ?? object.kind ?? "").toLowerCase(),
+      namespace,
+      annotation_at: whereAsked(object, ofNamespace),
+    };
+    requests.with(labels).inc();
+    // An object that is being made may not say where yet; what it is labelled with is who made it in the end.
+    const placed = {
+      ...object,
+      metadata: { ...object.metadata, namespace, ...(owner && { ownerReferences: [owner] }) },
+    };
     const { object: after, skipped } = inject(placed, installation(), ofNamespace);
     const [reason = ""] = skipped;
-    responses.with({ namespace, skip: String(reason !== ""), skip_reason: reason }).inc();
+    responses.with({ ...labels, skip: String(reason !== ""), skip_reason: reason }).inc();
+    if (owner && !dryRun) tell(parts, namespace, owner, reason);
     return { patch: jsonPatch(placed, after) };
   });
+}
+
+// Where nobody asked for a proxy there is nothing to say.
+function tell(
+  { record }: InjectorParts,
+  namespace: string,
+  { apiVersion = "v1", kind, name, uid }: Owner,
+  skipped: SkipReason | "",
+): void {
+  if (skipped === "injection_enable_annotation_absent") return;
+  const what = "Linkerd sidecar proxy";
+  record({
+    about: { apiVersion, kind, metadata: { namespace, name, ...(uid && { uid }) } },
+    type: "Normal",
+    reason: skipped === "" ? "Injected" : "InjectionSkipped",
+    message: skipped === "" ? `${what} injected` : `${what} injection skipped: ${SKIPPED[skipped]}`,
+    from: "linkerd-proxy-injector",
+  });
+}
+
+function whereAsked(
+  { metadata }: RawObject,
+  ofNamespace: Readonly<Record<string, string>>,
+): string {
+  const name = "linkerd.io/inject";
+  if (metadata?.annotations?.[name] !== undefined) return "workload";
+  return ofNamespace[name] === undefined ? "" : "namespace";
 }
 
 /** Refuses policies, routes and profiles that are wrong. */

@@ -46,9 +46,16 @@ export function kubeResources(api: KubeApi, options: KubeOptions): Resources {
     watch: watch as Resources["watch"],
     reviewToken: (token, audience) => reviewToken(api, token, audience),
     writeStatus: async (kind, key, status) => {
-      const path = `${objectPath(kind, KINDS[kind].versions[0]!, key)}/status`;
       const patch = { method: "PATCH", type: "application/merge-patch+json" } as const;
-      await api.request(path, { ...patch, body: { status } }).catch(ignoreAbsent);
+      // A version that is not served is answered as an object that is gone.
+      for (const version of KINDS[kind].versions) {
+        const path = `${objectPath(kind, version, key)}/status`;
+        try {
+          return await api.request<void>(path, { ...patch, body: { status } });
+        } catch (error) {
+          if (!isAbsent(error)) throw error;
+        }
+      }
     },
   };
 }
@@ -255,7 +262,3 @@ async function reviewToken(api: KubeApi, token: string, audience: string): Promi
 
 const isAbsent = (error: unknown): boolean =>
   error instanceof Fault && error.code === "not-found" && (error.detail ?? 404) === 404;
-
-function ignoreAbsent(error: unknown): void {
-  if (!isAbsent(error)) throw error;
-}

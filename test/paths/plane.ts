@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
+import { constant } from "../../src/base/watch.ts";
 import { startController } from "../../src/control/controller.ts";
 import { certify } from "../../src/control/identity.ts";
 import { openIssuer } from "../../src/control/issuer.ts";
@@ -56,7 +57,7 @@ export async function controlPlane(
         writeStatus: async () => {},
       },
       settings,
-      issuer,
+      issuer: constant(issuer),
       clock,
       listen: {
         destination: { ip, port: 28_086 },

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
+import { constant } from "../../src/base/watch.ts";
 import { startController } from "../../src/control/controller.ts";
 import { type Issuer, openIssuer } from "../../src/control/issuer.ts";
 import { DEFAULT_SETTINGS, type MeshSettings } from "../../src/control/world.ts";
@@ -51,7 +52,7 @@ export async function startControlPlane(
   const controller = await startController({
     resources,
     settings,
-    issuer,
+    issuer: constant(issuer),
     clock: systemClock,
     listen: {
       destination: { ip, port },
