@@ -64,8 +64,9 @@ export function watchIssuer(
     let timer: Timer | undefined;
     const close = files.each((texts) => {
       latest = texts;
+      if (current === "") return void load(texts);
       // Certificate and key are two files, which are not read at one moment.
-      timer ??= clock.after(current === "" ? 0 : SETTLE_MS, () => {
+      timer ??= clock.after(SETTLE_MS, () => {
         timer = undefined;
         void load(latest);
       });
