@@ -87,6 +87,7 @@ function targetOf({ target }: TrafficSpec): OutboundTarget {
     case "addr": {
       const { ip, port } = target.value;
       if (port < 1 || port > 65_535) throw invalidArgument(`${port} is not a port`);
+      if (ip?.ip.case === undefined) throw invalidArgument("the address of the target has no IP");
       return { ip: parseIp(ip, "target.addr.ip"), port };
     }
     case undefined:

@@ -67,6 +67,8 @@ for (const ip of [
   "::1",
   "fd00:1:2::a",
   "1:2:3:4:5:6:7:8",
+  "::ffff:10.0.0.1",
+  "::254.1.2.3",
 ]) {
   test(`${ip} survives the wire`, () => {
     const sent = { ip, port: 443 };

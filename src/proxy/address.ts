@@ -4,7 +4,8 @@
 import type { Update, WeightedAddr } from "../../proto/gen/destination_pb.js";
 import type { SocketAddr } from "../io/conn.ts";
 import { printAddr } from "../stack/normalize.ts";
-import { durationMs, parseTcpAddress } from "./fromproto.ts";
+import { isAuthority } from "../wire/authority.ts";
+import { durationMs, invalid, parseTcpAddress } from "./fromproto.ts";
 import type { Address, AddressSet } from "./policy.ts";
 
 const NO_LABELS = {};
@@ -19,6 +20,9 @@ export function parseAddress(
   const identity = wire.tlsIdentity;
   const strategy = identity?.strategy;
   const { interval, timeout } = wire.http2?.keepAlive ?? {};
+  const authority = wire.authorityOverride?.authorityOverride || undefined;
+  if (authority !== undefined && !isAuthority(authority))
+    throw invalid("authority_override", `is ${JSON.stringify(authority)}, which is no host`);
   const id = strategy?.case === "dnsLikeIdentity" ? strategy.value.name : strategy?.value?.uri;
   return {
     ip,
@@ -28,7 +32,7 @@ export function parseAddress(
     tls: id ? { id, serverName: identity?.serverName?.name || id } : undefined,
     hint: wire.protocolHint?.protocol.case,
     transportPort: wire.protocolHint?.opaqueTransport?.inboundPort || undefined,
-    authority: wire.authorityOverride?.authorityOverride || undefined,
+    authority,
     keepAlive: interval && {
       intervalMs: durationMs(interval),
       timeoutMs: timeout ? durationMs(timeout) : DEFAULT_KEEP_ALIVE_TIMEOUT_MS,

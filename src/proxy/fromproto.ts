@@ -84,7 +84,12 @@ function printIp(ip: string): IPAddress {
     const value = ip.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
     return create(IPAddressSchema, { ip: { case: "ipv4", value } });
   }
-  const [head = "", tail] = ip.split("::");
+  // The last 32 bits may be written as an IPv4 address (RFC 4291 §2.2).
+  const groups = ip.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...parts: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = parts.map(Number);
+    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  });
+  const [head = "", tail] = groups.split("::");
   const left = head.split(":").filter(Boolean);
   const right = (tail ?? "").split(":").filter(Boolean);
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");

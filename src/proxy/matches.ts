@@ -13,6 +13,7 @@ import type {
   ResponseHeaderModifier,
 } from "../../proto/gen/http_route_pb.js";
 import type { Headers } from "../../proto/gen/http_types_pb.js";
+import { hasOnly, TARGET, TOKEN, VALUE } from "../wire/octets.ts";
 import { invalid, parseMethod, parseRegex, parseScheme } from "./fromproto.ts";
 import type { HttpMatch, NamedMatch, TextMatch } from "../stack/route.ts";
 import type { HeaderEdits, RouteFilter } from "../stack/rewrite.ts";
@@ -55,9 +56,9 @@ type WireFilter =
 export function parseFilter(kind: WireFilter, place: string): RouteFilter {
   switch (kind.case) {
     case "requestHeaderModifier":
-      return { kind: "request-headers", edits: parseEdits(kind.value) };
+      return { kind: "request-headers", edits: parseEdits(kind.value, place) };
     case "responseHeaderModifier":
-      return { kind: "response-headers", edits: parseEdits(kind.value) };
+      return { kind: "response-headers", edits: parseEdits(kind.value, place) };
     case "failureInjector":
       return parseFailure(kind.value, `${place}.failure_injector`);
     case "redirect":
@@ -97,14 +98,21 @@ function parseText(
   return { kind: "regex", value: parseRegex(value.value, place) };
 }
 
-function parseEdits(wire: RequestHeaderModifier | ResponseHeaderModifier): HeaderEdits {
-  const pairs = (headers: Headers | undefined): (readonly [string, string])[] =>
-    headers?.headers.map(({ name, value }) => [name.toLowerCase(), latin1(value)] as const) ?? [];
-  return {
-    add: pairs(wire.add),
-    set: pairs(wire.set),
-    remove: wire.remove.map((name) => name.toLowerCase()),
+function parseEdits(
+  wire: RequestHeaderModifier | ResponseHeaderModifier,
+  place: string,
+): HeaderEdits {
+  const named = (name: string): string => {
+    if (hasOnly(name, TOKEN)) return name.toLowerCase();
+    throw invalid(place, `has ${JSON.stringify(name)}, which is no name of a header`);
   };
+  const pairs = (headers: Headers | undefined): (readonly [string, string])[] =>
+    headers?.headers.map(({ name, value }) => {
+      const text = latin1(value).trim();
+      if (text === "" || hasOnly(text, VALUE)) return [named(name), text] as const;
+      throw invalid(place, `has ${JSON.stringify(text)}, which is no value of a header`);
+    }) ?? [];
+  return { add: pairs(wire.add), set: pairs(wire.set), remove: wire.remove.map(named) };
 }
 
 function parseFailure(wire: HttpFailureInjector | GrpcFailureInjector, place: string): RouteFilter {
@@ -130,10 +138,15 @@ function parseRatio(ratio: Ratio | undefined, place: string): number {
 function parseRedirect(wire: RequestRedirect, place: string): RouteFilter {
   const status = wire.status || 301;
   if (status < 300 || status > 399) throw invalid(place, `has status ${status}`);
+  if (wire.port > 65_535) throw invalid(place, `has port ${wire.port}`);
   const replace = wire.path?.replace;
+  const scheme = parseScheme(wire.scheme);
+  for (const part of [scheme, wire.host, replace?.value])
+    if (part && !hasOnly(part, TARGET))
+      throw invalid(place, `has ${JSON.stringify(part)}, which fits in no URI`);
   return {
     kind: "redirect",
-    scheme: parseScheme(wire.scheme),
+    scheme,
     host: wire.host || undefined,
     port: wire.port || undefined,
     path: replace?.case && { kind: replace.case, value: replace.value },

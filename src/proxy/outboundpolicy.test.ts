@@ -124,6 +124,11 @@ const route = (rule: Record<string, JsonValue>): JsonValue => ({
 const beyond = { conditions: { statusRanges: [{ start: 500, end: 600 }] } };
 const bare = { firstAvailable: { backends: [{ backend: { metadata: SERVICE } }] } };
 
+const edited = (name: string, value: string): JsonValue => {
+  const headers = [{ name, value: Buffer.from(value).toString("base64") }];
+  return route({ filters: [{ responseHeaderModifier: { add: { headers } } }] });
+};
+
 const REJECTED: [string, JsonValue, string][] = [
   ["no metadata", { protocol: { opaque: OPAQUE } }, "metadata"],
   ["no protocol", { metadata: SERVICE }, "protocol"],
@@ -137,6 +142,14 @@ const REJECTED: [string, JsonValue, string][] = [
     "denominator 0",
     route({ filters: [{ failureInjector: { status: 500, ratio: { numerator: 1 } } }] }),
     "denominator 0",
+  ],
+  ["a header value of two lines", edited("x", "a\r\nb"), "no value of a header"],
+  ["a header name of two lines", edited("x: y\r\nz", "a"), "no name of a header"],
+  ["an empty header name", edited("", "a"), "no name of a header"],
+  [
+    "a redirect to two lines",
+    route({ filters: [{ redirect: { path: { full: "/a\r\nb" } } }] }),
+    "fits in no URI",
   ],
   ["bad regex", route({ matches: [{ path: { regex: "(" } }] }), "no regular expression"],
 ];

@@ -1,7 +1,8 @@
 // The tap server (port 4190): Tap.Observe for whoever has the identity that may tap, and for this machine.
 // Nobody else learns anything; and a tap that reads too slowly loses events instead of filling the memory.
 
-import { Tap } from "../../proto/gen/tap_pb.js";
+import { type ObserveRequest, Tap } from "../../proto/gen/tap_pb.js";
+import { Fault } from "../base/fault.ts";
 import type { ConnService } from "../io/conn.ts";
 import { Detection } from "../io/detect.ts";
 import { serveH2 } from "../io/h2server.ts";
@@ -10,7 +11,7 @@ import { GrpcFault } from "../stack/grpc.ts";
 import { grpcService, implement, type Call } from "../stack/grpcserver.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
 import { TapTeller } from "./tapevents.ts";
-import { compileTap } from "./tapmatch.ts";
+import { compileTap, type TapTest } from "./tapmatch.ts";
 import { readHello, terminate } from "./terminate.ts";
 
 /** Events that wait for a slow reader. */
@@ -40,7 +41,7 @@ function observe({ taps, random }: Sidecar, allowed: string) {
     observe(request, call) {
       admit(call, allowed);
       if (request.limit === 0) throw new GrpcFault("INVALID_ARGUMENT", "limit must be positive");
-      const wants = compileTap(request.match);
+      const wants = compiled(request.match);
       return (outlet) => {
         let left = request.limit;
         let waiting = 0;
@@ -71,6 +72,15 @@ function observe({ taps, random }: Sidecar, allowed: string) {
       };
     },
   });
+}
+
+function compiled(match: ObserveRequest["match"]): TapTest {
+  try {
+    return compileTap(match);
+  } catch (cause) {
+    const { message } = Fault.from(cause);
+    throw new GrpcFault("INVALID_ARGUMENT", `the match cannot be used: ${message}`, { cause });
+  }
 }
 
 function admit({ req }: Call, allowed: string): void {

@@ -7,6 +7,7 @@ import type { Logger } from "../base/log.ts";
 import type { Counter, Family, Labels } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
 import { type HttpReq, HttpRsp, type HttpVersion } from "../io/message.ts";
+import { printGrpcMessage } from "../wire/grpc.ts";
 import { isGrpc } from "./classify.ts";
 import type { HttpFilter } from "./types.ts";
 
@@ -103,7 +104,8 @@ function replyTo(
     grpcStatus === undefined
       ? ["content-length", "0"]
       : ["content-type", "application/grpc", "grpc-status", String(grpcStatus)];
-  if (grpcStatus !== undefined) headers.push("grpc-message", percentEncoded(fault.message));
+  if (grpcStatus !== undefined)
+    headers.push("grpc-message", printGrpcMessage(fault.message.slice(0, MAX_TEXT)));
   if (informs) headers.push("l5d-proxy-error", headerText(fault.message));
   if (informs && closes) headers.push("l5d-proxy-connection", "close");
   // An HTTP/2 connection carries other requests, which are well.
@@ -130,17 +132,4 @@ const MAX_TEXT = 512;
 function headerText(text: string): string {
   const safe = text.replace(/[^\x20-\x7e]+/g, " ").trim();
   return safe.length <= MAX_TEXT ? safe : `${safe.slice(0, MAX_TEXT - 3)}...`;
-}
-
-// The encoding of grpc-message: bytes outside of %x20-%x24 and %x26-%x7E.
-function percentEncoded(text: string): string {
-  const bytes = Buffer.from(text.slice(0, MAX_TEXT));
-  let encoded = "";
-  for (const byte of bytes) {
-    encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return encoded;
 }

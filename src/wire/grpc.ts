@@ -132,15 +132,18 @@ export class EnvelopeReader {
   }
 }
 
-/** A text as grpc-message has it: UTF-8, percent-encoded but for visible ASCII. */
+/** A text as grpc-message has it: UTF-8, percent-encoded but for visible ASCII and blanks between it. */
 export function printGrpcMessage(text: string): string {
+  const bytes = Buffer.from(text);
   let encoded = "";
-  for (const byte of Buffer.from(text)) {
-    const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    encoded += plain
-      ? String.fromCharCode(byte)
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
+  bytes.forEach((byte, i) => {
+    // No field value of HTTP begins or ends in a blank.
+    const first = i === 0 || i === bytes.length - 1 ? 0x21 : 0x20;
+    encoded +=
+      byte >= first && byte <= 0x7e && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  });
   return encoded;
 }
 

@@ -16,6 +16,14 @@ export const DIGIT = 32;
 /** For each octet the classes that it belongs to. */
 export const OCTETS: Uint8Array = classify();
 
+/** Whether `text` has octets of the class `mask` only, and at least one. */
+export function hasOnly(text: string, mask: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (!(OCTETS[text.charCodeAt(i)]! & mask)) return false;
+  }
+  return text !== "";
+}
+
 function classify(): Uint8Array {
   const octets = new Uint8Array(256);
   const mark = (bit: number, accepts: RegExp): void => {

@@ -35,6 +35,11 @@ const FLAGS = ["--max-semi-space-size=4", "--trace-gc", "--trace-gc-ignore-scave
 
 /** The environments of the sidecars, by pod. */
 type Envs = Record<string, Record<string, string>>;
+/** A busy machine is no failure: its applications accept late. */
+const PATIENT = {
+  LINKERD2_PROXY_INBOUND_CONNECT_TIMEOUT: "10s",
+  LINKERD2_PROXY_OUTBOUND_CONNECT_TIMEOUT: "10s",
+};
 /** So many failures are told as they come. */
 const MOST_TOLD = 40;
 
@@ -208,7 +213,7 @@ class Soak {
   async #startProxy(pod: string): Promise<void> {
     const ip = SERVERS.get(pod) ?? CLIENT_IP;
     const more = pod === CLIENT ? listeners() : {};
-    const proxy = startProxy(ip, { ...this.#envs[pod], ...more }, FLAGS);
+    const proxy = startProxy(ip, { ...this.#envs[pod], ...PATIENT, ...more }, FLAGS);
     this.#proxies.set(pod, proxy);
     this.gauges.set(pod, new Gauge(pod, proxy.child, WARM_S));
     await proxy.ready();
