@@ -1,6 +1,7 @@
 // What a client has sent ahead of its turn. It is kept up to a bound; then reading stops until it is taken.
 
-import { type Conn, keep } from "./conn.ts";
+import type { Conn } from "./conn.ts";
+import { keep } from "./memory.ts";
 
 const BOUND_BYTES = 65536;
 

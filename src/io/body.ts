@@ -7,6 +7,7 @@
 
 import type { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
+import { keep } from "./memory.ts";
 
 /** What a body amounted to: its bytes, and either its trailers or the fault that cut it short. */
 export type BodyEnd = {
@@ -25,7 +26,7 @@ export interface Origin {
 
 /** Whoever consumes a body. Calls come in order: chunk*, then end or abort, once. */
 export interface Sink {
-  /** Takes bytes, which are valid for good and must not be changed. False asks the body to wait for `resume`. */
+  /** Takes bytes, which are valid during the call (`keep`) and must not be changed. False: the body waits for `resume`. */
   chunk(chunk: Buffer): boolean;
   end(trailers: Headers | undefined): void;
   /** The origin failed: the message is incomplete and must not look complete to anybody. */
@@ -102,7 +103,7 @@ export class Body {
     if (this.ended !== undefined) return true;
     this.bytes += chunk.length;
     if (this.sink === undefined || this.paused || this.waiting !== undefined) {
-      (this.waiting ??= []).push(chunk);
+      (this.waiting ??= []).push(keep(chunk));
       return false;
     }
     if (this.sink.chunk(chunk)) return true;
@@ -205,7 +206,7 @@ export class Body {
       this.to({
         chunk: (chunk) => {
           size += chunk.length;
-          chunks.push(chunk);
+          chunks.push(keep(chunk));
           if (size > limitBytes) this.cut(tooLarge());
           return true;
         },

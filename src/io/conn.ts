@@ -4,6 +4,7 @@
 
 import type { Socket } from "node:net";
 import { Fault } from "../base/fault.ts";
+import { keep, lend, lender, type Page, shared } from "./memory.ts";
 import { readInto } from "./onread.ts";
 
 /** An IP address and a TCP port. */
@@ -35,8 +36,7 @@ export type Peer = {
 
 /** Gets what arrives on a connection. Calls come in order: read*, then end at most once, closed once. */
 export interface Reader {
-  /** Promises to `keep` what it needs after `read` returns; else every chunk is its own for good, at the cost of a copy. */
-  readonly transient?: true;
+  /** Gets bytes that are valid during the call: what is needed longer must be passed through `keep`. */
   read(chunk: Buffer): void;
   /** The peer will send no more (FIN); the other direction may still be open. */
   end(): void;
@@ -49,19 +49,8 @@ export interface Reader {
 /** A service of connections: resolves when the connection is over. */
 export type ConnService = (conn: Conn) => Promise<void>;
 
-const READ_BYTES = 65536;
-// A read of less is copied out, so that a small chunk does not hold on to a large buffer.
-const BULK_BYTES = 16384;
-// Reads are over before the next one begins, so all connections share the memory.
-const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-
-/** The same bytes, valid for good: copied if they lie in memory that the next read overwrites. */
-export function keep(chunk: Buffer): Buffer {
-  if (chunk.buffer !== shared.buffer) return chunk;
-  const kept = Buffer.allocUnsafe(chunk.length);
-  chunk.copy(kept);
-  return kept;
-}
+// Holding a page for less costs more than a copy.
+const COPY_BYTES = 4096;
 
 export class Conn {
   readonly socket: Socket;
@@ -72,7 +61,12 @@ export class Conn {
   closed: boolean;
   private reader: Reader | undefined;
   private pending: Buffer[] | undefined;
-  private next: Buffer | undefined;
+  // Where the next read goes, and where when that has changed.
+  private page: Page;
+  private turned: Buffer | undefined;
+  // Pages of which some has yet to reach the kernel.
+  private readonly held: Page[];
+  private readonly onWritten: (error?: Error | null) => void;
   private fault: Fault | undefined;
   private ended: boolean;
   private finished: boolean;
@@ -86,13 +80,18 @@ export class Conn {
     this.closed = false;
     this.reader = undefined;
     this.pending = undefined;
-    this.next = undefined;
+    this.page = shared;
+    this.turned = undefined;
+    this.held = [];
+    this.onWritten = (error) => {
+      if (!error) this.settle();
+    };
     this.fault = undefined;
     this.ended = false;
     this.finished = false;
     this.over = false;
-    const onRead = (size: number, buffer: Buffer): void => this.receive(size, buffer);
-    if (!readInto(socket, shared, onRead, () => this.takeNext())) {
+    const onRead = (size: number): void => this.receive(size);
+    if (!readInto(socket, shared.bytes, onRead, () => this.turn())) {
       socket.on("data", (chunk: Buffer) => {
         this.readBytes += chunk.length;
         this.deliver(chunk);
@@ -109,6 +108,8 @@ export class Conn {
     socket.on("close", () => {
       this.closed = true;
       this.over = true;
+      this.page.release();
+      this.page = shared;
       this.reader?.closed(this.fault);
     });
   }
@@ -155,7 +156,18 @@ export class Conn {
   write(data: Buffer | string): boolean {
     if (this.closed || this.finished) return true;
     this.writtenBytes += data.length;
-    return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
+    const { socket } = this;
+    if (typeof data === "string") socket.write(data, "latin1");
+    else {
+      const page = lender(data);
+      if (page === undefined || page === shared || data.length < COPY_BYTES) {
+        socket.write(keep(data));
+      } else {
+        socket.write(data, this.onWritten);
+        if (socket.writableLength > 0) this.hold(page);
+      }
+    }
+    return this.flows;
   }
 
   /** Whether what was written has not all reached the kernel: `drained` will tell. */
@@ -168,8 +180,11 @@ export class Conn {
     this.socket.cork();
   }
 
-  uncork(): void {
+  /** False as of `write`. */
+  uncork(): boolean {
     this.socket.uncork();
+    this.settle();
+    return this.flows;
   }
 
   /** Sends FIN after what was written; reading goes on. */
@@ -201,20 +216,17 @@ export class Conn {
     return "encrypted" in this.socket;
   }
 
-  private receive(size: number, buffer: Buffer): void {
+  // A stream counts what it was given and not what has waited: it says stop for more than it would queue.
+  private get flows(): boolean {
+    return !this.socket.writableNeedDrain || this.socket.writableLength === 0;
+  }
+
+  private receive(size: number): void {
+    const { page } = this;
     this.readBytes += size;
-    const chunk = buffer.subarray(0, size);
-    if (buffer === shared) {
-      // A full buffer means that much is to come: from now on whole buffers are handed over instead of copied.
-      if (size === READ_BYTES) this.next = Buffer.allocUnsafeSlow(READ_BYTES);
-      this.deliver(this.reader?.transient ? chunk : keep(chunk));
-    } else if (size < BULK_BYTES) {
-      this.next = shared;
-      this.deliver(Buffer.from(chunk));
-    } else {
-      this.next = Buffer.allocUnsafeSlow(READ_BYTES);
-      this.deliver(chunk);
-    }
+    this.deliver(lend(page, size));
+    const next = (this.page = page.next(size));
+    if (next !== page) this.turned = next.bytes;
   }
 
   private deliver(chunk: Buffer): void {
@@ -226,10 +238,23 @@ export class Conn {
     }
   }
 
-  // Where the next read goes, when not where the last one went.
-  private takeNext(): Buffer | undefined {
-    const { next } = this;
-    this.next = undefined;
-    return next;
+  private turn(): Buffer | undefined {
+    const { turned } = this;
+    this.turned = undefined;
+    return turned;
+  }
+
+  private hold(page: Page): void {
+    if (this.held.at(-1) === page) return;
+    page.hold();
+    this.held.push(page);
+  }
+
+  // Gives back what was held once all has been written; what never is, stays out of use.
+  private settle(): void {
+    const { held } = this;
+    if (held.length === 0 || this.socket.writableLength > 0) return;
+    for (const page of held) page.release();
+    held.length = 0;
   }
 }

@@ -6,6 +6,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Fault } from "../base/fault.ts";
 import { judge, type Verdict } from "../wire/preface.ts";
 import type { Conn, Reader } from "./conn.ts";
+import { keep } from "./memory.ts";
 
 export type Detected = {
   /** `closed` when the client went away, or ended its side, before it had said anything. */
@@ -40,7 +41,7 @@ export class Detection implements Reader {
   }
 
   read(chunk: Buffer): void {
-    this.bytes = this.bytes.length === 0 ? chunk : Buffer.concat([this.bytes, chunk]);
+    this.bytes = this.bytes.length === 0 ? keep(chunk) : Buffer.concat([this.bytes, chunk]);
     const verdict = this.ask(this.bytes);
     if (verdict !== "undecided") this.conclude(verdict);
   }

@@ -7,10 +7,11 @@ import { ResponseParser, UNTIL_CLOSE } from "../wire/http1.ts";
 import { Http1Printer } from "../wire/http1print.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "../wire/limits.ts";
 import { Body } from "./body.ts";
-import { type Conn, keep, type Reader } from "./conn.ts";
+import type { Conn, Reader } from "./conn.ts";
 import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
 import { H1Outgoing, type OutgoingOwner } from "./h1outgoing.ts";
 import { framingOf, printRequest } from "./h1request.ts";
+import { keep } from "./memory.ts";
 import { type HttpReq, HttpRsp, type Tunnel } from "./message.ts";
 
 type Resolve = (rsp: HttpRsp) => void;
@@ -19,7 +20,6 @@ type Reject = (fault: Fault) => void;
 const MAX_INFORMATIONAL = 100;
 
 export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
-  readonly transient = true;
   /** Resolves when the connection is gone, however that came. */
   readonly done: Promise<void>;
   readonly conn: Conn;

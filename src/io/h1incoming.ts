@@ -7,7 +7,8 @@ import { CHUNKED } from "../wire/http1.ts";
 import type { Http1Kind } from "../wire/http1fields.ts";
 import type { Http1Limits } from "../wire/limits.ts";
 import { Body, type Origin } from "./body.ts";
-import { type Conn, keep } from "./conn.ts";
+import type { Conn } from "./conn.ts";
+import { keep } from "./memory.ts";
 
 /** Whoever reads the connection. */
 export interface IncomingOwner {
@@ -113,14 +114,14 @@ export class H1Incoming implements Origin {
       const end = Math.min(bytes.length, at + this.left);
       this.left -= end - at;
       this.used = end;
-      this.push(keep(bytes.subarray(at, end)));
+      this.push(bytes.subarray(at, end));
       if (this.left === 0) this.finish();
     } else if (this.decoder !== undefined) {
-      this.used = at + this.decoder.decode(keep(bytes.subarray(at)), 0, this);
+      this.used = at + this.decoder.decode(bytes.subarray(at), 0, this);
       if (this.decoder.done) this.finish();
     } else {
       this.used = bytes.length;
-      this.push(keep(bytes.subarray(at)));
+      this.push(bytes.subarray(at));
     }
     if (this.full && this.body !== undefined && !this.paused) {
       this.paused = true;

@@ -161,8 +161,7 @@ export class H1Outgoing implements Sink {
     if (text === "") return conn.write(data);
     conn.cork();
     conn.write(text);
-    const flowing = conn.write(data);
-    conn.uncork();
-    return flowing;
+    conn.write(data);
+    return conn.uncork();
   }
 }

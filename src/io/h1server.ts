@@ -9,10 +9,11 @@ import { HTTP1_LIMITS } from "../wire/limits.ts";
 import { LF } from "../wire/octets.ts";
 import { Ahead } from "./ahead.ts";
 import type { Body } from "./body.ts";
-import { type Conn, keep, type Reader } from "./conn.ts";
+import type { Conn, Reader } from "./conn.ts";
 import { H1Answer } from "./h1answer.ts";
 import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
 import { H1Link, type H1ServerOptions } from "./h1link.ts";
+import { keep } from "./memory.ts";
 import { HttpReq, type HttpRsp, type HttpService } from "./message.ts";
 
 export type { H1ServerOptions } from "./h1link.ts";
@@ -38,7 +39,6 @@ export function serveH1(
 }
 
 export class H1Server extends H1Link implements Reader, IncomingOwner {
-  readonly transient = true;
   readonly incoming: H1Incoming;
   readonly parser: RequestParser;
   /** The request under way. */

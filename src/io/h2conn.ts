@@ -22,7 +22,6 @@ import type { H2Stream } from "./h2stream.ts";
 export type { H2Options } from "./h2link.ts";
 
 export abstract class H2Conn extends H2Link implements Reader, FrameSink {
-  readonly transient = true;
   readonly head: H2Head;
   readonly decoder: HpackDecoder;
   /** Clock.now() at the last chunk read. */

@@ -17,6 +17,7 @@ import { encodedBound } from "../wire/hpackencoder.ts";
 import { EVENT, nextState, STATE } from "../wire/streamstate.ts";
 import type { Body, Sink } from "./body.ts";
 import type { H2Link } from "./h2link.ts";
+import { keep } from "./memory.ts";
 
 // DATA smaller than this for want of window is the peer's doing.
 const DRIBBLE_BYTES = 128;
@@ -88,17 +89,18 @@ export abstract class H2Outgoing implements Sink {
   chunk(chunk: Buffer): boolean {
     const { conn } = this;
     if (this.state >= STATE.closed) return true;
+    let rest = chunk;
     if (this.queue === undefined && conn.parked.size === 0) {
       const sent = this.sendData(chunk, 0, chunk.length);
+      conn.output.flushLent();
       if (sent === chunk.length) {
         if (!conn.output.blocked) return true;
         conn.parked.add(this);
         return false;
       }
-      this.queueAt = sent;
+      rest = chunk.subarray(sent);
     }
-    if (this.queue === undefined) this.queue = [chunk];
-    else this.queue.push(chunk);
+    (this.queue ??= []).push(keep(rest));
     if (this.sendLeft > 0) conn.parked.add(this);
     return false;
   }

@@ -4,6 +4,7 @@
 
 import { FLAG } from "../wire/frames.ts";
 import type { Conn } from "./conn.ts";
+import { lender } from "./memory.ts";
 
 const BUFFER_BYTES = 32_768;
 const POOLED = 64;
@@ -39,6 +40,7 @@ export class Output {
   private pieces: Buffer[] = [];
   private piecesBytes = 0;
   private waiting = false;
+  private lent = false;
   // The last frame that may still become its stream's last: where its header is, and whose it is.
   private lastBuffer: Buffer = NONE;
   private lastAt = 0;
@@ -62,7 +64,7 @@ export class Output {
     return this.buffer;
   }
 
-  /** Appends a payload, which must not change any more. */
+  /** Appends a payload. `flushLent` must follow before what is lent becomes invalid. */
   append(chunk: Buffer, from: number, to: number): void {
     const bytes = to - from;
     if (bytes <= COPY_BYTES) {
@@ -73,7 +75,13 @@ export class Output {
     this.cut();
     this.pieces.push(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to));
     this.piecesBytes += bytes;
+    if (lender(chunk) !== undefined) this.lent = true;
     if (this.piecesBytes > FLUSH_BYTES) this.flush();
+  }
+
+  /** Writes what has gathered if some of it is lent. */
+  flushLent(): void {
+    if (this.lent) this.flush();
   }
 
   /** Remembers that a HEADERS or DATA frame of `streamId` begins at `at`, for `endLast`. */
@@ -99,6 +107,7 @@ export class Output {
   /** Writes what has gathered, at once. */
   flush(): void {
     this.waiting = false;
+    this.lent = false;
     this.lastStream = 0;
     const { conn, pieces } = this;
     if (pieces.length === 0) {
@@ -110,12 +119,11 @@ export class Output {
       this.pieces = [];
       this.piecesBytes = 0;
       conn.cork();
-      for (const piece of pieces) this.blocked = !conn.write(piece);
-      conn.uncork();
+      for (const piece of pieces) conn.write(piece);
+      this.blocked = !conn.uncork();
     }
     // What the kernel took at once left the buffer free for whoever writes next.
     if (conn.socket.writableLength === 0) {
-      this.blocked = false;
       if (this.buffer.length === BUFFER_BYTES && pool.length < POOLED) pool.push(this.buffer);
       this.buffer = NONE;
       this.at = this.start = 0;

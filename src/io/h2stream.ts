@@ -6,9 +6,9 @@ import { H2 } from "../wire/h2error.ts";
 import type { Headers } from "../wire/headers.ts";
 import { errorCode, EVENT, isConnectionError, nextState, STATE } from "../wire/streamstate.ts";
 import { Body, type Origin } from "./body.ts";
-import { keep } from "./conn.ts";
 import type { H2Conn } from "./h2conn.ts";
 import { H2Outgoing } from "./h2outgoing.ts";
+import { keep } from "./memory.ts";
 import type { Tunnel } from "./message.ts";
 
 // A body that comes with its head in one chunk is kept whole up to this size.
@@ -88,7 +88,7 @@ export abstract class H2Stream extends H2Outgoing implements Origin, Tunnel {
     if (flowBytes > bytes) this.taken(flowBytes - bytes);
     if (bytes > 0) {
       if (this.discarding) conn.credit(bytes);
-      else this.take(keep(chunk.subarray(start, end)));
+      else this.take(chunk.subarray(start, end));
     }
     if (endStream) this.recvEnd(undefined);
   }
@@ -168,7 +168,7 @@ export abstract class H2Stream extends H2Outgoing implements Origin, Tunnel {
     if (this.fresh) {
       const { stash } = this;
       if ((stash?.length ?? 0) + bytes.length <= WHOLE_BYTES) {
-        this.stash = stash === undefined ? bytes : Buffer.concat([stash, bytes]);
+        this.stash = stash === undefined ? keep(bytes) : Buffer.concat([stash, bytes]);
         this.held += bytes.length;
         return;
       }

@@ -5,9 +5,6 @@
 
 import { Socket } from "node:net";
 
-/** Called with the bytes at the start of `buffer`, which are overwritten by the next read of any connection. */
-export type OnRead = (size: number, buffer: Buffer) => void;
-
 type Slots = { buffer: symbol; onRead: symbol; next: symbol };
 type Insides = Record<symbol, unknown> & {
   _handle?: { useUserBuffer?(buffer: Buffer): void } | null;
@@ -15,11 +12,11 @@ type Insides = Record<symbol, unknown> & {
 
 const slots = findSlots();
 
-/** Makes `socket` read into `buffer`, and after each read into what `next` returns, if anything. False: it cannot. */
+/** Makes `socket` read into `buffer`, tell how much came, and go on into what `next` returns, if anything. False: it cannot. */
 export function readInto(
   socket: Socket,
   buffer: Buffer,
-  onRead: OnRead,
+  onRead: (size: number) => void,
   next: () => Buffer | undefined,
 ): boolean {
   const insides = socket as unknown as Insides;

@@ -4,6 +4,7 @@
 import type { Gzip, Deflate } from "node:zlib";
 import { Fault } from "../base/fault.ts";
 import { Body, type Origin, type Sink } from "../io/body.ts";
+import { keep } from "../io/memory.ts";
 import type { HttpRsp } from "../io/message.ts";
 import { hasToken, header, joined, removeHeader, setHeader } from "../wire/headers.ts";
 import type { HttpFilter } from "./types.ts";
@@ -97,7 +98,7 @@ class Compressed implements Sink, Origin {
   }
 
   chunk(chunk: Buffer): boolean {
-    return this.zip.write(chunk);
+    return this.zip.write(keep(chunk));
   }
 
   end(trailers: string[] | undefined): void {

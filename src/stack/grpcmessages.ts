@@ -13,6 +13,7 @@ import {
 import type { Fault } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
 import { Body, type Origin, type Sink } from "../io/body.ts";
+import { keep } from "../io/memory.ts";
 import { envelope, EnvelopeReader } from "../wire/grpc.ts";
 import type { Headers } from "../wire/headers.ts";
 import { GrpcFault } from "./grpc.ts";
@@ -117,7 +118,10 @@ export class Messages<D extends DescMessage> implements Sink, AsyncIterable<Mess
   }
 
   chunk(chunk: Buffer): boolean {
-    const tooLarge = this.reader.push(chunk, (bytes, compressed) => this.decode(bytes, compressed));
+    // A message shares the memory of what it was decoded from.
+    const tooLarge = this.reader.push(keep(chunk), (bytes, compressed) =>
+      this.decode(bytes, compressed),
+    );
     if (tooLarge !== undefined) {
       const message = `a message of ${tooLarge} bytes, the limit is ${this.maxMessageBytes}`;
       this.cancel(new GrpcFault("RESOURCE_EXHAUSTED", message));

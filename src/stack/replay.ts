@@ -3,6 +3,7 @@
 
 import type { Fault } from "../base/fault.ts";
 import { Body, type Origin, type Sink } from "../io/body.ts";
+import { keep } from "../io/memory.ts";
 import type { Headers } from "../wire/headers.ts";
 
 /** Whether `body` might be kept within `maxBytes`. */
@@ -57,9 +58,9 @@ export class Replay implements Sink, Origin {
   }
 
   chunk(chunk: Buffer): boolean {
-    if (!this.final && !this.lost) this.keep(chunk);
+    const bytes = this.final || this.lost ? chunk : this.remember(chunk);
     // Between two attempts nobody listens; what comes is kept, and more is not asked for.
-    return this.current === undefined ? this.lost : this.current.push(chunk);
+    return this.current === undefined ? this.lost : this.current.push(bytes);
   }
 
   end(trailers: Headers | undefined): void {
@@ -82,13 +83,15 @@ export class Replay implements Sink, Origin {
     if (this.final || this.lost) this.source.cancel(fault);
   }
 
-  private keep(chunk: Buffer): void {
+  private remember(chunk: Buffer): Buffer {
     this.keptBytes += chunk.length;
     if (this.keptBytes > this.maxBytes) {
       this.lost = true;
       this.kept = [];
-    } else {
-      this.kept.push(chunk);
+      return chunk;
     }
+    const kept = keep(chunk);
+    this.kept.push(kept);
+    return kept;
   }
 }

@@ -10,6 +10,7 @@ import { Conn, type Peer } from "../../src/io/conn.ts";
 import { H2Client } from "../../src/io/h2client.ts";
 import type { H2Options } from "../../src/io/h2link.ts";
 import { type H2Server, serveH2 } from "../../src/io/h2server.ts";
+import { keep } from "../../src/io/memory.ts";
 import { HttpReq, type HttpRsp } from "../../src/io/message.ts";
 import { FrameReader } from "../../src/wire/framereader.ts";
 import { PREFACE } from "../../src/wire/frames.ts";
@@ -128,7 +129,7 @@ export class Slow implements Sink {
   }
 
   chunk(chunk: Buffer): boolean {
-    this.chunks.push(chunk);
+    this.chunks.push(keep(chunk));
     return this.open;
   }
 
