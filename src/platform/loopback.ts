@@ -8,6 +8,7 @@ import { forward } from "./forward.ts";
 import type { Target } from "./mentions.ts";
 import { mentions, replaceMentions } from "./mentions.ts";
 import type { Attachment, Listener, Network, Original, PodPlace } from "./network.ts";
+import { NAMES } from "./network.ts";
 import { isFree } from "./relay.ts";
 import { PORTS } from "./sidecar.ts";
 import { servicePorts } from "./slices.ts";
@@ -55,6 +56,7 @@ export class Loopback implements Network {
         HOST: ip,
         ...(pod.meshed && { LINKERD_HTTP_PROXY: `http://${ip}:${PORTS.outbound}` }),
       },
+      annotations: { [NAMES]: listeners.map(printName).join(",") },
       sidecar: loopbackVariables(ip, [...originals, ...pod.entrances]),
       rewrite: (text) => replaceMentions(text, pod.namespace, services, address),
       within: (argv) => argv,
@@ -66,6 +68,12 @@ export class Loopback implements Network {
       },
     };
   }
+}
+
+// Clients leave out the port 80, as in the names that they are given.
+function printName({ listen, target: { service, port } }: Listener): string {
+  const [namespace, name] = service.split("/");
+  return `${listen}=${name}.${namespace}${port === 80 ? "" : `:${port}`}`;
 }
 
 /** The variables of a sidecar to which nothing is redirected: every listener knows what it stands for. */

@@ -9,11 +9,16 @@ export type Listener = { readonly listen: string; readonly target: Target };
 /** A listener of a sidecar and what it stands for: ["127.0.0.1:8080", "10.96.0.3:80"]. */
 export type Original = readonly [listen: string, original: string];
 
+/** The annotation that says what a pod calls by addresses that are its own: "127.112.0.1:4140=web-svc.shop:8080,…". */
+export const NAMES = "local.linkerd.io/names";
+
 /** A pod's place in the network. */
 export interface Attachment {
   readonly ip: string;
   /** What the application is told of its network. */
   readonly env: Readonly<Record<string, string>>;
+  /** What its resource tells of it. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Variables of its sidecar, by their full names. */
   readonly sidecar: Readonly<Record<string, string>>;
   /** A value or argument as the application shall see it. */

@@ -225,7 +225,8 @@ export class Pod {
   }
 
   get facts(): PodFacts {
-    const { namespace, name, labels, annotations, spec } = this.identity;
+    const { namespace, name, labels, spec } = this.identity;
+    const annotations = { ...this.identity.annotations, ...this.#network?.annotations };
     return { namespace, name, uid: this.uid, nodeName: NODE, labels, annotations, spec };
   }
 

@@ -47,7 +47,7 @@ export function tap(
   if (!now)
     throw new Fault("unavailable", "the resources of the mesh are not known yet; try again");
   refuseEmpty(now, request);
-  const match = observeMatch(request.match);
+  const match = observeMatch(request.match, now.names);
   const maxRps = request.maxRps > 0 ? request.maxRps : DEFAULT_MAX_RPS;
   const open = new Map<string, Stream>();
   let limit = 1;
@@ -163,6 +163,9 @@ function describe(world: World, pod: MeshPod, from: ProxyEvent): TapEvent {
   const destination = isInbound ? pod : podAt(world, event.destination);
   event.sourceMeta = merge(event.sourceMeta, source ?? podOf(world, event.sourceMeta));
   event.destinationMeta = merge(event.destinationMeta, destination);
+  const step = event.event.value?.event;
+  if (step?.case === "requestInit")
+    step.value.authority = world.names.get(step.value.authority) ?? step.value.authority;
   return event;
 }
 

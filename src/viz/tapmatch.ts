@@ -12,21 +12,23 @@ import { kindOf } from "./kinds.ts";
 
 type ProxyMatch = MessageInitShape<typeof ObserveRequest_MatchSchema>;
 
-/** Everything, when nothing is asked for. */
-export function observeMatch(match: Match | undefined): ProxyMatch {
+/** What a proxy shall match; everything, when nothing is asked for. `names` are those of addresses that clients send. */
+export function observeMatch(
+  match: Match | undefined,
+  names: ReadonlyMap<string, string>,
+): ProxyMatch {
+  const inner = (each: Match): ProxyMatch => observeMatch(each, names);
   switch (match?.match.case) {
     case undefined:
       return all([]);
     case "all":
-      return all(match.match.value.matches.map(observeMatch));
+      return all(match.match.value.matches.map(inner));
     case "any":
-      return {
-        match: { case: "any", value: { matches: match.match.value.matches.map(observeMatch) } },
-      };
+      return any(match.match.value.matches.map(inner));
     case "not":
-      return { match: { case: "not", value: observeMatch(match.match.value) } };
+      return { match: { case: "not", value: inner(match.match.value) } };
     case "http":
-      return http(match.match.value);
+      return http(match.match.value, names);
     case "destinations": {
       const { type = "", namespace = "", name = "" } = match.match.value.resource ?? {};
       const kind = kindOf(type);
@@ -44,18 +46,28 @@ function all(matches: ProxyMatch[]): ProxyMatch {
   return { match: { case: "all", value: { matches } } };
 }
 
+function any(matches: ProxyMatch[]): ProxyMatch {
+  return { match: { case: "any", value: { matches } } };
+}
+
 function label(key: string, value: string): ProxyMatch {
   return { match: { case: "destinationLabel", value: { key, value } } };
 }
 
-function http({ match }: HttpMatch): ProxyMatch {
-  const only = (value: ReturnType<typeof httpMatch>): ProxyMatch => ({
-    match: { case: "http", value },
+function http({ match }: HttpMatch, names: ReadonlyMap<string, string>): ProxyMatch {
+  const only = (part: HttpPart): ProxyMatch => ({
+    match: { case: "http", value: httpMatch(part) },
   });
-  return match.case === undefined ? all([]) : only(httpMatch(match));
+  if (match.case === undefined) return all([]);
+  const addresses =
+    match.case === "authority" ? [...names].filter(([, name]) => name === match.value) : [];
+  if (addresses.length === 0) return only(match);
+  return any([match, ...addresses.map(([value]) => ({ ...match, value }))].map(only));
 }
 
-function httpMatch({ case: part, value }: Exclude<HttpMatch["match"], { case: undefined }>) {
+type HttpPart = Exclude<HttpMatch["match"], { case: undefined }>;
+
+function httpMatch({ case: part, value }: HttpPart) {
   switch (part) {
     case "method": {
       const method =

@@ -4,6 +4,7 @@
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
 import type { Pod, Resource } from "../platform/kinds.ts";
+import { NAMES } from "../platform/network.ts";
 import type { ResourceMap, Resources } from "../platform/resources.ts";
 import { kindOf } from "./kinds.ts";
 import type { Labels } from "./text.ts";
@@ -47,6 +48,8 @@ export type World = {
   readonly services: ResourceMap<"Service">;
   readonly profiles: ResourceMap<"ServiceProfile">;
   readonly podByIp: ReadonlyMap<string, MeshPod>;
+  /** What workloads mean by addresses that a local mesh gave them in place of names: "web-svc.shop:8080". */
+  readonly names: ReadonlyMap<string, string>;
 };
 
 /** Which platform kinds make which of ours. Pods that nobody lists are found through their pods' owners. */
@@ -104,7 +107,13 @@ function paint(
     services: lists[kinds.indexOf("Service")] as ResourceMap<"Service">,
     profiles,
     podByIp: new Map(pods.filter((pod) => pod.ip !== "").map((pod) => [pod.ip, pod])),
+    names: new Map(pods.flatMap(({ annotations }) => namesIn(annotations[NAMES] ?? ""))),
   };
+}
+
+function namesIn(text: string): [address: string, name: string][] {
+  if (text === "") return [];
+  return text.split(",").map((pair) => pair.split("=") as [string, string]);
 }
 
 // A mesh may run pods whose owners it does not list: `linkerd local run` has no Deployment, and some platforms

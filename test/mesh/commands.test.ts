@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { HOME, run, until, upMesh } from "./mesh.ts";
+import { gather, HOME, run, start, stop, until, upMesh } from "./mesh.ts";
 
 const EMOJIVOTO = readFileSync(join(HOME, "demo/emojivoto/emojivoto.yaml"), "utf8");
 const DURATION = String.raw`\d+(ms|s|m)`;
@@ -19,7 +19,7 @@ function rows(table: string): Map<string, string[]> {
 
 const columns = (table: string): string[] => table.split("\n")[0]!.trim().split(/ {2,}/);
 
-test("the guided tour", { timeout: 120_000 }, async (t) => {
+test("the guided tour", { timeout: 170_000 }, async (t) => {
   const { cli, stateDir } = await upMesh(t, EMOJIVOTO, "--publish=emojivoto/web-svc=28800");
   const ns = ["-n", "emojivoto"];
   const stat = async (...words: string[]) => (await cli("viz", "stat", ...words)).stdout;
@@ -97,9 +97,13 @@ test("the guided tour", { timeout: 120_000 }, async (t) => {
     const lines = await tapped("deploy/web", ...ns);
     const from = String.raw`id=\d+:\d+ proxy=(in |out) src=127\.80\.\d+\.\d+:\d+ dst=127\.80\.\d+\.\d+:8080 tls=\S+`;
     const path = "/emojivoto.v1.EmojiService/ListAll";
+    // The name, though what the application sends is the address that it was given in place of it.
     assert.match(
       lines,
-      new RegExp(`^req ${from} :method=POST :authority=\\S+ :path=${path}$`, "m"),
+      new RegExp(
+        `^req ${from} :method=POST :authority=emoji-svc.emojivoto:8080 :path=${path}$`,
+        "m",
+      ),
     );
     assert.match(lines, new RegExp(`^rsp ${from} :status=200 latency=\\d+µs$`, "m"));
     assert.match(
@@ -118,6 +122,45 @@ test("the guided tour", { timeout: 120_000 }, async (t) => {
     const events = all.split("\n}\n").filter((text) => text.trim()).length;
     assert.ok(events > 0, all);
     assert.ok(!all.includes("EmojiService"));
+  });
+
+  /** What a command that goes on has printed once `wanted` is in it. */
+  const watched = async (wanted: RegExp, ...words: string[]): Promise<string> => {
+    const child = start(["viz", ...words, ...ns, "--state-dir", stateDir]);
+    const output = gather(child);
+    try {
+      await until(() => wanted.test(output.stdout), 60_000);
+      return output.stdout;
+    } finally {
+      await stop(child, "SIGINT");
+    }
+  };
+
+  await t.test("viz tap: an error of the server, and what it becomes for the browser", async () => {
+    const doughnut = ["--path", "/emojivoto.v1.VotingService/VoteDoughnut"];
+    await watched(/^end .* proxy=out .* grpc-status=Unknown /m, "tap", "deploy/web", ...doughnut);
+    await watched(/^rsp .* proxy=in .* :status=500 /m, "tap", "deploy/web", "--path", "/api/vote");
+  });
+
+  await t.test("viz tap: an authority is the name that people use", async () => {
+    const lines = await watched(
+      /^end /m,
+      "tap",
+      "deploy/web",
+      "--authority=emoji-svc.emojivoto:8080",
+    );
+    assert.deepEqual(
+      new Set([...lines.matchAll(/:authority=(\S+)/g)].map(([, authority]) => authority)),
+      new Set(["emoji-svc.emojivoto:8080"]),
+    );
+  });
+
+  await t.test("viz top: calls added up, those that fail among them", async () => {
+    const table = await watched(/VoteDoughnut +\d+ .* 0\.00%/, "top", "deploy/web");
+    const names = "Source,Destination,Method,Path,Count,Best,Worst,Last,Success Rate";
+    assert.deepEqual(columns(table), names.split(","));
+    const call = `vote-bot\\S+ +web\\S+ +GET +/api/list +\\d+( +${DURATION}){3} +100.00%`;
+    assert.match(table, new RegExp(`^${call}`, "m"));
   });
 
   await t.test("check, version", async () => {
