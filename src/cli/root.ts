@@ -23,6 +23,7 @@ import { tap } from "./tap.ts";
 import { top } from "./top.ts";
 import { version } from "./version.ts";
 import { vizInstall, vizPrune, vizUninstall } from "./vizinstall.ts";
+import { vizProfile } from "./vizprofile.ts";
 
 const viz = command({
   name: "viz",
@@ -40,6 +41,7 @@ const viz = command({
     authz,
     dashboard,
     vizList,
+    vizProfile,
   ],
 });
 
