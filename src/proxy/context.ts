@@ -8,11 +8,18 @@ import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpFilter } from "../stack/types.ts";
 import { traceContextOf } from "../stack/trace.ts";
 import { header, type Headers, removeWhere, setHeader } from "../wire/headers.ts";
-import { childOf, chanceOf, newId, newTrace, parseL5dTrace, printL5dTrace } from "./traceid.ts";
+import {
+  childOf,
+  chanceOf,
+  Id,
+  newTrace,
+  parseL5dTrace,
+  printL5dTrace,
+  TraceId,
+} from "./traceid.ts";
 import { type LocalDtab, localDtab, NO_DTAB } from "./localdtab.ts";
 import { Routed } from "./routed.ts";
 import type { RouterParts } from "./routerparts.ts";
-import type { TraceId } from "./traceid.ts";
 import type { Propagator } from "./yamltraffic.ts";
 
 /** What a hop reads and takes off. */
@@ -68,7 +75,7 @@ export function writeContext(
   switch (propagator) {
     case "io.l5d.default":
       headers.push("l5d-ctx-trace", printL5dTrace(trace));
-      headers.push("l5d-reqid", trace.traceId.slice(-16));
+      headers.push("l5d-reqid", trace.trace.text);
       break;
     case "io.l5d.zipkin":
       setHeader(headers, "x-b3-traceid", trace.traceId);
@@ -174,13 +181,15 @@ function traceOf(
   if (parent === undefined || !parent.format.startsWith(wanted)) return newTrace(random, undefined);
   const { traceId, spanId, sampled } = parent;
   const isKnown = wanted === "w3c" || header(req.headers, "x-b3-sampled") !== undefined || sampled;
-  return {
-    traceId: wanted === "b3" ? traceId.replace(/^0{16}/, "") : traceId,
-    parentId: spanId,
-    spanId: newId(random),
-    sampled: isKnown ? sampled : undefined,
-    debug: false,
-  };
+  const upper = traceId.slice(0, -16);
+  return new TraceId(
+    wanted === "b3" && /^0*$/.test(upper) ? "" : upper,
+    Id.parse(traceId.slice(-16)),
+    Id.parse(spanId),
+    Id.random(random),
+    isKnown ? sampled : undefined,
+    false,
+  );
 }
 
 // `l5d-sample` decides, then what the trace says of itself, then the highest rate of those who follow traces.
@@ -188,10 +197,10 @@ function decided(trace: TraceId, sample: string | undefined, rate: number): Trac
   const asked = sample === undefined || sample.trim() === "" ? NaN : Number(sample);
   if (!Number.isNaN(asked)) {
     const share = Math.max(0, Math.min(1, asked));
-    return { ...trace, sampled: chanceOf(trace) < share };
+    return trace.as(chanceOf(trace) < share);
   }
   if (trace.sampled !== undefined || rate === 0) return trace;
-  return chanceOf(trace) < rate ? { ...trace, sampled: true } : trace;
+  return chanceOf(trace) < rate ? trace.as(true) : trace;
 }
 
 // An error of ours loses its text as well.

@@ -7,13 +7,16 @@ import { Counter } from "../base/metrics.ts";
 import { ROLL_MS, Summary } from "../base/summary.ts";
 import type { Close } from "../base/watch.ts";
 
+const NONE: ReadonlyMap<string, MetricScope> = new Map();
+
 /** A gauge is what a function says when it is asked. */
 export type Metric = Counter | Summary | (() => number);
 
 export class MetricScope {
   readonly name: string;
   metric: Metric | undefined = undefined;
-  readonly children = new Map<string, MetricScope>();
+  /** Shared by all leaves, which are most scopes, until the first child comes. */
+  children: ReadonlyMap<string, MetricScope> = NONE;
   readonly #parent: MetricScope | undefined;
   #holders = 0;
 
@@ -53,7 +56,7 @@ export class MetricScope {
       held = false;
       this.#holders -= 1;
       if (this.#holders === 0 && this.#parent?.children.get(this.name) === this) {
-        this.#parent.children.delete(this.name);
+        this.#parent.#remove(this.name);
       }
     };
   }
@@ -76,18 +79,30 @@ export class MetricScope {
     return undefined;
   }
 
+  /** Lets all summaries below forget what is too old. */
+  roll(): void {
+    if (this.metric instanceof Summary) this.metric.roll();
+    for (const child of this.children.values()) child.roll();
+  }
+
   #child(name: string): MetricScope {
     let child = this.children.get(name);
-    if (child === undefined) this.children.set(name, (child = new MetricScope(name, this)));
+    if (child === undefined) {
+      child = new MetricScope(name, this);
+      if (this.children === NONE) this.children = new Map([[name, child]]);
+      else (this.children as Map<string, MetricScope>).set(name, child);
+    }
     return child;
+  }
+
+  #remove(name: string): void {
+    (this.children as Map<string, MetricScope>).delete(name);
   }
 }
 
 /** The root of a tree whose summaries tell of the last minute. */
 export function metricTree(clock: Clock): MetricScope {
   const root = new MetricScope();
-  clock.every(ROLL_MS, () => {
-    for (const [, metric] of root.leaves()) if (metric instanceof Summary) metric.roll();
-  });
+  clock.every(ROLL_MS, () => root.roll());
   return root;
 }

@@ -31,17 +31,19 @@ export class Http1Printer {
    * bytes, or NO_LENGTH or ANY_LENGTH. A length of 0 is not added where none stood. `host` becomes the one Host of a
    * request; undefined leaves Host as it is. */
   print(headers: Headers, length: number, host: string | undefined): string {
-    if (this.isSame(headers, length, host)) return this.text;
+    const known = this.headers;
+    const same = this.countSame(headers);
+    const isFramedSame = length === this.length && host === this.host;
+    if (isFramedSame && same === headers.length && same === known.length) return this.text;
     this.length = length;
     this.host = host;
     this.hasLength = this.hasTe = this.hasHost = false;
-    const known = this.headers;
     let text = "";
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i]!;
       const value = headers[i + 1]!;
       const ours = OURS.mayHold(name);
-      if (!ours && known[i] === name && known[i + 1] === value) {
+      if (!ours && (i < same || (known[i] === name && known[i + 1] === value))) {
         text += this.lines[i >> 1]!;
       } else {
         const line = ours ? this.printOurs(name, value) : `${name}: ${value}\r\n`;
@@ -61,12 +63,13 @@ export class Http1Printer {
     return text;
   }
 
-  private isSame(headers: Headers, length: number, host: string | undefined): boolean {
+  // How many names and values, from the first, are those of last time.
+  private countSame(headers: Headers): number {
     const known = this.headers;
-    const count = headers.length;
-    if (known.length !== count || length !== this.length || host !== this.host) return false;
-    for (let i = 0; i < count; i++) if (known[i] !== headers[i]) return false;
-    return true;
+    const most = Math.min(known.length, headers.length);
+    let i = 0;
+    while (i < most && known[i] === headers[i] && known[i + 1] === headers[i + 1]) i += 2;
+    return i;
   }
 
   // A field that may be the printer's business, judging by the look of its name.

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import { scribeFrame } from "../../src/proxy/scribe.ts";
+import { Id, TraceId } from "../../src/proxy/traceid.ts";
 import { backend, eventually, run, send } from "./run.ts";
 
 const hops = (port: number, zipkin: number, first: number) => `
@@ -43,13 +44,8 @@ test("one trace joins the spans of both hops (B5, D6)", async (t) => {
 });
 
 test("Scribe's message is Thrift's, framed", () => {
-  const trace = {
-    traceId: "00000000000000aa",
-    parentId: "00000000000000aa",
-    spanId: "00000000000000ab",
-    sampled: true,
-    debug: false,
-  };
+  const root = Id.parse("aa");
+  const trace = new TraceId("", root, root, Id.parse("ab"), true, false);
   const frame = scribeFrame([
     {
       kind: "SERVER",
