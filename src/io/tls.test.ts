@@ -1,6 +1,8 @@
 // Mutual TLS on real sockets: after a peek, with and without a client certificate, and with the wrong ones.
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { test } from "node:test";
 import { connect as tlsConnect } from "node:tls";
 import { authority } from "../../test/support/authority.ts";
@@ -90,6 +92,20 @@ test("a client without a certificate is served as nobody", async () => {
   for await (const chunk of socket) chunks.push(chunk as Buffer);
   assert.equal(Buffer.concat(chunks).toString(), "hello nobody -");
   assert.equal(socket.getProtocol() ?? "TLSv1.3", "TLSv1.3");
+  listening.close();
+});
+
+test("a leaf that stands alone comes with its issuer, as OpenSSL has it", async () => {
+  const ca = await authority();
+  const b = await ca.certify("emoji.example");
+  const listening = await server(b);
+  const { ip, port } = listening.addr;
+  const socket = tlsConnect({ host: ip, port, servername: b.name, ca: b.rootsPem });
+  await once(socket, "secureConnect");
+  assert.equal(socket.getCipher().standardName, "TLS_AES_128_GCM_SHA256");
+  const chain = socket.getPeerX509Certificate()!;
+  assert.equal(chain.issuerCertificate?.toString(), new X509Certificate(b.rootsPem).toString());
+  socket.destroy();
   listening.close();
 });
 

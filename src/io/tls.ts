@@ -1,6 +1,7 @@
 // Mutual TLS between proxies: version 1.3 only, the names of Linkerd's identities instead of host names, and
 // credentials that change under way: a new certificate serves new handshakes, connections stay as they are.
 
+import { constants } from "node:crypto";
 import {
   createSecureContext,
   type SecureContext,
@@ -43,23 +44,34 @@ export type ServerIdentity = {
 // As linkerd2-proxy: the hybrid post-quantum exchange first, and ECDSA on P-256 for every certificate.
 const GROUPS = "X25519MLKEM768:X25519:P-256:P-384";
 const SIGNATURES = "ecdsa_secp256r1_sha256";
+// The one whose handshake hashes with SHA-256 first: processors have instructions for it.
+const CIPHERS = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+const BEGIN = "-----BEGIN CERTIFICATE-----";
 const contexts = new WeakMap<Credentials, SecureContext>();
 
 function contextOf(credentials: Credentials): SecureContext {
   let context = contexts.get(credentials);
   if (context === undefined) {
     context = createSecureContext({
-      cert: credentials.certPem,
+      cert: chainOf(credentials),
       key: credentials.keyPem,
       ca: credentials.rootsPem,
       minVersion: "TLSv1.3",
       maxVersion: "TLSv1.3",
       ecdhCurve: GROUPS,
       sigalgs: SIGNATURES,
+      ciphers: CIPHERS,
+      honorCipherOrder: true,
+      secureOptions: constants.SSL_OP_NO_TICKET, // Nobody resumes a session, so a ticket shall be cheap.
     });
     contexts.set(credentials, context);
   }
   return context;
+}
+
+// OpenSSL sends the issuer of a leaf too, which it would search and verify for each handshake if it stood alone here.
+function chainOf({ certPem, rootsPem }: Credentials): string {
+  return certPem.split(BEGIN).length === 2 ? `${certPem}\n${rootsPem}` : certPem;
 }
 
 /**
