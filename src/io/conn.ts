@@ -71,6 +71,7 @@ export class Conn {
   private ended: boolean;
   private finished: boolean;
   private over: boolean;
+  private readonly watchers: (() => void)[];
 
   constructor(socket: Socket, peer: Peer) {
     this.socket = socket;
@@ -90,6 +91,7 @@ export class Conn {
     this.ended = false;
     this.finished = false;
     this.over = false;
+    this.watchers = [];
     const onRead = (size: number): void => this.receive(size);
     if (!readInto(socket, shared.bytes, onRead, () => this.turn())) {
       socket.on("data", (chunk: Buffer) => {
@@ -111,7 +113,13 @@ export class Conn {
       this.page.release();
       this.page = shared;
       this.reader?.closed(this.fault);
+      for (const tell of this.watchers) tell();
     });
+  }
+
+  /** Calls `fn` when the connection is gone, after its reader. */
+  onClosed(fn: () => void): void {
+    this.watchers.push(fn);
   }
 
   /** Gives everything that arrives from now on, and `first`, to `reader`. */
@@ -127,10 +135,9 @@ export class Conn {
     else if (!this.closed) this.socket.resume();
   }
 
-  /** Takes the reader away: what arrives waits for the next `start`, in the kernel for the most part. */
+  /** Takes the reader away: what arrives waits for the next `start`, in the kernel but for what comes first. */
   stop(): void {
     this.reader = undefined;
-    this.socket.pause();
   }
 
   /** Gives the socket away, for TLS to be put on it, with `unread` as the first thing that it brings. */
@@ -173,6 +180,11 @@ export class Conn {
   /** Whether what was written has not all reached the kernel: `drained` will tell. */
   get full(): boolean {
     return this.socket.writableNeedDrain;
+  }
+
+  /** Whether all that was written has reached the kernel. */
+  get flushed(): boolean {
+    return this.socket.writableLength === 0;
   }
 
   /** Holds writes back until `uncork`, so that they leave in one system call. */

@@ -38,6 +38,11 @@ export class H1Answer implements OutgoingOwner {
     this.printer = new Http1Printer();
   }
 
+  /** Its body has not been written to the end. */
+  get sending(): boolean {
+    return this.outgoing.body !== undefined;
+  }
+
   /** A request has arrived. */
   begin(): void {
     this.answered = false;

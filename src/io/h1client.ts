@@ -134,13 +134,15 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
     const { req } = this;
     this.leaving = true;
     this.req = undefined;
-    const gone = cutShort("upstream", fault);
     if (req !== undefined && !this.answered) {
       req.onCancel = undefined;
       this.reject(req.cancelled ?? this.lost(req, fault));
     }
-    this.incoming.fail(gone);
-    this.outgoing.cancel(gone);
+    if (this.incoming.body !== undefined || this.outgoing.body !== undefined) {
+      const gone = cutShort("upstream", fault);
+      this.incoming.fail(gone);
+      this.outgoing.cancel(gone);
+    }
     const { onClosed } = this;
     this.onClosed = undefined;
     onClosed?.(this);

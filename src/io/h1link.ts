@@ -61,7 +61,7 @@ export abstract class H1Link {
   /** Answers what is no request, or no body, and closes. */
   protected abstract refuse(fault: Fault): void;
   /** Forgets the request under way, since no answer will be written any more. */
-  protected abstract drop(fault: Fault): void;
+  protected abstract drop(cause?: Fault): void;
 
   /** Lets the connection end: at once when it is idle, else after the request under way. */
   drain(): void {
@@ -73,7 +73,7 @@ export abstract class H1Link {
   close(): void {
     if (this.lingering) return;
     this.lingering = true;
-    this.drop(cutShort("client", undefined));
+    this.drop();
     this.conn.end();
     this.conn.resume();
     this.watchdog.await(LINGER_MS);

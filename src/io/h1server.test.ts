@@ -109,6 +109,33 @@ test("a client that does not read its answers gets no further ones", async () =>
   while (called < 200) await turns(1);
 });
 
+test("who asked for the end is not waited for once everything is on its way", async () => {
+  const clock = new VirtualClock();
+  await using server = await listenH1(echo, { clock });
+  const head = "/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";
+  await using getter = await RawPeer.dial(server.port);
+  getter.send(`GET ${head}\r\n`);
+  assert.match(await getter.rest(), /GET \/ $/);
+  await server.servers[0]!.done;
+  // Some put CR LF after a body, which must not be answered with a reset.
+  await using poster = await RawPeer.dial(server.port);
+  poster.send(`POST ${head}Content-Length: 1\r\n\r\nx`);
+  assert.match(await poster.rest(), /POST \/ x$/);
+  poster.send("\r\n");
+  await turns();
+  assert.equal(server.servers[1]!.conn.closed, false);
+  clock.advance(2000);
+  await server.servers[1]!.done;
+});
+
+test("an answer that takes its time is complete, though its client asked for the end", async () => {
+  const long = "x".repeat(8_000_000);
+  await using server = await listenH1(async () => ok(long));
+  await using peer = await RawPeer.dial(server.port);
+  peer.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  assert.equal((await peer.rest()).split("\r\n\r\n")[1]!.length, long.length);
+});
+
 test("HTTP/1.0 closes, unless it asks to keep the connection", async () => {
   const stream = new HandFed();
   await using server = await listenH1(async (req) =>

@@ -97,11 +97,13 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
 
   closed(fault: Fault | undefined): void {
     this.watchdog.stop();
-    const { req } = this;
-    const gone = cutShort("client", fault);
-    this.drop(gone);
-    this.answer.cancel(gone);
-    req?.cancel(gone);
+    const { req, answer } = this;
+    this.drop(fault);
+    if (req !== undefined || answer.sending) {
+      const gone = cutShort("client", fault);
+      answer.cancel(gone);
+      req?.cancel(gone);
+    }
     this.resolveDone();
   }
 
@@ -207,7 +209,7 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
   turnOver(): void {
     const { answer, incoming } = this;
     if (!answer.complete) return;
-    if (!answer.persistent) return this.close();
+    if (!answer.persistent) return this.part();
     if (incoming.body !== undefined) {
       this.droppedBytes = 0;
       if (!incoming.taken) incoming.body.discard();
@@ -247,6 +249,13 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
     return !this.expecting && (body.length === undefined || body.length - body.bytes <= DROP_BYTES);
   }
 
+  // A client that wanted the end sends no more, but for the CR LF that some put after a body: why linger?
+  private part(): void {
+    const { parser, conn } = this;
+    if (parser.persistent || parser.framing !== 0 || conn.secure || !conn.flushed) this.close();
+    else conn.destroy();
+  }
+
   // --- What the link asks for.
 
   protected get phase(): "idle" | "reading" | "answering" | "tunnel" {
@@ -266,9 +275,9 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
     this.answer.refuse(fault);
   }
 
-  protected drop(fault: Fault): void {
+  protected drop(cause?: Fault): void {
     this.req = undefined;
     this.held = undefined;
-    this.incoming.fail(fault);
+    if (this.incoming.body !== undefined) this.incoming.fail(cutShort("client", cause));
   }
 }
