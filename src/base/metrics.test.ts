@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { byLabel } from "./bylabel.ts";
 import { VirtualClock } from "./clock.ts";
 import { Registry } from "./metrics.ts";
 
@@ -34,6 +35,17 @@ test("the same labels are the same child", () => {
   const family = registry.counter("n", "");
   assert.equal(family.with({ a: "1" }), family.with({ a: "1" }));
   assert.equal(registry.counter("n", ""), family);
+});
+
+test("children that differ in one label are the same as any others", () => {
+  const registry = new Registry(new VirtualClock());
+  const family = registry.counter("closed_total", "");
+  const closed = byLabel(family, "errno", { peer: "src" });
+  closed("ECONNRESET").inc();
+  closed("ECONNRESET").inc();
+  assert.equal(closed("ECONNRESET"), family.with({ peer: "src", errno: "ECONNRESET" }));
+  assert.equal(closed("ECONNRESET").value, 2);
+  assert.doesNotMatch(registry.print(), /errno=""/);
 });
 
 test("an idle series leaves the page and returns when its holder counts again", () => {

@@ -27,11 +27,11 @@ test("connections know both their ends and where they were meant to go", async (
   assert.deepEqual(peer.local, listening.addr);
   assert.deepEqual(peer.remote, conn.peer.local);
   assert.deepEqual(peer.tls, { kind: "no_identity", reason: "loopback" });
-  assert.equal(listening.conns.size, 1);
+  assert.equal(listening.conns.length, 1);
   conn.destroy();
   conns[0]!.destroy();
   await once(conns[0]!.socket, "close");
-  assert.equal(listening.conns.size, 0);
+  assert.equal(listening.conns.length, 0);
   listening.close();
 });
 

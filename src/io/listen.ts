@@ -1,6 +1,7 @@
 // Listening: a bound address whose connections come as Conns that know where they were meant to go.
 
 import { createServer, type Server, type Socket } from "node:net";
+import { Bag } from "../base/bag.ts";
 import { Fault } from "../base/fault.ts";
 import { Conn, type NoTlsReason, type Peer, type SocketAddr } from "./conn.ts";
 import { originalDst, type OriginalDst } from "./origdst.ts";
@@ -30,7 +31,7 @@ export interface Listening {
   /** The bound address; its port is the real one when 0 was asked for. */
   readonly addr: SocketAddr;
   /** Open connections. */
-  readonly conns: ReadonlySet<Conn>;
+  readonly conns: readonly Conn[];
   /** Stops accepting; open connections stay. */
   close(): void;
 }
@@ -42,31 +43,38 @@ export function listen(
   accept: (conn: Conn) => void,
 ): Promise<Listening> {
   const original = options.original === "kernel" ? originalDst() : undefined;
-  const conns = new Set<Conn>();
+  const open = new Bag<Conn>();
+  // Connections need not be asked for the address that all of them have.
+  let only: SocketAddr | undefined;
   const server = createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive(options) });
   server.on("connection", (socket) => {
-    if (conns.size >= (options.maxConnections ?? Infinity)) {
+    if (open.size >= (options.maxConnections ?? Infinity)) {
       socket.destroy();
       return;
     }
-    const peer = peerOf(socket, options, original);
+    const peer = peerOf(socket, only, options, original);
     if (peer === undefined) {
       socket.destroy(); // The client was gone before it was accepted.
       return;
     }
     if (options.userTimeoutMs !== undefined) limitUnacknowledged(socket, options.userTimeoutMs);
     const conn = new Conn(socket, peer);
-    conns.add(conn);
-    socket.on("close", () => conns.delete(conn));
+    const member = open.add(conn);
+    conn.onClosed(() => open.delete(member));
     accept(conn);
   });
-  return bind(server, addr, options).then((bound) => ({
-    addr: bound,
-    conns,
-    close: () => {
-      server.close();
-    },
-  }));
+  return bind(server, addr, options).then((bound) => {
+    if (bound.ip !== "0.0.0.0" && bound.ip !== "::") only = bound;
+    return {
+      addr: bound,
+      get conns() {
+        return open.values();
+      },
+      close: () => {
+        server.close();
+      },
+    };
+  });
 }
 
 function bind(server: Server, addr: SocketAddr, options: ListenOptions): Promise<SocketAddr> {
@@ -84,12 +92,13 @@ function bind(server: Server, addr: SocketAddr, options: ListenOptions): Promise
 
 function peerOf(
   socket: Socket,
+  only: SocketAddr | undefined,
   options: ListenOptions,
   original: OriginalDst | undefined,
 ): Peer | undefined {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (remoteAddress === undefined || localAddress === undefined) return undefined;
-  const local = { ip: unmapped(localAddress), port: localPort! };
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined) return undefined;
+  const local = only ?? { ip: unmapped(socket.localAddress ?? ""), port: socket.localPort ?? 0 };
   const fixed = options.original === "kernel" ? undefined : options.original;
   return {
     remote: { ip: options.client ?? unmapped(remoteAddress), port: remotePort! },

@@ -20,13 +20,15 @@ export function originalDst(): OriginalDst {
       "Redirected connections exist on Linux only; give each listener its destination instead.",
     );
   }
+  const address = Buffer.alloc(28);
   return (socket) => {
-    const address = Buffer.alloc(28);
     const six = socket.remoteFamily === "IPv6" && !socket.remoteAddress?.startsWith("::ffff:");
     if (!socketOption(socket, six ? SOL_IPV6 : SOL_IP, SO_ORIGINAL_DST, address)) return undefined;
     const port = address.readUInt16BE(2);
     return {
-      ip: six ? ipv6(address.subarray(8, 24)) : [...address.subarray(4, 8)].join("."),
+      ip: six
+        ? ipv6(address.subarray(8, 24))
+        : `${address[4]}.${address[5]}.${address[6]}.${address[7]}`,
       port,
     };
   };

@@ -10,6 +10,7 @@ type Library = { readonly get: Call; readonly set: Call };
 const IPPROTO_TCP = 6;
 const TCP_USER_TIMEOUT = 18;
 
+const size = new Uint32Array(1);
 let library: Library | undefined;
 
 /** Whether socket options can be had: on Linux. */
@@ -18,7 +19,7 @@ export const hasSocketOptions: boolean = process.platform === "linux";
 /** Reads an option into `value`; false when the kernel has no answer. */
 export function socketOption(socket: Socket, level: number, name: number, value: Buffer): boolean {
   const fd = fdOf(socket);
-  const size = new Uint32Array([value.length]);
+  size[0] = value.length;
   return fd >= 0 && load().get(fd, level, name, value, size) === 0;
 }
 

@@ -1,6 +1,7 @@
 // The metric families of the inbound side and the labels of servers, routes, authorizations and clients. What
 // differs between clients is looked up once for each identity, and kept at hand for the connection.
 
+import { byLabel } from "../base/bylabel.ts";
 import {
   type Counter,
   type Family,
@@ -31,8 +32,8 @@ export class InboundMetrics {
   readonly tcpAllowed: Family<Counter>;
   readonly tcpDenied: Family<Counter>;
   readonly tcpTerminated: Family<Counter>;
-  readonly detections: Family<Counter>;
   readonly transportHeaders: Family<Counter>;
+  readonly #detections: Family<Counter>;
   readonly #registry: Registry;
   readonly #authorities: boolean;
 
@@ -59,13 +60,18 @@ export class InboundMetrics {
       "inbound_tcp_authz_terminate_total",
       "Connections that a change of policy ended",
     );
-    this.detections = counter("inbound_tcp_detect_http_results_total", "What detection found");
+    this.#detections = counter("inbound_tcp_detect_http_results_total", "What detection found");
     this.transportHeaders = counter(
       "inbound_tcp_transport_header_connections_total",
       "Connections that came with a transport header",
     );
     this.#registry = registry;
     this.#authorities = authorities;
+  }
+
+  /** What counts connections by what detection found. */
+  detected({ target_addr: _, ...labels }: Labels): (result: string) => Counter {
+    return byLabel(this.#detections, "result", labels);
   }
 
   /** What watches the requests of a route that an authorization let in. */

@@ -16,7 +16,7 @@ import { TRANSPORT_ALPN } from "../wire/transportheader.ts";
 import { bindApplication } from "./application.ts";
 import type { Gateway } from "./gateway.ts";
 import { bindInbound } from "./inbound.ts";
-import { InboundMetrics, serverLabels } from "./inboundmetrics.ts";
+import { InboundMetrics } from "./inboundmetrics.ts";
 import { Memory } from "./memory.ts";
 import { open, unread } from "./opening.ts";
 import { Port, type Application } from "./port.ts";
@@ -179,8 +179,7 @@ export class InboundServer {
     const opening = await open(conn, timeoutMs, clock, ahead, conn.secure ? "all" : "opaque");
     const { protocol, timedOut, greeted, forwarded } = opening;
     const result = timedOut ? "read_timeout" : protocol === "opaque" ? "not_http" : protocol;
-    const { target_addr: _, ...labels } = serverLabels(port.addr, port.policy);
-    this.#metrics.detections.with({ ...labels, result }).inc();
+    port.detected(result).inc();
     if (greeted) this.#habits.remember(key, "greets");
     if (protocol === "http/1" || protocol === "http/2") this.#habits.remember(key, "http");
     if (forwarded) {

@@ -1,6 +1,7 @@
 // The metric families of the outbound side and the labels that its parts put on them, made once and handed to
 // whatever is bound: looking a family up by its name is for start-up, not for endpoints that come and go.
 
+import { byLabel } from "../base/bylabel.ts";
 import {
   type Counter,
   type Family,
@@ -18,6 +19,12 @@ import { printAddr } from "../stack/normalize.ts";
 import type { Address, Meta, ProfileRule } from "./policy.ts";
 import { noTlsReason } from "./upstream.ts";
 
+/** Connections to a destination, by the protocol that its policy declares, and by what detection found. */
+export type TargetCounters = {
+  readonly protocol: (label: string) => Counter;
+  readonly detected: (result: string) => Counter;
+};
+
 export class OutboundMetrics {
   readonly http: HttpFamilies;
   readonly route: HttpFamilies;
@@ -25,10 +32,10 @@ export class OutboundMetrics {
   readonly conns: ConnFamilies;
   readonly httpErrors: Family<Counter>;
   readonly tcpErrors: Family<Counter>;
-  readonly protocols: Family<Counter>;
-  readonly detections: Family<Counter>;
   readonly tcpRouteOpened: Family<Counter>;
   readonly tcpRouteClosed: Family<Counter>;
+  readonly #protocols: Family<Counter>;
+  readonly #detections: Family<Counter>;
   readonly #registry: Registry;
   readonly #hostnames: boolean;
 
@@ -47,11 +54,11 @@ export class OutboundMetrics {
       "outbound_tcp_errors_total",
       "Connections that could not be forwarded",
     );
-    this.protocols = counter(
+    this.#protocols = counter(
       "outbound_tcp_protocol_connections_total",
       "Connections by the protocol that was found",
     );
-    this.detections = counter(
+    this.#detections = counter(
       "outbound_tcp_detect_http_results_total",
       "What protocol detection found",
     );
@@ -59,6 +66,15 @@ export class OutboundMetrics {
     this.tcpRouteClosed = counter("outbound_tcp_route_close_total", "Connections that have ended");
     this.#registry = registry;
     this.#hostnames = hostnames;
+  }
+
+  /** What counts the connections to a destination. */
+  ofTarget(meta: Meta): TargetCounters {
+    const labels = parentLabels(meta);
+    return {
+      protocol: byLabel(this.#protocols, "protocol", labels),
+      detected: byLabel(this.#detections, "result", labels),
+    };
   }
 
   /** What watches the requests of a route as the application sees them, retries included. */

@@ -14,7 +14,7 @@ import { header, removeHeader } from "../wire/headers.ts";
 import { Memory } from "./memory.ts";
 import { open, unread } from "./opening.ts";
 import { bindOutbound } from "./outbound.ts";
-import { OutboundMetrics, parentLabels } from "./outboundmetrics.ts";
+import { OutboundMetrics } from "./outboundmetrics.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
 import { Target } from "./target.ts";
 import { readHello } from "./terminate.ts";
@@ -48,7 +48,7 @@ export class OutboundServer {
   readonly accept = async (conn: Conn): Promise<void> => {
     const { original, local } = conn.peer;
     const name = printAddr(original);
-    if (name !== printAddr(local)) return this.acceptFor(conn, name);
+    if (original.port !== local.port || original.ip !== local.ip) return this.acceptFor(conn, name);
     // Nobody redirected it: forwarding it to where it came would never end.
     this.#failed(conn, name, new Fault("gateway-loop", "a connection to the proxy itself"));
   };
@@ -87,8 +87,8 @@ export class OutboundServer {
   }
 
   async #serve(conn: Conn, target: Target): Promise<void> {
-    const { protocol, meta } = target.bound.policy;
-    this.#metrics.protocols.with({ ...parentLabels(meta), protocol: LABELS[protocol.kind] }).inc();
+    const { protocol } = target.bound.policy;
+    target.counters.protocol(LABELS[protocol.kind]).inc();
     switch (protocol.kind) {
       case "opaque":
         return bytes(conn, target);
@@ -111,7 +111,7 @@ export class OutboundServer {
     const opening = await open(conn, timeoutMs, this.#sidecar.clock, ahead, "all");
     const { protocol, first, forwarded } = opening;
     const result = opening.timedOut ? "read_timeout" : RESULTS[protocol];
-    this.#metrics.detections.with({ ...parentLabels(target.bound.policy.meta), result }).inc();
+    target.counters.detected(result).inc();
     if (opening.greeted) this.#habits.remember(target.name, "greets");
     if (forwarded) return forwarded;
     switch (protocol) {

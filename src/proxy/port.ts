@@ -4,6 +4,7 @@
 
 import type { Closable } from "../base/cache.ts";
 import { Fault } from "../base/fault.ts";
+import type { Counter } from "../base/metrics.ts";
 import { known, type Close } from "../base/watch.ts";
 import type { Conn, Peer, SocketAddr } from "../io/conn.ts";
 import { compileAuthorizations, isLoopback } from "../stack/authorize.ts";
@@ -44,6 +45,8 @@ export class Port implements Closable {
   readonly addr: SocketAddr;
   policy: InboundPolicy;
   http: HttpService;
+  /** Counts a connection by what detection found. */
+  detected: (result: string) => Counter;
   users: number;
   /** What admits clients on this machine whatever the policy. */
   readonly loopback: Authz | undefined;
@@ -67,6 +70,7 @@ export class Port implements Closable {
     this.#find = () => undefined;
     this.#accepted = new ConnsByClient(sidecar.registry, parts.metrics, {});
     this.http = () => Promise.reject(new Fault("unavailable", "not bound"));
+    this.detected = parts.metrics.detected({});
     this.#use(this.policy);
     this.#stop = sidecar.discover.inboundPolicy(this.addr.port).observe((state) => {
       const answer = known(state);
@@ -139,13 +143,15 @@ export class Port implements Closable {
     this.policy = policy;
     this.#find = compileAuthorizations(policy.authorizations);
     this.#accepted.forget();
-    this.#accepted = new ConnsByClient(sidecar.registry, metrics, serverLabels(this.addr, policy));
+    const labels = serverLabels(this.addr, policy);
+    this.#accepted = new ConnsByClient(sidecar.registry, metrics, labels);
+    this.detected = metrics.detected(labels);
     this.http = bind(this, this.#app.http);
     for (const conn of this.#streams.keys()) {
       if (this.#authorizes(conn.peer) !== undefined) continue;
-      const labels = { ...serverLabels(this.addr, policy), ...clientLabels(conn.peer) };
-      metrics.tcpTerminated.with(labels).inc();
-      sidecar.logger.info("Connection terminated by a change of policy", labels);
+      const ended = { ...labels, ...clientLabels(conn.peer) };
+      metrics.tcpTerminated.with(ended).inc();
+      sidecar.logger.info("Connection terminated by a change of policy", ended);
       conn.reset(new Fault("forbidden", "the policy no longer admits this client"));
     }
   }

@@ -48,7 +48,7 @@ export class ScopeConns {
     const at = this.clock.now();
     this.conns.add(conn);
     this.connects.inc();
-    conn.socket.once("close", () => {
+    conn.onClosed(() => {
       this.conns.delete(conn);
       this.closes.inc();
       this.received += conn.readBytes;

@@ -12,7 +12,7 @@ import { rescue } from "../stack/rescue.ts";
 import type { HttpFilter, HttpService } from "../stack/types.ts";
 import { Backends } from "./backends.ts";
 import { parseAddr } from "./address.ts";
-import { acceptedLabels, type OutboundMetrics } from "./outboundmetrics.ts";
+import { acceptedLabels, type OutboundMetrics, type TargetCounters } from "./outboundmetrics.ts";
 import { planFor } from "./plan.ts";
 import { builtIn, type OutboundPolicy, type Profile } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
@@ -37,6 +37,7 @@ export class Target implements Closable {
   /** Whether `known` has resolved. */
   settled: boolean;
   bound: Bound;
+  counters: TargetCounters;
   /** Connections that hold it. */
   users: number;
   readonly backends: Backends;
@@ -55,6 +56,7 @@ export class Target implements Closable {
     let reason = "the control plane has not answered";
     const answer = rescue({ log: logger, errors: metrics.httpErrors });
     this.bound = unknown(this.name, answer, () => reason);
+    this.counters = metrics.ofTarget(this.bound.policy.meta);
     const { promise, resolve } = Promise.withResolvers<void>();
     const settle = (): void => {
       this.settled = true;
@@ -71,6 +73,7 @@ export class Target implements Closable {
       if (state.kind !== "ok" || state.value === plan) return;
       const next = (plan = state.value);
       this.bound = this.backends.rebind(() => bind(next, this.backends));
+      this.counters = metrics.ofTarget(next.meta);
       settle();
     });
   }

@@ -1,6 +1,7 @@
 // Connections that are not HTTP, or must not be looked into: each is forwarded to an endpoint that the same balancer
 // picks, by how long connecting takes there and how many connections it has. And the metrics of connections.
 
+import { byLabel } from "../base/bylabel.ts";
 import type { Counter, Family, Gauge, Labels, Registry } from "../base/metrics.ts";
 import { Fault } from "../base/fault.ts";
 import type { Conn } from "../io/conn.ts";
@@ -81,8 +82,7 @@ export class ConnFamilies {
 /** Counts connections with the same labels (`peer` is `src` for accepted ones, `dst` for our own). Bytes are counted
  * when the page is printed and when a connection ends, so that a chunk costs nothing. */
 export class ConnStats {
-  private readonly families: ConnFamilies;
-  private readonly labels: Labels;
+  private readonly closedTotal: (errno: string) => Counter;
   private readonly openedTotal: Counter;
   private readonly open: Gauge;
   private readonly read: Counter;
@@ -90,8 +90,7 @@ export class ConnStats {
   private readonly conns: Map<Conn, { read: number; written: number }>;
 
   constructor(registry: Registry, families: ConnFamilies, labels: Labels) {
-    this.families = families;
-    this.labels = labels;
+    this.closedTotal = byLabel(families.closed, "errno", labels);
     this.openedTotal = families.opened.with(labels);
     this.open = families.open.with(labels);
     this.read = families.read.with(labels);
@@ -115,7 +114,7 @@ export class ConnStats {
       this.count(conn);
       this.conns.delete(conn);
       this.open.dec();
-      this.families.closed.with({ ...this.labels, errno: errnoOf(fault) }).inc();
+      this.closedTotal(errnoOf(fault)).inc();
     };
   }
 
@@ -123,7 +122,7 @@ export class ConnStats {
   follow(conn: Conn): void {
     if (this.conns.has(conn) || conn.closed) return;
     const over = this.opened(conn);
-    conn.socket.once("close", () => over(undefined));
+    conn.onClosed(() => over(undefined));
   }
 
   private count(conn: Conn): void {
