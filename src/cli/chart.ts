@@ -9,15 +9,35 @@ import type { RawObject } from "../control/manifest.ts";
 import { Templates } from "./gotemplate.ts";
 import { parseObjects } from "./manifestfiles.ts";
 import { HOME } from "./running.ts";
+import { mistakesIn, type Schema } from "./schema.ts";
+
+const SCHEMA = "values.schema.json";
 
 export type Json = { readonly [key: string]: unknown };
 
-/** The default values of a chart. */
-function chartValues(chart: string): Json {
-  return parse(readFileSync(join(folderOf(chart), "values.yaml"), "utf8")) as Json;
+/** The default values of a chart, and what its values may be. */
+export function chartSchema(chart: string): { defaults: Json; schema: Schema | undefined } {
+  const read = (name: string): string => readFileSync(join(folderOf(chart), name), "utf8");
+  const hasSchema = existsSync(join(folderOf(chart), SCHEMA));
+  return {
+    defaults: parse(read("values.yaml")) as Json,
+    schema: hasSchema ? (JSON.parse(read(SCHEMA)) as Schema) : undefined,
+  };
 }
 
-/** The objects of a chart for `values`, which are merged over its defaults; namespaces first. */
+/** The values of a chart with others over its defaults; throws `bad-input` that names all that it does not take. */
+function checkedValues(chart: string, given: Json): Json {
+  const { defaults, schema } = chartSchema(chart);
+  const values = mergeValues(defaults, given);
+  const mistakes = schema ? mistakesIn(values, schema) : [];
+  if (mistakes.length === 0) return values;
+  throw new Fault(
+    "bad-input",
+    `the chart ${chart} does not take these values:\n${mistakes.join("\n")}`,
+  );
+}
+
+/** The objects of a chart for `values`, which are merged over its defaults; namespaces first. Throws for values that its schema refuses. */
 export function renderChart(chart: string, namespace: string, values: Json): RawObject[] {
   const folder = folderOf(chart);
   const about = parse(readFileSync(join(folder, "Chart.yaml"), "utf8")) as {
@@ -26,7 +46,7 @@ export function renderChart(chart: string, namespace: string, values: Json): Raw
     appVersion: string;
   };
   const root = {
-    Values: mergeValues(chartValues(chart), values),
+    Values: checkedValues(chart, values),
     Release: { Namespace: namespace, Service: "CLI", Name: chart },
     Chart: { Name: about.name, Version: about.version, AppVersion: about.appVersion },
   };

@@ -48,7 +48,8 @@ function readValuesFile(path: string): Json {
   throw new Fault("bad-input", `${path}: values are a map, as in the values.yaml of a chart`);
 }
 
-function readText(path: string): string {
+/** The text of a file that a flag names. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

@@ -68,19 +68,22 @@ test("--set reads paths, lists, numbers and escapes", () => {
 
 test("the charts render, and every object has a name", () => {
   const tls = { crtPEM: "C", keyPEM: "K", caBundle: "B" };
-  const values = {
+  const control = {
     identityTrustAnchorsPEM: "A",
     identity: { issuer: { tls: { crtPEM: "C", keyPEM: "K" } } },
     proxyInjector: tls,
     profileValidator: tls,
     policyValidator: tls,
-    tap: tls,
-    tapInjector: tls,
   };
-  const counts = ["linkerd-crds", "linkerd-control-plane", "linkerd-viz"].map((chart) => {
+  const wanted = [
+    ["linkerd-crds", {}, 10],
+    ["linkerd-control-plane", control, 34],
+    ["linkerd-viz", { tap: tls, tapInjector: tls }, 20],
+    ["linkerd2-cni", {}, 6],
+  ] as const;
+  for (const [chart, values, count] of wanted) {
     const objects = renderChart(chart, "mesh", values);
     for (const { metadata } of objects) assert.ok(metadata?.name);
-    return objects.length;
-  });
-  assert.deepEqual(counts, [10, 30, 20]);
+    assert.equal(objects.length, count, chart);
+  }
 });

@@ -63,3 +63,18 @@ export function referenceOf({ apiVersion, kind, metadata }: RawObject): RawObjec
     metadata: { name: name!, ...(namespace === undefined ? {} : { namespace }) },
   };
 }
+
+/** What is at a path of the API; undefined when nothing is. */
+export async function fetchIfThere<T>(api: KubeApi, path: string): Promise<T | undefined> {
+  try {
+    return await api.request<T>(path);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
+
+/** Whether something is at a path of the API. */
+export async function isThere(api: KubeApi, path: string): Promise<boolean> {
+  return (await fetchIfThere(api, path)) !== undefined;
+}

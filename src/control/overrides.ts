@@ -23,6 +23,12 @@ const truth = (text: string): boolean => {
   throw new Fault("bad-input", "expected true or false");
 };
 
+const share = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new Fault("bad-input", "expected a number from 0 to 1");
+};
+
 const ports: (key: "ignoreInboundPorts" | "ignoreOutboundPorts") => Change =
   (key) => (values, text, pod) =>
     void (values.proxyInit[key] = podPorts(text, pod).join(","));
@@ -58,6 +64,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     "opaque-ports": ({ proxy }, text, pod) => void (proxy.opaquePorts = podPorts(text, pod).join(",")),
     "proxy-cpu-request": ({ proxy }, text) => void (proxy.resources.cpu.request = text),
     "proxy-cpu-limit": ({ proxy }, text) => { proxy.resources.cpu.limit = text; proxy.cores = coresOf(text); },
+    "proxy-cpu-ratio-limit": ({ proxy }, text) => void (proxy.runtime.workers.maximumCPURatio = share(text)),
     "proxy-memory-request": ({ proxy }, text) => void (proxy.resources.memory.request = text),
     "proxy-memory-limit": ({ proxy }, text) => void (proxy.resources.memory.limit = text),
     "proxy-ephemeral-storage-request": ({ proxy }, text) => void (proxy.resources["ephemeral-storage"].request = text),

@@ -16,10 +16,8 @@ const field = (name: string, fieldPath: string): EnvVar => ({
 });
 
 /** The variables of a sidecar in `namespace`, in the order in which they refer to each other. */
-export function proxyEnv(
-  pod: RawPod,
-  { values, namespace: ns, trustAnchors }: Installation,
-): EnvVar[] {
+export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
+  const { values, namespace: ns, trustAnchors } = installation;
   const { proxy, clusterDomain, clusterNetworks, disableIPv6 } = values;
   const { ports, control } = proxy;
   const domain = trustDomainOf(values);
@@ -28,10 +26,15 @@ export function proxyEnv(
   const identityOf = (account: string): string =>
     `${account}.${ns}.serviceaccount.identity.${ns}.${domain}`;
   const any = disableIPv6 ? "0.0.0.0" : "[::]";
-  const http2 = (side: string): EnvVar[] => [
-    own(`${side}_SERVER_HTTP2_KEEP_ALIVE_INTERVAL`, "10s"),
-    own(`${side}_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT`, "3s"),
-  ];
+  const http2 = (side: "inbound" | "outbound"): EnvVar[] => {
+    const { keepAliveInterval, keepAliveTimeout } = proxy[side].server.http2;
+    const prefix = `${side.toUpperCase()}_SERVER_HTTP2_KEEP_ALIVE`;
+    return [
+      own(`${prefix}_INTERVAL`, keepAliveInterval),
+      own(`${prefix}_TIMEOUT`, keepAliveTimeout),
+    ];
+  };
+  const { minimum, maximum, maximumCPURatio } = proxy.runtime.workers;
   return [
     field("_pod_name", "metadata.name"),
     field("_pod_ns", "metadata.namespace"),
@@ -40,6 +43,9 @@ export function proxyEnv(
     field("_pod_nodeName", "spec.nodeName"),
     { name: "_pod_containerName", value: PROXY },
     ...when(proxy.cores > 0, own("CORES", String(proxy.cores))),
+    ...when(minimum > 1, own("CORES_MIN", String(minimum))),
+    ...when(maximum > 0, own("CORES_MAX", String(maximum))),
+    ...when(maximumCPURatio > 0, own("CORES_MAX_RATIO", String(maximumCPURatio))),
     ...when(
       proxy.requireIdentityOnInboundPorts,
       own("INBOUND_PORTS_REQUIRE_IDENTITY", proxy.requireIdentityOnInboundPorts),
@@ -102,8 +108,8 @@ export function proxyEnv(
     own("OUTBOUND_CONNECT_KEEPALIVE", "10000ms"),
     own("INBOUND_ACCEPT_USER_TIMEOUT", "30s"),
     own("OUTBOUND_CONNECT_USER_TIMEOUT", "30s"),
-    ...http2("INBOUND"),
-    ...http2("OUTBOUND"),
+    ...http2("inbound"),
+    ...http2("outbound"),
     own("INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION", proxy.opaquePorts),
     own(
       "DESTINATION_CONTEXT",
@@ -120,9 +126,32 @@ export function proxyEnv(
     own("IDENTITY_SVC_NAME", identityOf("linkerd-identity")),
     own("DESTINATION_SVC_NAME", identityOf("linkerd-destination")),
     own("POLICY_SVC_NAME", identityOf("linkerd-destination")),
+    ...tracing(installation),
     ...when(proxy.accessLog, own("ACCESS_LOG", proxy.accessLog)),
     ...when(proxy.shutdownGracePeriod, own("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod)),
     ...when(proxy.metrics.hostnameLabels, own("OUTBOUND_METRICS_HOSTNAME_LABELS", "true")),
     ...(proxy.additionalEnv as EnvVar[]),
+  ];
+}
+
+// Spans say of which pod they are; a collector that is meshed is known by its service account.
+function tracing({ values, namespace: ns }: Installation): EnvVar[] {
+  const { enabled, collector, traceServiceName } = values.proxy.tracing;
+  if (!enabled || collector.endpoint === "") return [];
+  const { serviceAccountName: account, namespace: accountNs } = collector.meshIdentity;
+  return [
+    own("TRACE_COLLECTOR_SVC_ADDR", collector.endpoint),
+    ...when(
+      account,
+      own(
+        "TRACE_COLLECTOR_SVC_NAME",
+        `${account}.${accountNs}.serviceaccount.identity.${ns}.${trustDomainOf(values)}`,
+      ),
+    ),
+    own("TRACE_SERVICE_NAME", traceServiceName),
+    own(
+      "TRACE_EXTRA_ATTRIBUTES",
+      "k8s.pod.uid=$(_pod_uid),k8s.pod.ip=$(_pod_ip),k8s.namespace.name=$(_pod_ns),k8s.pod.name=$(_pod_name)",
+    ),
   ];
 }

@@ -7,6 +7,7 @@ import {
   integer,
   lists,
   object,
+  oneOf,
   optional,
   or,
   records,
@@ -17,6 +18,12 @@ import {
 
 const ofText = (value: string): Shape<string> => or(text, () => value);
 const ofBool = (value: boolean): Shape<boolean> => or(bool, () => value);
+const MODES = oneOf("transport-header", "transparent");
+const ofShare: Shape<number> = {
+  wanted: "a number from 0 to 1",
+  absent: () => 0,
+  read: Number,
+};
 const ofInt = (value: number): Shape<number> => or(integer(-1), () => value);
 // A chart takes a port list as a number too.
 const words = (value: string): Shape<string> => ({
@@ -34,6 +41,12 @@ const image = (name: string) =>
 
 const quantity = group({ request: words(""), limit: words("") });
 
+const server = group({
+  server: group({
+    http2: group({ keepAliveInterval: ofText("10s"), keepAliveTimeout: ofText("3s") }),
+  }),
+});
+
 const proxy = group({
   image: image("linkerd-ts/proxy"),
   uid: ofInt(2102),
@@ -50,6 +63,13 @@ const proxy = group({
   }),
   resources: group({ cpu: quantity, memory: quantity, "ephemeral-storage": quantity }),
   cores: ofInt(0),
+  runtime: group({
+    workers: group({
+      minimum: ofInt(1),
+      maximum: ofInt(0),
+      maximumCPURatio: ofShare,
+    }),
+  }),
   podInboundPorts: ofText(""),
   opaquePorts: words("25,587,3306,4444,5432,6379,9300,11211"),
   defaultInboundPolicy: ofText("all-unauthenticated"),
@@ -61,6 +81,17 @@ const proxy = group({
   inboundDiscoveryCacheUnusedTimeout: ofText("90s"),
   disableOutboundProtocolDetectTimeout: ofBool(false),
   disableInboundProtocolDetectTimeout: ofBool(false),
+  inbound: server,
+  outbound: server,
+  outboundTransportMode: or(MODES, () => "transport-header" as const),
+  tracing: group({
+    enabled: ofBool(false),
+    traceServiceName: ofText("linkerd-proxy"),
+    collector: group({
+      endpoint: ofText(""),
+      meshIdentity: group({ serviceAccountName: ofText(""), namespace: ofText("") }),
+    }),
+  }),
   enableExternalProfiles: ofBool(false),
   enableShutdownEndpoint: ofBool(false),
   shutdownGracePeriod: ofText(""),
@@ -87,15 +118,12 @@ const proxyInit = group({
   ignoreInboundPorts: words("4567,4568"),
   ignoreOutboundPorts: words("4567,4568"),
   portsToRedirect: words(""),
-  kubeAPIServerPorts: words("443,6443"),
   skipSubnets: ofText(""),
   runAsRoot: ofBool(true),
   runAsUser: ofInt(65534),
   runAsGroup: ofInt(65534),
   privileged: ofBool(false),
   closeWaitTimeoutSecs: ofInt(0),
-  logLevel: ofText("info"),
-  logFormat: ofText("plain"),
 });
 
 const shape = object({
@@ -115,8 +143,6 @@ const shape = object({
     connectAddr: ofText(""),
     listenAddr: ofText(""),
     timeout: ofText("10s"),
-    logLevel: ofText("debug"),
-    logFormat: ofText("plain"),
   }),
   debugContainer: group({ image: image("linkerd-ts/debug") }),
   egress: group({ globalEgressNetworkNamespace: ofText("linkerd-egress") }),

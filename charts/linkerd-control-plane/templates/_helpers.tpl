@@ -54,6 +54,10 @@ securityContext:
   {{- end }}
   seccompProfile:
     type: RuntimeDefault
+{{- with .Values.controllerResources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- /* Probes of an admin port, which is named by its caller. */ -}}

@@ -1,0 +1,84 @@
+// The verbs `linkerd uninstall` and `prune`: what to delete, on standard output, for kubectl.
+
+import { Fault } from "../base/fault.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
+import { CHART_FLAGS } from "./chartflags.ts";
+import { needCluster } from "./cluster.ts";
+import { command } from "./command.ts";
+import { toggle } from "./flag.ts";
+import { controlPlaneObjects, crdObjects, OF_MESH } from "./install.ts";
+import { meshObjects, nameOf, referenceOf } from "./installed.ts";
+import { printObjects } from "./manifestfiles.ts";
+import { valuesInCluster } from "./upgrade.ts";
+
+export const uninstall = command({
+  name: "uninstall",
+  summary: "Print what to delete so that nothing of the mesh is left",
+  usage: "[flags]",
+  examples: [["Delete everything", "uninstall | kubectl delete -f -"]],
+  flags: {
+    force: toggle("Even while there are extensions, or pods with proxies", { short: "f" }),
+    output: CHART_FLAGS.output,
+  },
+  run: async ({ flags, globals, terminal }) => {
+    const api = needCluster(globals, terminal.env);
+    try {
+      if (!flags.force) await refuseWhileUsed(api, globals.linkerdNamespace);
+      const objects = await meshObjects(api, `${OF_MESH}=${globals.linkerdNamespace}`);
+      terminal.print(printObjects(objects.map(referenceOf), flags.output));
+    } finally {
+      api.close();
+    }
+  },
+});
+
+export const prune = command({
+  name: "prune",
+  summary: "Print what an older version installed and this one no longer has",
+  usage: "[flags]",
+  examples: [["Delete it", "prune | kubectl delete -f -"]],
+  flags: { output: CHART_FLAGS.output },
+  run: async ({ flags, globals, terminal }) => {
+    const namespace = globals.linkerdNamespace;
+    const api = needCluster(globals, terminal.env);
+    try {
+      const values = await valuesInCluster(api, namespace);
+      const wanted = [...crdObjects(namespace, {}), ...controlPlaneObjects(namespace, values)];
+      const names = new Set(wanted.map(nameOf));
+      const extra = (await meshObjects(api, `${OF_MESH}=${namespace}`)).filter(
+        (object) => !names.has(nameOf(object)),
+      );
+      terminal.print(printObjects(extra.map(referenceOf), flags.output));
+    } finally {
+      api.close();
+    }
+  },
+});
+
+const RUNNING = encodeURIComponent("status.phase!=Succeeded,status.phase!=Failed");
+
+async function refuseWhileUsed(api: KubeApi, namespace: string): Promise<void> {
+  type Named = { metadata: { namespace?: string; name: string; labels: Record<string, string> } };
+  const list = async (path: string, selector: string): Promise<readonly Named[]> =>
+    (await api.request<{ items: Named[] }>(`${path}labelSelector=${encodeURIComponent(selector)}`))
+      .items;
+  const extensions = await list("/api/v1/namespaces?", "linkerd.io/extension");
+  const pods = await list(
+    `/api/v1/pods?fieldSelector=${RUNNING}&`,
+    `${OF_MESH}=${namespace},!linkerd.io/control-plane-component`,
+  );
+  const problems = [
+    ...named(
+      "these extensions are still there; uninstall them first, or use --force:",
+      extensions.map(({ metadata }) => `${metadata.labels["linkerd.io/extension"]}`),
+    ),
+    ...named(
+      "these pods still have proxies; uninject them first, or use --force:",
+      pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+    ),
+  ];
+  if (problems.length > 0) throw new Fault("in-use", problems.join("\n"));
+}
+
+const named = (title: string, names: readonly string[]): string[] =>
+  names.length === 0 ? [] : [title, ...names.map((name) => `\t* ${name}`)];

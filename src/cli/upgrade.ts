@@ -1,0 +1,195 @@
+// The verb `linkerd upgrade`: the manifests of this version's control plane with what was chosen when it was installed
+// and with the certificates that the cluster has now, which somebody may have renewed since.
+
+import { X509Certificate } from "node:crypto";
+import { parse } from "yaml";
+import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { parseIssuer } from "../control/issuer.ts";
+import type { RawContainer, RawObject } from "../control/manifest.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
+import { mergeValues, nest, type Json } from "./chart.ts";
+import { chartValues, readText } from "./chartflags.ts";
+import { needCluster } from "./cluster.ts";
+import { command } from "./command.ts";
+import { optional, toggle, type Values } from "./flag.ts";
+import { controlPlaneObjects, crdObjects, OF_MESH, OVERRIDES, WEBHOOKS } from "./install.ts";
+import { webhookValues } from "./installcerts.ts";
+import { fetchIfThere } from "./installed.ts";
+import { chosenValues, CONTROL_FLAGS } from "./installflags.ts";
+import { printObjects, readObjects } from "./manifestfiles.ts";
+
+type Data = { readonly data?: Readonly<Record<string, string>> };
+/** What is stored under a name, for Secrets in base64; undefined when it is not there. */
+type Stored = (kind: "ConfigMap" | "Secret", name: string) => Promise<Data | undefined>;
+
+const SOON_MS = 60 * 86_400_000;
+
+export const upgrade = command({
+  name: "upgrade",
+  summary: "Print the manifests of the control plane with what was chosen when it was installed",
+  usage: "[flags]",
+  examples: [
+    ["First the custom resources", "upgrade --crds | kubectl apply -f -"],
+    ["Then the control plane", "upgrade | kubectl apply -f -"],
+    ["And what it no longer has", "prune | kubectl delete -f -"],
+    ["From what was stored elsewhere", "upgrade --from-manifests backup.yaml"],
+  ],
+  flags: {
+    ...CONTROL_FLAGS,
+    fromManifests: optional(
+      "FILE",
+      "Read what was installed from manifests, not from the cluster",
+      { offers: "file" },
+    ),
+    force: toggle("Even if running proxies do not trust the new issuer"),
+  },
+  run: async ({ flags, globals, terminal }) => {
+    const namespace = globals.linkerdNamespace;
+    if (flags.crds)
+      return terminal.print(printObjects(crdObjects(namespace, chartValues(flags)), flags.output));
+    const file = flags.fromManifests;
+    const api = file === undefined ? needCluster(globals, terminal.env) : undefined;
+    try {
+      const stored = file === undefined ? inCluster(api!, namespace) : await inManifests(file);
+      const kept = mergeValues(await storedValues(stored, namespace), await storedIssuer(stored));
+      const chosen = chosenValues(flags);
+      const values = [await renewedWebhooks(kept, namespace), givenIssuer(flags), chosen].reduce(
+        mergeValues,
+        kept,
+      );
+      const pem = issuerOf(values);
+      if (pem) await parseIssuer(pem);
+      if (api && pem && !flags.force) await refuseUntrusted(api, namespace, pem);
+      terminal.print(printObjects(controlPlaneObjects(namespace, values), flags.output));
+    } finally {
+      api?.close();
+    }
+  },
+});
+
+// An upgrade makes no issuer anew; anchors alone are the first step of a rotation.
+function givenIssuer(flags: Values<typeof CONTROL_FLAGS>): Json {
+  const {
+    identityTrustAnchorsFile: anchors,
+    identityIssuerCertificateFile: crt,
+    identityIssuerKeyFile: key,
+  } = flags;
+  if ((crt === undefined) !== (key === undefined))
+    throw new Fault(
+      "bad-input",
+      "--identity-issuer-certificate-file and --identity-issuer-key-file are given both, or neither",
+    );
+  return {
+    ...(anchors !== undefined && { identityTrustAnchorsPEM: readText(anchors) }),
+    ...(crt !== undefined &&
+      key !== undefined &&
+      nest(["identity", "issuer", "tls"], { crtPEM: readText(crt), keyPEM: readText(key) })),
+  };
+}
+
+function inCluster(api: KubeApi, namespace: string): Stored {
+  return (kind, name) =>
+    fetchIfThere<Data>(api, `/api/v1/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`);
+}
+
+async function inManifests(file: string): Promise<Stored> {
+  const objects = await readObjects([file]);
+  return async (kind, name) =>
+    objects.find((object) => object.kind === kind && object.metadata?.name === name) as
+      | Data
+      | undefined;
+}
+
+/** The values that the installation remembers. */
+export async function storedValues(stored: Stored, namespace: string): Promise<Json> {
+  const secret = await stored("Secret", OVERRIDES);
+  if (secret) return parse(decoded(secret, OVERRIDES) ?? "") as Json;
+  throw new Fault(
+    "not-found",
+    `the Secret ${OVERRIDES} is not in ${namespace}: nothing was installed there by "linkerd install"; what Helm installed, Helm upgrades`,
+  );
+}
+
+/** The values that the installation in the cluster remembers. */
+export const valuesInCluster = (api: KubeApi, namespace: string): Promise<Json> =>
+  storedValues(inCluster(api, namespace), namespace);
+
+// Somebody may have renewed the issuer in place.
+async function storedIssuer(stored: Stored): Promise<Json> {
+  const [secret, roots] = [
+    await stored("Secret", "linkerd-identity-issuer"),
+    await stored("ConfigMap", "linkerd-identity-trust-roots"),
+  ];
+  const [crtPEM, keyPEM] = ["crt.pem", "key.pem"].map((key) => secret && decoded(secret, key));
+  const anchors = roots?.data?.["ca-bundle.crt"];
+  return {
+    ...(anchors !== undefined && { identityTrustAnchorsPEM: anchors }),
+    ...(crtPEM && keyPEM && nest(["identity", "issuer", "tls"], { crtPEM, keyPEM })),
+  };
+}
+
+function decoded({ data }: Data, key: string): string | undefined {
+  const text = data?.[key];
+  return text === undefined ? undefined : Buffer.from(text, "base64").toString();
+}
+
+// Certificates of webhooks last a year, and an upgrade is the time to renew them.
+async function renewedWebhooks(values: Json, namespace: string): Promise<Json> {
+  const fresh = await webhookValues(WEBHOOKS, namespace, systemClock);
+  const old = Object.keys(WEBHOOKS).filter((key) => {
+    const { crtPEM, externalSecret } = (values[key] ?? {}) as {
+      crtPEM?: string;
+      externalSecret?: boolean;
+    };
+    if (externalSecret) return false;
+    return (
+      !crtPEM || new X509Certificate(crtPEM).validToDate.getTime() < systemClock.wall() + SOON_MS
+    );
+  });
+  return Object.fromEntries(old.map((key) => [key, fresh[key]]));
+}
+
+type IssuerPem = Parameters<typeof parseIssuer>[0];
+
+/** The issuer of these values; undefined where somebody else makes it. */
+function issuerOf(values: Json): IssuerPem | undefined {
+  const { identityTrustAnchorsPEM: anchorsPem, identity } = values as {
+    identityTrustAnchorsPEM?: string;
+    identity?: { issuer?: { tls?: { crtPEM?: string; keyPEM?: string } } };
+  };
+  const { crtPEM, keyPEM } = identity?.issuer?.tls ?? {};
+  return anchorsPem && crtPEM && keyPEM
+    ? { anchorsPem, certPem: crtPEM, keyPem: keyPEM }
+    : undefined;
+}
+
+/** A proxy that does not trust the issuer would lose everybody whose certificate comes from it. */
+async function refuseUntrusted(api: KubeApi, namespace: string, pem: IssuerPem): Promise<void> {
+  const selector = encodeURIComponent(`${OF_MESH}=${namespace}`);
+  const { items } = await api.request<{ items: RawObject[] }>(
+    `/api/v1/pods?labelSelector=${selector}`,
+  );
+  const wary: string[] = [];
+  for (const pod of items) {
+    const { containers = [], initContainers = [] } = pod.spec as {
+      containers?: RawContainer[];
+      initContainers?: RawContainer[];
+    };
+    const proxy = [...containers, ...initContainers].find(({ name }) => name === "linkerd-proxy");
+    const anchors = proxy?.env?.find(
+      ({ name }) => name === "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS",
+    )?.value;
+    if (anchors === undefined) continue;
+    const isTrusted = await parseIssuer({ ...pem, anchorsPem: anchors }).then(
+      () => true,
+      () => false,
+    );
+    if (!isTrusted) wary.push(`\t* ${pod.metadata?.namespace}/${pod.metadata?.name}`);
+  }
+  if (wary.length === 0) return;
+  throw new Fault(
+    "in-use",
+    `the proxies of these pods do not trust the new issuer; first upgrade with anchors old and new in one file and restart them, or use --force:\n${wary.join("\n")}`,
+  );
+}
