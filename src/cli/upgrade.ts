@@ -102,7 +102,7 @@ async function inManifests(file: string): Promise<Stored> {
 }
 
 /** The values that the installation remembers. */
-export async function storedValues(stored: Stored, namespace: string): Promise<Json> {
+async function storedValues(stored: Stored, namespace: string): Promise<Json> {
   const secret = await stored("Secret", OVERRIDES);
   if (secret) return parse(decoded(secret, OVERRIDES) ?? "") as Json;
   throw new Fault(
