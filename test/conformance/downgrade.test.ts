@@ -3,12 +3,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { connect, type TLSSocket } from "node:tls";
-import { encodeTransportHeader, TRANSPORT_ALPN } from "../../src/wire/transportheader.ts";
+import { dialInbound } from "./fronts.ts";
 import { H2Raw } from "./h2raw.ts";
 import { type Expect } from "./requests.ts";
 import { valuesOf } from "./strict.ts";
-import { CLIENT, SERVER, startWays, type Ways } from "./ways.ts";
+import { CLIENT, startWays, type Ways } from "./ways.ts";
 
 type Case = readonly [
   name: string,
@@ -181,7 +180,7 @@ async function run(
   original: string,
 ): Promise<void> {
   const { recorder } = ways;
-  const client = new H2Raw(await dial());
+  const client = new H2Raw(await dialInbound(ways, "http/2"));
   try {
     recorder.reset();
     await send(client, 1, [...fields, "l5d-orig-proto", original], body, trailers);
@@ -218,29 +217,10 @@ async function send(
 
 /** A good request gets its own answer. */
 async function probe(): Promise<void> {
-  const client = new H2Raw(await dial());
+  const client = new H2Raw(await dialInbound(ways, "http/2"));
   const path = `/probe-${ways.next()}`;
   client.head(1, [...head({ ":path": path, ":method": "GET" }), "l5d-orig-proto", "HTTP/1.1"]);
   assert.equal(await client.status(1), 200);
   assert.equal(client.bodies.get(1), `GET ${path} 0`);
   client.destroy();
-}
-
-/** A connection as another proxy of the mesh makes it: mutual TLS, and first of all the port that it wants. */
-async function dial(): Promise<TLSSocket> {
-  const { certPem, keyPem, rootsPem } = await ways.credentials(CLIENT);
-  const socket = connect({
-    ...ways.inbound,
-    servername: SERVER,
-    cert: certPem,
-    key: keyPem,
-    ca: rootsPem,
-    minVersion: "TLSv1.3",
-    ALPNProtocols: [TRANSPORT_ALPN],
-    checkServerIdentity: () => undefined,
-  });
-  await new Promise<void>((done, fail) => socket.once("secureConnect", done).once("error", fail));
-  const { port } = ways.end("pair", "http1");
-  socket.write(encodeTransportHeader({ port, name: "", protocol: "http/2" }));
-  return socket;
 }

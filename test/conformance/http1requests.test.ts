@@ -3,34 +3,34 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { type Front, FRONTS, type Fronts, startFronts } from "./fronts.ts";
 import { exchange, type Reply, responses } from "./raw.ts";
 import { type Case, REQUESTS } from "./requests.ts";
-import { startWays, type Way, WAYS, type Ways } from "./ways.ts";
 
 /** What a proxy may answer a request with that it refuses; no answer at all is fine as well. */
 const REFUSALS = new Set([400, 404, 405, 408, 411, 413, 414, 417, 421, 426, 431, 501, 505]);
 const AFTER = "GET /after HTTP/1.1\r\nHost: h\r\n\r\n";
 
-let ways: Ways;
+let fronts: Fronts;
 before(async () => {
-  ways = await startWays();
+  fronts = await startFronts();
 });
-after(() => ways.stop());
+after(() => fronts.stop());
 
-for (const way of WAYS) {
-  describe(`requests, ${way}`, () => {
-    for (const it of REQUESTS) test(it.name, () => run(it, way));
+for (const front of FRONTS) {
+  describe(`requests, ${front}`, () => {
+    for (const it of REQUESTS) test(it.name, () => run(it, front));
   });
 }
 
-async function run(it: Case, way: Way): Promise<void> {
-  const { recorder } = ways;
+async function run(it: Case, front: Front): Promise<void> {
+  const { recorder } = fronts.ways;
   recorder.reset();
   const refused = it.expect === "reject";
   const method = it.bytes.trimStart().split(" ")[0]!;
   const methods = Array.from({ length: it.count }, () => method);
-  const at = ways.at(way, "http1");
-  const reply = await exchange(at, refused ? it.bytes + AFTER : it.bytes, methods);
+  const socket = await fronts.dial(front);
+  const reply = await exchange(socket, refused ? it.bytes + AFTER : it.bytes, methods);
   const said = responses(reply.text, methods);
 
   const { verdict } = recorder;
@@ -57,13 +57,14 @@ async function run(it: Case, way: Way): Promise<void> {
   } else
     assert.ok(recorder.messages.length <= it.count, `${recorder.messages.length} were sent on`);
 
-  await probe(at);
+  await probe(front);
 }
 
 /** A good request gets its own answer, whatever came before on the connections behind the proxy. */
-async function probe(at: Parameters<typeof exchange>[0]): Promise<void> {
-  const target = `/probe-${ways.next()}`;
-  const reply = await exchange(at, `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`, ["GET"], 5_000);
+async function probe(front: Front): Promise<void> {
+  const target = `/probe-${fronts.ways.next()}`;
+  const socket = await fronts.dial(front);
+  const reply = await exchange(socket, `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`, ["GET"], 5_000);
   const [said] = responses(reply.text, ["GET"]);
   assert.equal(said?.body, `GET ${target} 0`, "the next request got another's answer");
 }

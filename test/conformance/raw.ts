@@ -15,8 +15,9 @@ export class RawClient {
   closed = false;
   #wake: () => void = () => {};
 
-  constructor({ host, port }: At) {
-    this.socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+  /** Talks over `socket`, or over a new connection. */
+  constructor(to: At | Socket) {
+    this.socket = "host" in to ? connect({ ...to, noDelay: true, allowHalfOpen: true }) : to;
     this.socket.on("data", (chunk: Buffer) => {
       this.text += chunk.toString("latin1");
       this.#wake();
@@ -54,7 +55,7 @@ export class RawClient {
 
 /** Sends `bytes`; resolves when `count` final responses are whole, on close, or after silence. */
 export async function exchange(
-  at: At,
+  at: At | Socket,
   bytes: string | Buffer,
   methods: readonly string[] = ["GET"],
   quietMs = 250,

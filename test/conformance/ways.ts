@@ -96,13 +96,14 @@ export async function startWays(more: Record<string, string> = {}): Promise<Ways
     closing.push(() => Promise.all([client.stop(), server.stop()]));
     await Promise.all([client.ready(), server.ready()]);
     let count = 0;
+    const shown: Record<string, Promise<Credentials>> = {};
     return {
       recorder,
       h2,
       at: listenerOf,
       end: (way, spoken) => ({ host: ENDS[way].workload, port: PORTS[spoken].target }),
       inbound: { host: ENDS.pair.workload, port: 4143 },
-      credentials: (name) => credentialsOf(control.issuer, name),
+      credentials: (name) => (shown[name] ??= credentialsOf(control.issuer, name)),
       proxies: { client, server },
       next: () => count++,
       stop,

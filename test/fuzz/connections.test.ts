@@ -29,7 +29,8 @@ const options = { clock: systemClock };
 const servers: Server[] = [];
 let recorder: Recorder;
 const at = { h1: 0, h2: 0, h1Forwarder: 0, h2Forwarder: 0, h1Spoilt: 0, h2Spoilt: 0 };
-const RECORDER = { host: "127.0.0.1", port: 28_790 };
+// Test runs side by side must not meet.
+const RECORDER = { host: `127.92.${process.pid & 255}.1`, port: 28_790 };
 
 before(async () => {
   recorder = await Recorder.listen([RECORDER.host], RECORDER.port);
