@@ -55,6 +55,7 @@ export async function startFronts(): Promise<Fronts> {
 export async function dialInbound(
   ways: Ways,
   protocol: TransportHeader["protocol"],
+  target: "http1" | "http2" = "http1",
 ): Promise<TLSSocket> {
   const { certPem, keyPem, rootsPem } = await ways.credentials(CLIENT);
   const socket = connect({
@@ -68,7 +69,7 @@ export async function dialInbound(
     checkServerIdentity: () => undefined,
   });
   await new Promise<void>((done, fail) => socket.once("secureConnect", done).once("error", fail));
-  const { port } = ways.end("pair", "http1");
+  const { port } = ways.end("pair", target);
   socket.write(encodeTransportHeader({ port, name: "", protocol }));
   return socket;
 }

@@ -156,7 +156,8 @@ spec: {clusterIP: ${service}, selector: {app: ${name}}, ports: [${ports.join(", 
   ].join("---");
 }
 
-async function hello(hosts: readonly string[], port: number): Promise<Http2Server[]> {
+/** Servers of HTTP/2 that answer "hello", and to /large with a megabyte. */
+export async function hello(hosts: readonly string[], port: number): Promise<Http2Server[]> {
   return Promise.all(
     hosts.map(async (host) => {
       const server = createServer();
