@@ -7,7 +7,7 @@
 
 import type { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
-import { keep } from "./memory.ts";
+import { keep, Waiting } from "./memory.ts";
 
 /** What a body amounted to: its bytes, and either its trailers or the fault that cut it short. */
 export type BodyEnd = {
@@ -50,7 +50,7 @@ export class Body {
   private origin: Origin | undefined;
   private sink: Sink | undefined;
   /** Chunks that the sink has not taken: there is none yet, or it asked to wait. */
-  private waiting: Buffer[] | undefined;
+  private waiting: Waiting[] | undefined;
   private paused: boolean;
   /** The origin has pushed everything, but the sink has not taken it all yet. */
   private finished: boolean;
@@ -103,7 +103,7 @@ export class Body {
     if (this.ended !== undefined) return true;
     this.bytes += chunk.length;
     if (this.sink === undefined || this.paused || this.waiting !== undefined) {
-      (this.waiting ??= []).push(keep(chunk));
+      (this.waiting ??= []).push(new Waiting(chunk));
       return false;
     }
     if (this.sink.chunk(chunk)) return true;
@@ -117,14 +117,7 @@ export class Body {
     this.finished = true;
     this.trailers = trailers;
     if (this.sink === undefined) {
-      const { waiting } = this;
-      this.waiting = undefined;
-      this.whole =
-        waiting === undefined
-          ? NO_BYTES
-          : waiting.length === 1
-            ? waiting[0]!
-            : Buffer.concat(waiting);
+      this.whole = joined(this.waiting);
       this.length = this.whole.length;
       this.settle(undefined);
     } else if (this.waiting === undefined) {
@@ -230,7 +223,9 @@ export class Body {
     if (waiting !== undefined) {
       let next = 0;
       while (next < waiting.length && !this.paused) {
-        this.paused = !this.sink!.chunk(waiting[next++]!);
+        const one = waiting[next++]!;
+        this.paused = !this.sink!.chunk(one.lend());
+        one.release();
         if (this.ended !== undefined) return; // The sink gave up.
       }
       if (next < waiting.length) {
@@ -260,6 +255,16 @@ export class Body {
     this.hook = undefined;
     hook?.(end);
   }
+}
+
+// All of it, valid for good.
+function joined(waiting: readonly Waiting[] = []): Buffer {
+  const chunks = waiting.map((one) => {
+    const kept = keep(one.lend());
+    one.release();
+    return kept;
+  });
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 const DISCARD: Sink = { chunk: () => true, end: () => {}, abort: () => {} };

@@ -4,10 +4,10 @@
 // all the time. Small reads share one page, since each is over before the next one begins.
 
 /** A read brings at most this. */
-const PAGE_BYTES = 65_536;
+const PAGE_BYTES = 131_072;
 // A connection whose reads are this large has a page of its own.
 const BULK_BYTES = 16_384;
-const SPARES = 32;
+const SPARES = 16;
 
 export class Page {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(PAGE_BYTES);
@@ -63,6 +63,34 @@ export function keep(chunk: Buffer): Buffer {
   const kept = Buffer.allocUnsafe(chunk.length);
   chunk.copy(kept);
   return kept;
+}
+
+/** Bytes that wait for whoever will take them: few are copied, many stay in their page and hold it. */
+export class Waiting {
+  private readonly chunk: Buffer;
+  private readonly page: Page | undefined;
+  private outer: Page | undefined;
+
+  constructor(chunk: Buffer) {
+    const page = chunk.length < BULK_BYTES ? undefined : lender(chunk);
+    this.page = page === shared ? undefined : page;
+    this.page?.hold();
+    this.chunk = this.page === undefined ? keep(chunk) : chunk;
+    this.outer = undefined;
+  }
+
+  /** Lends the bytes until `release`. */
+  lend(): Buffer {
+    this.outer = lent;
+    lent = this.page;
+    return this.chunk;
+  }
+
+  /** They have been taken. */
+  release(): void {
+    lent = this.outer;
+    this.page?.release();
+  }
 }
 
 /** For tests: overwrites with `octet` what was lent as soon as it may be read into again, or stops that. */
