@@ -6,8 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Close, Watch } from "../base/watch.ts";
 import type { SocketAddr } from "../io/conn.ts";
-import type { Store } from "./store.ts";
-import type { Labels } from "./text.ts";
+import type { Relabel, Store } from "./store.ts";
 import type { MeshPod, World } from "./world.ts";
 
 /** Reads the metrics of a pod's proxy; rejects when it cannot. */
@@ -31,7 +30,7 @@ export function scrape(
         .then(
           // The pod's name, because an address may belong to another pod tomorrow.
           (text) =>
-            store.take(`${pod.namespace}/${pod.name}`, pod.metricLabels, text, isScrape(pod)),
+            store.take(`${pod.namespace}/${pod.name}`, pod.metricLabels, text, asProbes(pod)),
           () => {},
         )
         .finally(() => busy.delete(pod.ip));
@@ -41,11 +40,13 @@ export function scrape(
   return () => timer.cancel();
 }
 
-// Our own requests say nothing about the application, and there are many of them. Probes stay.
-function isScrape({ adminPort }: MeshPod): (labels: Labels) => boolean {
+// Requests to the admin port are ours or kubelet's: probes, that is, and no connections of the application.
+function asProbes({ adminPort }: MeshPod): Relabel {
   const port = String(adminPort);
-  return ({ direction, target_port, route_name }) =>
-    direction === "inbound" && target_port === port && route_name !== "probe";
+  return (family, labels) => {
+    if (labels["direction"] !== "inbound" || labels["target_port"] !== port) return labels;
+    return family.startsWith("tcp_") ? undefined : { ...labels, route_name: "probe" };
+  };
 }
 
 // A dump of this size is no proxy's.

@@ -36,6 +36,9 @@ const FAMILIES: Readonly<Record<string, "counter" | "gauge">> = {
   process_start_time_seconds: "gauge",
 };
 
+/** The labels that a series of a family is kept with; undefined leaves it out. */
+export type Relabel = (family: string, labels: Labels) => Labels | undefined;
+
 class Series {
   readonly labels: Labels;
   readonly target: Target;
@@ -84,12 +87,13 @@ export class Store implements Metrics {
     if (this.#tick % 30 === 0) this.#forget();
   }
 
-  /** Takes what `target` answered in this turn. `extra` are the labels that say whose proxy it is; `isNoise` picks series to leave out. */
+  /** Takes what `target` answered in this turn. `extra` are the labels that say whose proxy it is; `relabel` says what a
+   * series is kept as, if it is. */
   take(
     target: string,
     extra: Labels,
     text: string,
-    isNoise: (labels: Labels) => boolean = () => false,
+    relabel: Relabel = (_, labels) => labels,
   ): void {
     let known = this.#targets.get(target);
     if (!known) this.#targets.set(target, (known = new Target()));
@@ -103,8 +107,8 @@ export class Store implements Metrics {
         let series = from.series.get(key);
         if (!series) {
           if (from.ignored.has(key)) return;
-          const own = labels();
-          if (isNoise(own)) {
+          const own = relabel(family, labels());
+          if (!own) {
             from.ignored.add(key);
             return;
           }

@@ -29,11 +29,16 @@ test("pods without a proxy, that were told already, or that want no taps stay as
   assert.equal(allowTap(told, TAPPER, {}), told);
   const shy = pod(undefined, DISABLED);
   assert.equal(allowTap(shy, TAPPER, {}), shy);
-  const ofShyNamespace = pod();
-  assert.equal(allowTap(ofShyNamespace, TAPPER, DISABLED), ofShyNamespace);
+});
+
+test("a pod of a namespace that wants no taps says so", () => {
+  const after = podOf(allowTap(pod(), TAPPER, DISABLED))!;
+  assert.deepEqual(after.metadata?.annotations, DISABLED);
+  assert.deepEqual(after.spec.initContainers, [{ name: "linkerd-proxy", env: [] }]);
 });
 
 test("a pod may want taps that its namespace does not", () => {
   const wanted = pod(undefined, { "viz.linkerd.io/disable-tap": "false" });
-  assert.notEqual(allowTap(wanted, TAPPER, DISABLED), wanted);
+  const { annotations } = podOf(allowTap(wanted, TAPPER, DISABLED))!.metadata!;
+  assert.equal(annotations?.["viz.linkerd.io/tap-enabled"], "true");
 });

@@ -28,7 +28,8 @@ export function tapInjector(
   });
 }
 
-/** A pod whose proxy `tapper` may tap; the same object when it has no proxy, is done already, or wants none. */
+/** A pod whose proxy `tapper` may tap, or that says that its namespace wants no taps; the same object when it has no
+ * proxy, is done already, or wants none itself. */
 export function allowTap(
   object: RawObject,
   tapper: string,
@@ -36,10 +37,12 @@ export function allowTap(
 ): RawObject {
   const pod = podOf(object);
   if (!pod) return object;
-  const wish = pod.metadata?.annotations?.[DISABLE] ?? ofNamespace[DISABLE];
+  const wish = pod.metadata?.annotations?.[DISABLE];
   const { containers, initContainers = [] } = pod.spec;
   const proxy = [...containers, ...initContainers].find(({ name }) => name === PROXY);
   if (wish === "true" || !proxy || proxy.env?.some(({ name }) => name === VARIABLE)) return object;
+  if (wish === undefined && ofNamespace[DISABLE] === "true")
+    return withPod(object, { ...pod, metadata: withMetadata(pod.metadata, { [DISABLE]: "true" }) });
   const tell = (container: RawContainer): RawContainer =>
     container.name === PROXY
       ? { ...container, env: [...(container.env ?? []), { name: VARIABLE, value: tapper }] }

@@ -1,7 +1,7 @@
 // Golden metrics of a group of series: successes, failures, latencies, connections and bytes in a window.
 // It turns "whose traffic, seen from which side" into label matches; everything in viz counts through here.
 
-import type { Group, Match, Metrics } from "./metrics.ts";
+import { type Group, type Match, type Metrics, PRESENT } from "./metrics.ts";
 import type { Labels } from "./text.ts";
 import type { Named } from "./world.ts";
 import { kindOf } from "./kinds.ts";
@@ -130,5 +130,7 @@ export function groupLabels(kind: string, side: "" | "dst_"): readonly string[] 
 export function matchOf({ kind, namespace, name }: Named, side: "" | "dst_"): Match {
   const labels = groupLabels(kind, side);
   if (kind === "namespace") return { [labels[0]!]: name || undefined };
-  return { [labels[0]!]: namespace || undefined, [labels[1]!]: name || undefined };
+  // Most series name no authority: clients choose those, and there may be many.
+  const any = kind === "authority" ? PRESENT : undefined;
+  return { [labels[0]!]: namespace || undefined, [labels[1]!]: name || any };
 }
