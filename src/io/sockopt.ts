@@ -1,10 +1,10 @@
-// Options of sockets for which Node has no call: read and set through the C library. The binding (2 MB) is loaded when
-// the first of them is asked for.
+// Options of sockets for which Node has no call: read and set through the C library.
 
-import { createRequire } from "node:module";
 import type { Socket } from "node:net";
+import { libcCall } from "./libc.ts";
 
-type Call = (fd: number, level: number, name: number, value: Buffer, size: unknown) => number;
+type Args = [fd: number, level: number, name: number, value: Buffer, size: unknown];
+type Call = (...args: Args) => number;
 type Library = { readonly get: Call; readonly set: Call };
 
 const IPPROTO_TCP = 6;
@@ -35,15 +35,10 @@ export function limitUnacknowledged(socket: Socket, timeoutMs: number): void {
 }
 
 function load(): Library {
-  if (library === undefined) {
-    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
-    const libc = koffi.load(null);
-    library = {
-      get: libc.func("int getsockopt(int, int, int, void *, uint32_t *)") as unknown as Call,
-      set: libc.func("int setsockopt(int, int, int, void *, uint32_t)") as unknown as Call,
-    };
-  }
-  return library;
+  return (library ??= {
+    get: libcCall<Args>("int getsockopt(int, int, int, void *, uint32_t *)"),
+    set: libcCall<Args>("int setsockopt(int, int, int, void *, uint32_t)"),
+  });
 }
 
 function fdOf(socket: Socket): number {

@@ -6,6 +6,7 @@ import { text as textOf } from "node:stream/consumers";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import { trimMemory } from "../io/trim.ts";
 import { watchFile } from "../name/file.ts";
 import { setLevel } from "./adminlogging.ts";
 import { Linkerd } from "./linkerd.ts";
@@ -14,6 +15,9 @@ import { readFile as readLinkerd } from "./generation.ts";
 import { parseRouterWords } from "./routerwords.ts";
 import { VERSION } from "./version.ts";
 import { printDiagnostic } from "./yamlsource.ts";
+
+// By then a start is over, and its memory is not needed any more.
+const SETTLED_MS = 1000;
 
 /** Runs the file that `words` name; resolves to the exit code. */
 export async function routerProgram(
@@ -41,6 +45,7 @@ export async function routerProgram(
   process.on("SIGHUP", () => void linkerd.reload());
   const close = isStdin ? () => {} : watchFile(file, systemClock).each(() => void linkerd.reload());
   logger.info("initialized");
+  systemClock.after(SETTLED_MS, trimMemory);
   await linkerd.stopped;
   close();
   return 0;
