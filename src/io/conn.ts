@@ -66,7 +66,9 @@ export class Conn {
   private turned: Buffer | undefined;
   // Pages of which some has yet to reach the kernel.
   private readonly held: Page[];
-  private readonly onWritten: (error?: Error | null) => void;
+  private readonly onWritten = (error?: Error | null): void => {
+    if (!error) this.settle();
+  };
   private fault: Fault | undefined;
   private ended: boolean;
   private finished: boolean;
@@ -84,9 +86,6 @@ export class Conn {
     this.page = shared;
     this.turned = undefined;
     this.held = [];
-    this.onWritten = (error) => {
-      if (!error) this.settle();
-    };
     this.fault = undefined;
     this.ended = false;
     this.finished = false;
@@ -114,6 +113,9 @@ export class Conn {
       this.page = shared;
       this.reader?.closed(this.fault);
       for (const tell of this.watchers) tell();
+      // Sockets stay until the next full collection (WritableState.onwrite): what served them need not.
+      this.reader = undefined;
+      this.watchers.length = 0;
     });
   }
 

@@ -48,8 +48,11 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   private held: Buffer | undefined = undefined;
   private resolve: Resolve;
   private reject: Reject;
-  private readonly executor: (resolve: Resolve, reject: Reject) => void;
-  private readonly onCancel: (fault: Fault) => void;
+  private readonly executor = (resolve: Resolve, reject: Reject): void => {
+    this.resolve = resolve;
+    this.reject = reject;
+  };
+  private readonly onCancel = (fault: Fault): void => this.fail(fault);
   private resolveDone!: () => void;
 
   constructor(conn: Conn, limits: Http1Limits = HTTP1_LIMITS) {
@@ -61,11 +64,6 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
     this.outgoing = new H1Outgoing(conn, this);
     this.resolve = nobody;
     this.reject = nobody;
-    this.executor = (resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    };
-    this.onCancel = (fault) => this.fail(fault);
     conn.start(this);
   }
 

@@ -34,7 +34,10 @@ export class H1Outgoing implements Sink {
   private trailers: boolean;
   private text: string;
   private scheduled: boolean;
-  private readonly onTurn: () => void;
+  private readonly onTurn = (): void => {
+    this.scheduled = false;
+    if (this.text !== "") this.flush();
+  };
 
   constructor(conn: Conn, owner: OutgoingOwner) {
     this.body = undefined;
@@ -45,10 +48,6 @@ export class H1Outgoing implements Sink {
     this.trailers = false;
     this.text = "";
     this.scheduled = false;
-    this.onTurn = () => {
-      this.scheduled = false;
-      if (this.text !== "") this.flush();
-    };
   }
 
   /** Sends `head`, then `body` as `framing` says: that many bytes, CHUNKED or UNTIL_CLOSE. `trailers`: the peer takes some. */

@@ -47,9 +47,10 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
   expecting = false;
   private readonly service: HttpService;
   private readonly answer: H1Answer;
-  private readonly onRsp: (rsp: HttpRsp) => void;
-  private readonly onThrown: (thrown: unknown) => void;
-  private readonly onInform: (status: number, headers: Headers) => void;
+  private readonly onRsp = (rsp: HttpRsp): void => this.answer.respond(rsp);
+  private readonly onThrown = (thrown: unknown): void => this.answer.fail(Fault.from(thrown));
+  private readonly onInform = (status: number, headers: Headers): void =>
+    this.answer.inform(status, headers);
   private readonly ahead: Ahead;
   /** The start of a head. */
   private held: Buffer | undefined = undefined;
@@ -62,9 +63,6 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
     this.parser = new RequestParser(limits);
     this.service = service;
     this.answer = new H1Answer(this);
-    this.onRsp = (rsp) => this.answer.respond(rsp);
-    this.onThrown = (thrown) => this.answer.fail(Fault.from(thrown));
-    this.onInform = (status, headers) => this.answer.inform(status, headers);
     this.ahead = new Ahead(conn);
   }
 
@@ -252,8 +250,11 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
   // A client that wanted the end sends no more, but for the CR LF that some put after a body: why linger?
   private part(): void {
     const { parser, conn } = this;
-    if (parser.persistent || parser.framing !== 0 || conn.secure || !conn.flushed) this.close();
-    else conn.destroy();
+    if (parser.persistent || parser.framing !== 0 || conn.secure || !conn.flushed) {
+      return this.close();
+    }
+    this.drop();
+    conn.destroy();
   }
 
   // --- What the link asks for.

@@ -70,7 +70,7 @@ export class H2Client extends H2Conn {
       const stream = new ClientStream(this, req, resolve, reject);
       if (req.cancelled !== undefined) return stream.lost(req.cancelled);
       if (this.fault !== undefined || this.draining) return stream.lost(this.refusal());
-      req.onCancel = (fault) => stream.withdraw(fault);
+      req.onCancel = stream.withdraw.bind(stream);
       if (this.streams.size < this.maxStreams) this.begin(stream);
       else this.pending.push(stream);
     });

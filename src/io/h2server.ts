@@ -144,7 +144,7 @@ class ServerStream extends H2Stream {
     const req = new HttpReq(method, path, authority, 20, head.headers, Body.empty, peer, conn.now);
     req.scheme = head.scheme;
     req.neverIndexed = conn.decoder.neverIndexed ?? undefined;
-    req.inform = (status, headers) => this.inform(status, headers);
+    req.inform = this.inform.bind(this);
     this.req = req;
     if (method !== "CONNECT") this.expected = head.length;
     if (method === "CONNECT") {

@@ -8,7 +8,7 @@ export class Watchdog {
   allowedMs: number;
   private readonly clock: Clock;
   private readonly onExpired: () => void;
-  private readonly onTimer: () => void;
+  private readonly onTimer = (): void => this.check();
   private since: number;
   private timer: Timer | undefined;
 
@@ -16,7 +16,6 @@ export class Watchdog {
     this.allowedMs = Infinity;
     this.clock = clock;
     this.onExpired = onExpired;
-    this.onTimer = () => this.check();
     this.since = 0;
     this.timer = undefined;
   }

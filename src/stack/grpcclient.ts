@@ -135,7 +135,7 @@ class ClientCall {
 
   run(service: HttpService): Messages<DescMessage> {
     const { req } = this;
-    this.messages.onCancel = (fault) => req.cancel(fault);
+    this.messages.onCancel = req.cancel.bind(req);
     this.messages.onEnd = (fault) => {
       this.timer?.cancel();
       this.forget?.();

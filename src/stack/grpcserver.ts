@@ -129,7 +129,7 @@ class ServerCall {
               new GrpcFault("DEADLINE_EXCEEDED", "the deadline of the call is over"),
             );
           });
-    req.onCancel = (fault) => this.call.cancel(fault);
+    req.onCancel = this.call.cancel.bind(this.call);
   }
 
   async run(): Promise<HttpRsp> {

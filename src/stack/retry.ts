@@ -246,7 +246,7 @@ class Call {
     copy.attempt = this.retries;
     copy.tried = current.tried;
     if (current.endpoint !== undefined) (copy.tried ??= []).push(current.endpoint);
-    req.onCancel = (fault) => copy.cancel(fault);
+    req.onCancel = copy.cancel.bind(copy);
     return copy;
   }
 }
