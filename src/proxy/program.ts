@@ -18,7 +18,9 @@ export async function proxyProgram(env: Env): Promise<number> {
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   const parentFd = env["LINKERD_PROXY_PARENT_FD"];
-  if (parentFd) new Socket({ fd: Number(parentFd), readable: true }).once("close", stop).resume();
+  // It must not keep this process alive when all else is over.
+  if (parentFd)
+    new Socket({ fd: Number(parentFd), readable: true }).once("close", stop).resume().unref();
   proxy.ready.then(
     () => logger.info("Ready", { inbound: proxy.addrs.inbound.port }),
     () => {},

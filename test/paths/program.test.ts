@@ -82,3 +82,11 @@ test("it ends when the pipe of whoever started it closes", async (t) => {
   (child.stdio[3] as { destroy(): void }).destroy();
   assert.equal(await exitCode(child), 0);
 });
+
+test("SIGTERM ends it although whoever started it goes on", async (t) => {
+  const { client: ip, env } = await mesh(t);
+  const { child } = program(t, { ...env("client", ip), LINKERD_PROXY_PARENT_FD: "3" }, "pipe");
+  await until(isReady(ip));
+  child.kill("SIGTERM");
+  assert.equal(await exitCode(child), 0);
+});
