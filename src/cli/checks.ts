@@ -178,6 +178,8 @@ export const DATA_CHECKS: readonly Category<CheckContext>[] = [
   ...DATA_PLANE,
 ];
 
+const ROTATE = '"linkerd upgrade --help" names the flags that take a new issuer and new anchors';
+
 function checkKey(certificate: X509Certificate): void {
   if (isSupportedKey(certificate.publicKey)) return;
   throw new Fault(
@@ -196,14 +198,17 @@ function checkTime(certificate: X509Certificate): void {
   if (now > certificate.validToDate.getTime())
     throw new Fault(
       "bad-input",
-      `${nameOf(certificate)} not valid anymore. Expired on ${certificate.validTo}`,
+      `${nameOf(certificate)} not valid anymore. Expired on ${certificate.validTo}\n${ROTATE}`,
     );
 }
 
 function checkSoon(certificate: X509Certificate): void {
   const days = (certificate.validToDate.getTime() - systemClock.wall()) / DAY_MS;
   if (days < SOON_DAYS)
-    throw new Fault("bad-input", `${nameOf(certificate)} will expire on ${certificate.validTo}`);
+    throw new Fault(
+      "bad-input",
+      `${nameOf(certificate)} will expire on ${certificate.validTo}\n${ROTATE}`,
+    );
 }
 
 function nameOf({ subject, serialNumber }: X509Certificate): string {

@@ -32,15 +32,20 @@ const crds = row(
   "control plane CustomResourceDefinitions exist",
   "l5d-existence-crd",
   (c) =>
-    expectNames(c, CRDS, [
-      "serviceprofiles.linkerd.io",
-      "servers.policy.linkerd.io",
-      "serverauthorizations.policy.linkerd.io",
-      "authorizationpolicies.policy.linkerd.io",
-      "meshtlsauthentications.policy.linkerd.io",
-      "networkauthentications.policy.linkerd.io",
-      "externalworkloads.workload.linkerd.io",
-    ]),
+    expectNames(
+      c,
+      CRDS,
+      [
+        "serviceprofiles.linkerd.io",
+        "servers.policy.linkerd.io",
+        "serverauthorizations.policy.linkerd.io",
+        "authorizationpolicies.policy.linkerd.io",
+        "meshtlsauthentications.policy.linkerd.io",
+        "networkauthentications.policy.linkerd.io",
+        "externalworkloads.workload.linkerd.io",
+      ],
+      '"linkerd install --crds | kubectl apply -f -" installs them',
+    ),
 );
 
 const roles = (c: CheckContext): string[] =>
@@ -99,6 +104,34 @@ const controlPods = (c: CheckContext) =>
       "linkerd.io/control-plane-component",
     ),
   );
+type Deployment = Named & { spec: { replicas: number }; status: { readyReplicas?: number } };
+const ask = (c: CheckContext): Promise<List<Deployment>> =>
+  c.api.request(
+    query(`/apis/apps/v1/namespaces/${c.globals.linkerdNamespace}/deployments`, ofMesh(c)),
+  );
+
+/** Fails where an address lies outside of what the installation takes for the cluster. */
+async function expectInside<T extends Named>(
+  c: CheckContext,
+  items: readonly T[],
+  addressOf: (item: T) => string | undefined,
+): Promise<void> {
+  const { values } = await fetchInstallation(c.api, c.globals.linkerdNamespace);
+  const networks = values.clusterNetworks
+    .split(",")
+    .map((text) => parseCidr(text.trim()))
+    .filter((cidr) => cidr !== undefined);
+  const outside = items.filter((item) => {
+    const ip = addressOf(item);
+    return ip && !networks.some((network) => contains(network, ip));
+  });
+  if (outside.length > 0)
+    throw new Fault(
+      "bad-input",
+      `outside of clusterNetworks: ${outside.map(({ metadata }) => metadata.name).join(", ")}\n"linkerd upgrade --set clusterNetworks=… | kubectl apply -f -" adds networks`,
+    );
+}
+
 const existence: Category<CheckContext> = {
   id: "linkerd-existence",
   checks: [
@@ -113,13 +146,7 @@ const existence: Category<CheckContext> = {
       "control plane replica sets are ready",
       "l5d-existence-replicasets",
       async (c) => {
-        type Deployment = Named & {
-          spec: { replicas: number };
-          status: { readyReplicas?: number };
-        };
-        const { items } = await c.api.request<List<Deployment>>(
-          query(`/apis/apps/v1/namespaces/${c.globals.linkerdNamespace}/deployments`, ofMesh(c)),
-        );
+        const { items } = await ask(c);
         const behind = items.filter(
           ({ spec, status }) => (status.readyReplicas ?? 0) < spec.replicas,
         );
@@ -144,23 +171,29 @@ const existence: Category<CheckContext> = {
       expectReady(await controlPods(c)),
     ),
     row("error", "cluster networks contains all pods", "l5d-cluster-networks-pods", async (c) => {
-      const { values } = await fetchInstallation(c.api, c.globals.linkerdNamespace);
-      const networks = values.clusterNetworks
-        .split(",")
-        .map((text) => parseCidr(text.trim()))
-        .filter((cidr) => cidr !== undefined);
-      const outside = (await podsOf(c, "/api/v1/pods")).filter(
-        ({ spec, status: { podIP } }) =>
-          !spec.hostNetwork && podIP && !networks.some((network) => contains(network, podIP)),
+      const pods = await podsOf(c, "/api/v1/pods");
+      await expectInside(
+        c,
+        pods.filter(({ spec }) => !spec.hostNetwork),
+        ({ status }) => status.podIP,
       );
-      if (outside.length > 0)
-        throw new Fault(
-          "bad-input",
-          `outside of clusterNetworks: ${outside.map(({ metadata }) => metadata.name).join(", ")}`,
-        );
     }),
+    row(
+      "error",
+      "cluster networks contains all services",
+      "l5d-cluster-networks-pods",
+      async (c) => {
+        type Service = Named & { readonly spec: { readonly clusterIP?: string } };
+        const { items } = await c.api.request<List<Service>>("/api/v1/services");
+        await expectInside(c, items, ({ spec }) =>
+          spec.clusterIP === "None" ? "" : spec.clusterIP,
+        );
+      },
+    ),
   ],
 };
+
+const RENEW = '"linkerd upgrade | kubectl apply -f -" makes a new one';
 
 // Every webhook, by its configuration and the secret of its certificate.
 const WEBHOOKS = [
@@ -190,12 +223,41 @@ const webhooks: Category<CheckContext> = {
   ),
 };
 
+const ha: Category<CheckContext> = {
+  id: "linkerd-ha-checks",
+  applies: async (c) => (await ask(c)).items.some(({ spec }) => spec.replicas > 1),
+  checks: [
+    awaited(
+      "warning",
+      "multiple replicas of control plane pods",
+      "l5d-control-plane-replicas",
+      async (c) => {
+        const alone = (await ask(c)).items.filter(({ status }) => (status.readyReplicas ?? 0) < 2);
+        if (alone.length > 0)
+          throw new Fault(
+            "unavailable",
+            `not redundant: ${alone.map(({ metadata }) => metadata.name).join(", ")}`,
+          );
+      },
+    ),
+  ],
+};
+
 /** The tables of the verbs in a cluster. */
 export const KUBE_CHECKS = {
   pre: [...KUBERNETES, PRE_KUBERNETES],
   preCni: [...KUBERNETES, PRE_KUBERNETES, CNI],
   crds: [...KUBERNETES, { id: "linkerd-crd", checks: [crds] }],
-  control: [...KUBERNETES, config, existence, IDENTITY, webhooks, CONTROL_VERSION, CNI_IF_ENABLED],
+  control: [
+    ...KUBERNETES,
+    config,
+    existence,
+    IDENTITY,
+    webhooks,
+    CONTROL_VERSION,
+    CNI_IF_ENABLED,
+    ha,
+  ],
   data: [...KUBERNETES, config, existence, IDENTITY, webhooks, ...DATA_PLANE],
   viz: [...KUBERNETES, VIZ],
   vizData: [...KUBERNETES, VIZ, VIZ_DATA, ...DATA_PLANE],

@@ -1,15 +1,18 @@
 // What `linkerd check` looks at before everything else: whether there is an API server, whether it is new enough, and
 // (with --pre) whether this user may install into it.
 
-import { Fault } from "../base/fault.ts";
+import { systemClock } from "../base/clock.ts";
+import { Fault, type FaultCode } from "../base/fault.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { awaited, row } from "./checkcontext.ts";
+import { row } from "./checkcontext.ts";
 
 /** What an API server answers to a list. */
 export type List<T> = { readonly items: readonly T[] };
 /** An object of which only the name matters. */
 export type Named = { readonly metadata: { readonly name: string; readonly namespace?: string } };
+/** Nodes renew every ten seconds. */
+const MOST_SKEW_MS = 310_000;
 const OLDEST = "1.29.0";
 
 /** The path of a list of what has a label. */
@@ -19,16 +22,28 @@ export const query = (path: string, label: string): string =>
 export const ofMesh = (c: CheckContext): string =>
   `linkerd.io/control-plane-ns=${c.globals.linkerdNamespace}`;
 
-/** Fails unless a list has something of each of these names. */
+/** What puts back what is missing of the control plane. */
+const REPAIR = '"linkerd upgrade | kubectl apply -f -" puts it back';
+
+/** Fails unless a list has something of each of these names; `mend` says what to do then. */
 export async function expectNames(
   c: CheckContext,
   path: string,
   names: readonly string[],
+  mend = REPAIR,
 ): Promise<void> {
   const { items } = await c.api.request<List<Named>>(path);
   const found = new Set(items.map(({ metadata }) => metadata.name));
   const missing = names.filter((name) => !found.has(name));
-  if (missing.length > 0) throw new Fault("not-found", `missing: ${missing.join(", ")}`);
+  if (missing.length > 0) throw new Fault("not-found", `missing: ${missing.join(", ")}\n${mend}`);
+}
+
+function reach(code: FaultCode, { globals }: CheckContext): string {
+  const where =
+    globals.context === undefined ? "the current context" : `the context ${globals.context}`;
+  return code === "unauthenticated" || code === "no-permission"
+    ? `the user of ${where} may not ask it: "kubectl auth whoami" tells who that is`
+    : `"kubectl cluster-info" should work with the same kubeconfig and ${where}`;
 }
 
 /** Whether there is a cluster at all. */
@@ -37,12 +52,14 @@ export const KUBERNETES: readonly Category<CheckContext>[] = [
     id: "kubernetes-api",
     checks: [
       row("fatal", "can initialize the client", "k8s-api", (c) => void c.api),
-      awaited(
-        "fatal",
-        "can query the Kubernetes API",
-        "k8s-api",
-        async (c) => void (await c.api.request("/version")),
-      ),
+      row("fatal", "can query the Kubernetes API", "k8s-api", async (c) => {
+        try {
+          await c.api.request("/version");
+        } catch (error) {
+          const { code, message } = Fault.from(error);
+          throw new Fault(code, `${message}\n${reach(code, c)}`);
+        }
+      }),
     ],
   },
   {
@@ -54,7 +71,7 @@ export const KUBERNETES: readonly Category<CheckContext>[] = [
         if (Number(major) * 1000 + Number(minor) < 1029)
           throw new Fault(
             "bad-input",
-            `Kubernetes is on version ${gitVersion}, but version ${OLDEST} or more recent is required`,
+            `Kubernetes is on version ${gitVersion}, but version ${OLDEST} or more recent is required, which has native sidecars: upgrade the cluster`,
           );
       }),
     ],
@@ -80,7 +97,7 @@ const mayCreate = (what: string, group: string, resource: string, verb = "create
     if (!status.allowed)
       throw new Fault(
         "no-permission",
-        `not authorized to ${verb} ${resource}${status.reason ? `: ${status.reason}` : ""}`,
+        `not authorized to ${verb} ${resource}${status.reason ? `: ${status.reason}` : ""}\nsomebody with the ClusterRole cluster-admin must install, or give it to this user`,
       );
   });
 
@@ -108,5 +125,19 @@ export const PRE_KUBERNETES: Category<CheckContext> = {
     mayCreate("ConfigMaps", "", "configmaps"),
     mayCreate("Secrets", "", "secrets"),
     mayCreate("Secrets", "", "secrets", "get"),
+    row("warning", "no clock skew detected", "pre-k8s-clock-skew", async (c) => {
+      type Lease = Named & { readonly spec: { readonly renewTime?: string } };
+      const { items } = await c.api.request<List<Lease>>(
+        "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
+      );
+      const ahead = items.filter(
+        ({ spec }) => Date.parse(spec.renewTime ?? "") - systemClock.wall() > MOST_SKEW_MS,
+      );
+      if (ahead.length > 0)
+        throw new Fault(
+          "bad-input",
+          `the clocks of these nodes are ahead of this one: ${ahead.map(({ metadata }) => metadata.name).join(", ")}`,
+        );
+    }),
   ],
 };

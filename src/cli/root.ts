@@ -16,6 +16,7 @@ import { install } from "./install.ts";
 import { installCni } from "./installcni.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
+import { profile } from "./profile.ts";
 import { explain, router } from "./router.ts";
 import { routes } from "./routes.ts";
 import { stat } from "./stat.ts";
@@ -69,6 +70,7 @@ export const root = command({
     install,
     installCni,
     local,
+    profile,
     prune,
     router,
     uninject,

@@ -48,7 +48,7 @@ const SKEW_MS = 20_000;
 const TTL_MS = 60_000;
 
 /** What destination and policy read; no secrets and no ConfigMaps. */
-const READ: readonly Kind[] = [
+export const READ: readonly Kind[] = [
   "Namespace",
   "Node",
   "Pod",

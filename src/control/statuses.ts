@@ -12,6 +12,13 @@ import type { World } from "./world.ts";
 
 const CONTROLLER_NAME = "linkerd.io/policy-controller";
 
+/** The kinds whose statuses are written. */
+export const WRITTEN: readonly Kind[] = [
+  ...ROUTE_KINDS,
+  "HTTPLocalRateLimitPolicy",
+  "EgressNetwork",
+];
+
 /** A status that a resource should have. */
 export type WantedStatus = { readonly kind: Kind; readonly key: string; readonly status: unknown };
 
