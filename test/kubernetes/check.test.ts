@@ -80,16 +80,16 @@ test("a custom resource that is missing", async () => {
 test("certificates that have expired", async () => {
   const clock = new VirtualClock();
   const old = await newAuthority("identity.linkerd.cluster.local", 1000, clock);
-  const patch = (data: object): string => JSON.stringify(data);
-  await kubectl(
-    "patch -n linkerd secret linkerd-identity-issuer --patch-file /dev/stdin",
-    patch({ stringData: { "crt.pem": old.certPem, "key.pem": old.keyPem } }),
-  );
-  await kubectl(
-    "patch -n linkerd secret linkerd-sp-validator-k8s-tls --patch-file /dev/stdin",
-    patch({ stringData: { "tls.crt": old.certPem, "tls.key": old.keyPem } }),
-  );
-  // The issuer is fatal; what the webhook says comes with an issuer that is good.
+  const replace = async (name: string, stringData: Record<string, string>): Promise<void> => {
+    const secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name, namespace: "linkerd" },
+      stringData,
+    };
+    await kubectl("apply --server-side --force-conflicts -f -", JSON.stringify(secret));
+  };
+  await replace("linkerd-identity-issuer", { "crt.pem": old.certPem, "key.pem": old.keyPem });
   await expectFailure(
     "check --wait 0s",
     /× issuer cert is within its validity period\n.*not valid anymore. Expired on/,
