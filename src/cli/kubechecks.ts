@@ -193,8 +193,6 @@ const existence: Category<CheckContext> = {
   ],
 };
 
-const RENEW = '"linkerd upgrade | kubectl apply -f -" makes a new one';
-
 // Every webhook, by its configuration and the secret of its certificate.
 const WEBHOOKS = [
   ["proxy-injector", "mutatingwebhookconfigurations", "linkerd-proxy-injector"],
@@ -211,6 +209,7 @@ const webhooks: Category<CheckContext> = {
       titles: [`${name} webhook has valid cert`, `${name} cert is valid for at least 60 days`],
       anchors: [`l5d-${name}-webhook-cert-valid`, `l5d-${name}-webhook-cert-not-expiring-soon`],
       service,
+      renewal: "upgrade",
       secret: `linkerd-${name}-k8s-tls`,
       namespace: (c) => c.globals.linkerdNamespace,
       bundle: async (c) => {

@@ -54,6 +54,8 @@ type Certificate = {
   readonly namespace: (c: CheckContext) => string | Promise<string>;
   readonly service: string;
   readonly secret: string;
+  /** The words after "linkerd" that print a new one. */
+  readonly renewal: string;
   /** The base64 with which the API server verifies it. */
   readonly bundle: (c: CheckContext) => Promise<string | undefined>;
 };
@@ -66,6 +68,7 @@ export function certificateChecks(of: Certificate): Check<CheckContext>[] {
     );
     return new X509Certificate(Buffer.from(data["tls.crt"] ?? "", "base64"));
   };
+  const renew = `"linkerd ${of.renewal} | kubectl apply -f -" makes a new one`;
   return [
     row("fatal", of.titles[0], of.anchors[0], async (c) => {
       const bundle = parseBundle(Buffer.from((await of.bundle(c)) ?? "", "base64").toString());
@@ -75,12 +78,12 @@ export function certificateChecks(of: Certificate): Check<CheckContext>[] {
         throw new Fault("bad-input", "its caBundle does not vouch for its certificate");
       if (!leaf.checkHost(host)) throw new Fault("bad-input", `the certificate is not for ${host}`);
       if (leaf.validToDate.getTime() < systemClock.wall())
-        throw new Fault("bad-input", `it expired on ${leaf.validTo}`);
+        throw new Fault("bad-input", `it expired on ${leaf.validTo}\n${renew}`);
     }),
     row("warning", of.titles[1], of.anchors[1], async (c) => {
       const leaf = await certificate(c);
       if (leaf.validToDate.getTime() - systemClock.wall() < SOON_MS)
-        throw new Fault("bad-input", `it will expire on ${leaf.validTo}`);
+        throw new Fault("bad-input", `it will expire on ${leaf.validTo}\n${renew}`);
     }),
   ];
 }

@@ -73,6 +73,7 @@ export const VIZ: Category<CheckContext> = {
       await expectNames(c, query(`${RBAC}/clusterrolebindings`, LABEL), wanted);
     }),
     ...certificateChecks({
+      renewal: "viz install",
       titles: [
         "tap API server has valid cert",
         "tap API server cert is valid for at least 60 days",
