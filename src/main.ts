@@ -108,6 +108,8 @@ function pick(words: readonly string[]): { program: Program; args: readonly stri
 
 async function main(words: readonly string[]): Promise<void> {
   const { program, args } = pick(words);
+  // Whoever read the log may be gone. A line that cannot be written must not become the next one.
+  process.stderr.on("error", () => {});
   try {
     process.exitCode = await program.run(args);
   } catch (error) {

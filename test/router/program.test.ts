@@ -74,6 +74,21 @@ test("it runs a file, applies changes and SIGHUP, and ends in order", async (t) 
   assert.equal(await exit, 0);
 });
 
+test("it serves on and ends in order when nobody reads its log any more", async (t) => {
+  const [web, port] = [await backend(t, "web"), await freePort()];
+  const path = join(folder(t), "linkerd.yaml");
+  const routers = `routers: [{protocol: http, dtab: "/svc => /$/inet/127.1/${web.port}", servers: [{port: ${port}}]}]`;
+  writeFileSync(path, `admin: {port: ${await freePort()}}\n${routers}\n`);
+  const { child, exit, err } = start([path]);
+  t.after(() => child.kill("SIGKILL"));
+  await eventually(() => err().includes("initialized"));
+  child.stderr.destroy();
+  child.kill("SIGHUP");
+  assert.equal((await send(port, "/")).body, "web");
+  child.kill("SIGTERM");
+  assert.equal(await exit, 0);
+});
+
 test("it says what is wrong, and does not start", async (t) => {
   const path = join(folder(t), "linkerd.yaml");
   writeFileSync(path, "servers: []\nrouters: [{protocol: http}]\n");
