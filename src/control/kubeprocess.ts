@@ -1,6 +1,7 @@
 // What every program of the control plane on Kubernetes starts with: the API server, what the installation chose, and
 // an identity of its own, all from files that a pod has.
 
+import { existsSync } from "node:fs";
 import { parse } from "yaml";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -81,7 +82,8 @@ export async function ownIdentity(
   const settings = parseSettings({
     ...known,
     LINKERD2_PROXY_IDENTITY_DIR: undefined,
-    LINKERD_PROXY_TRUST_ANCHORS_FILE: FILES.anchors,
+    // Pods of other namespaces cannot mount it, and keep to the roots that they were started with.
+    ...(existsSync(FILES.anchors) && { LINKERD_PROXY_TRUST_ANCHORS_FILE: FILES.anchors }),
     LINKERD2_PROXY_IDENTITY_TOKEN_FILE: FILES.token,
     LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf(
       account,
