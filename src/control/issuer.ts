@@ -151,6 +151,7 @@ export async function signLeaf(
         x509.ExtendedKeyUsage.clientAuth,
       ]),
       new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
+      signedBy(issuer.certificate),
     ],
   });
 }
@@ -184,12 +185,23 @@ export async function newAuthority(name: string, lifetimeMs: number, clock: Cloc
         x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
         true,
       ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ...(above ? [signedBy(above.certificate)] : []),
     ],
   });
   return {
     certPem: `${certificate.toString("pem")}\n`,
     keyPem: await printKey(keys.privateKey),
   };
+}
+
+// By name and number (RFC 5280 §4.2.1.1): of two authorities with one name, an old anchor and a new issuer perhaps,
+// OpenSSL takes the first that it is not told to pass over, and tries no other when that one's key does not fit.
+function signedBy({ issuer, serialNumber: serial }: x509.X509Certificate): x509.Extension {
+  // A number that would be read as negative begins with a zero.
+  const serialNumber = /^[89a-f]/i.test(serial) ? `00${serial}` : serial;
+  const name = new x509.GeneralNames([{ type: "dn", value: issuer }]);
+  return new x509.AuthorityKeyIdentifierExtension({ name, serialNumber });
 }
 
 /** The certificates of a bundle. */
