@@ -1,33 +1,21 @@
-// `node scripts/images.mjs FOLDER [BASE]`: the file system of the images, in FOLDER, on top of a copy of the folder BASE.
+// `node scripts/images.mjs OUT.tar`: the images of the mesh and of the demo, from this machine's Node and iptables, as a
+// tar to load (scripts/archive.mjs says into what). `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
+// images in FOLDER, on top of a copy of the folder BASE, for builders; images/Dockerfile uses that.
 // Proxy and controller are one tree with two entry points: the controller adds nothing that a proxy would load.
-// The Dockerfile beside this in images/ does the same on a machine with a builder.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isBuilt } from "../bin/built.mjs";
 import { findNode, needNode } from "../bin/node.mjs";
+import { archive } from "./archive.mjs";
 
 needNode();
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
-const [folder, base] = process.argv.slice(2);
-if (!folder) throw new Error("name the folder to fill");
-
-/** What runs needs of node_modules; everything else is for those who build. */
-const packages = [
-  "@bufbuild/protobuf",
-  "@koromix",
-  "@peculiar",
-  "asn1js",
-  "bytestreamjs",
-  "koffi",
-  "pvtsutils",
-  "pvutils",
-  "reflect-metadata",
-  "tslib",
-  "tsyringe",
-  "yaml",
-];
+const { version } = JSON.parse(fs.readFileSync(join(home, "package.json"), "utf8"));
+const NODE = "/usr/local/bin/node";
 
 /** Programs by the names that the injector calls, and the words that they start ours with. */
 const programs = {
@@ -37,72 +25,106 @@ const programs = {
   "linkerd2-network-validator": ["network-validator"],
 };
 
-fs.rmSync(folder, { recursive: true, force: true });
-fs.mkdirSync(folder, { recursive: true });
-if (base) execFileSync("cp", ["-a", `${base}/.`, folder]);
-const app = join(folder, "app");
-compile(join(app, "dist"));
-copy("package.json", app);
-copy("proto/gen", app);
-copy("charts", app);
-if (fs.existsSync(join(home, "dist/web"))) copy("dist/web", app);
-for (const name of packages)
-  if (fs.existsSync(join(home, "node_modules", name))) copy(`node_modules/${name}`, app);
-for (const dir of ["src", "vendor", "lib"])
-  fs.rmSync(join(app, "node_modules/koffi", dir, "build"), { recursive: true, force: true });
-copyProgram(findNode(), "/usr/local/bin/node");
-for (const [name, words] of Object.entries(programs)) {
-  const path = join(folder, "usr/lib/linkerd", name);
-  fs.mkdirSync(dirname(path), { recursive: true });
-  const argv = JSON.stringify(words);
-  fs.writeFileSync(
-    path,
-    `#!/usr/local/bin/node\nprocess.argv.splice(2, 0, ...${argv});\nimport("/app/dist/main.js");\n`,
-    { mode: 0o755 },
-  );
-}
-console.log(`filled ${folder}`);
-
-function compile(out) {
-  const config = join(out, "tsconfig.json");
+const [out, base] = process.argv.slice(2);
+if (!out) throw new Error("name the tar to write, or the folder to fill");
+if (!isBuilt(home)) throw new Error("what is built is older than the sources: run `npm run build`");
+if (out.endsWith(".tar")) writeTar();
+else {
+  fs.rmSync(out, { recursive: true, force: true });
   fs.mkdirSync(out, { recursive: true });
-  fs.writeFileSync(
-    config,
-    JSON.stringify({
-      extends: join(home, "tsconfig.json"),
-      compilerOptions: {
-        noEmit: false,
-        rootDir: join(home, "src"),
-        outDir: ".",
-        noCheck: true,
-        typeRoots: [join(home, "node_modules/@types")],
-      },
-      include: [join(home, "src")],
-      exclude: [join(home, "src/**/*.test.ts")],
-    }),
-  );
-  const { status } = spawnSync(
-    process.execPath,
-    [join(home, "node_modules/typescript/bin/tsc"), "-p", config],
-    { stdio: "inherit" },
-  );
-  fs.rmSync(config);
-  if (status !== 0) process.exit(status ?? 1);
+  if (base) execFileSync("cp", ["-a", `${base}/.`, out]);
+  fillSystem(out);
+  fillMesh(out);
+}
+console.log(`wrote ${out}`);
+
+function writeTar() {
+  const dir = fs.mkdtempSync(join(tmpdir(), "images-"));
+  const [system, mesh, demo] = ["system", "mesh", "demo"].map((name) => join(dir, name));
+  try {
+    fillSystem(system);
+    fillMesh(mesh);
+    fillDemo(demo);
+    const main = [NODE, "/app/dist/main.js"];
+    const ours = (name, User, Entrypoint) => ({
+      name: `linkerd-ts/${name}:ts-${version}`,
+      layers: [system, mesh],
+      config: { User, Entrypoint, Env: ["NODE_ENV=production"] },
+    });
+    archive(out, [
+      ours("proxy", "2102", [...main, "proxy"]),
+      ours("controller", "2103", main),
+      ours("cni-plugin", "0", main),
+      { name: "emojivoto:1", layers: [system, demo], config: { WorkingDir: "/app" } },
+    ]);
+  } finally {
+    fs.rmSync(dir, { recursive: true });
+  }
 }
 
-function copy(path, to) {
-  fs.mkdirSync(dirname(join(to, path)), { recursive: true });
-  execFileSync("cp", ["-aL", join(home, path), join(to, path)]);
+/** What the images need of a distribution: Node, and iptables where this machine has it (the init container's). */
+function fillSystem(root) {
+  copyProgram(root, findNode(), NODE);
+  for (const path of fs.globSync("/usr/sbin/{ip,ip6,x}tables*")) {
+    const isLink = fs.lstatSync(path).isSymbolicLink();
+    // Links lead to one of two programs, by way of the alternatives of Debian or not.
+    if (isLink) link(root, fs.realpathSync(path), path);
+    else if (path.endsWith("-multi")) copyProgram(root, path, path);
+  }
+  // The extensions of iptables, such as REDIRECT, are libraries that it loads.
+  for (const path of fs.globSync("/usr/lib/{*/,}xtables")) copy(path, join(root, path));
+  fs.mkdirSync(join(root, "tmp"), { recursive: true, mode: 0o1777 });
+}
+
+/** What was built, with the one library that cannot be bundled. */
+function fillMesh(root) {
+  const app = join(root, "app");
+  for (const path of ["package.json", "charts", "dist/main.js", "dist/chunks", "dist/web"])
+    if (fs.existsSync(join(home, path))) copy(join(home, path), join(app, path));
+  copyPackages(app, ["koffi"]);
+  for (const [name, words] of Object.entries(programs)) {
+    const path = join(root, "usr/lib/linkerd", name);
+    fs.mkdirSync(dirname(path), { recursive: true });
+    const argv = JSON.stringify(words);
+    const text = `#!${NODE}\nprocess.argv.splice(2, 0, ...${argv});\nimport("/app/dist/main.js");\n`;
+    fs.writeFileSync(path, text, { mode: 0o755 });
+  }
+}
+
+function fillDemo(root) {
+  const app = join(root, "app");
+  copy(join(home, "demo"), join(app, "demo"));
+  copy(join(home, "package.json"), join(app, "package.json"));
+  copyPackages(app, ["@grpc/grpc-js", "@grpc/proto-loader"]);
+}
+
+/** Packages with all that they depend on. */
+function copyPackages(app, names) {
+  const seen = new Set(names);
+  for (const name of seen) {
+    const from = join(home, "node_modules", name);
+    copy(from, join(app, "node_modules", name));
+    const { dependencies, optionalDependencies } = JSON.parse(
+      fs.readFileSync(join(from, "package.json"), "utf8"),
+    );
+    for (const wanted of Object.keys({ ...dependencies, ...optionalDependencies }))
+      if (fs.existsSync(join(home, "node_modules", wanted))) seen.add(wanted);
+  }
+}
+
+function copy(from, to) {
+  fs.mkdirSync(dirname(to), { recursive: true });
+  execFileSync("cp", ["-aL", from, to]);
+}
+
+function link(root, target, path) {
+  fs.mkdirSync(dirname(join(root, path)), { recursive: true });
+  fs.symlinkSync(target, join(root, path));
 }
 
 // A program and the libraries that it is linked with.
-function copyProgram(path, to) {
-  fs.mkdirSync(dirname(join(folder, to)), { recursive: true });
-  fs.copyFileSync(path, join(folder, to));
-  const libraries = execFileSync("ldd", [path]).toString().match(/\/\S+/g) ?? [];
-  for (const library of libraries) {
-    if (fs.existsSync(join(folder, library))) continue;
-    fs.mkdirSync(dirname(join(folder, library)), { recursive: true });
-    fs.copyFileSync(library, join(folder, library));
-  }
+function copyProgram(root, from, to) {
+  const libraries = execFileSync("ldd", [from]).toString().match(/\/\S+/g) ?? [];
+  for (const [path, target] of [[from, to], ...libraries.map((library) => [library, library])])
+    if (!fs.existsSync(join(root, target))) copy(fs.realpathSync(path), join(root, target));
 }

@@ -1,7 +1,8 @@
 // `npm test`: the checks, then the unit tests beside the source in one process, then the tests of whole programs in
-// test/ and demo/, each file in a process of its own. `node scripts/test.mjs conformance paths/labels` runs a folder of test/ and a file.
-// A file that needs more than any machine has says so in a line such as `// Needs: root, h2spec.` and is skipped by
-// name where that is missing. The last line counts all, and any failure is the exit code.
+// test/ and demo/, each file in a process of its own. `node scripts/test.mjs conformance paths/labels` runs a folder of
+// test/ and a file, after what the setup.ts of such a folder prepares. A file that needs more than any machine has says
+// so in a line such as `// Needs: root, h2spec.` and is skipped by name where that is missing; `--all` is a need that
+// the command line meets. The last line counts all, and any failure is the exit code.
 
 import fs from "node:fs";
 import { delimiter, dirname, join, relative } from "node:path";
@@ -21,7 +22,8 @@ process.on("exit", () => {
 
 /** Folders of test/ with commands of their own, for they need programs or a cluster that few have at hand. */
 const apart = ["conformance", "kubernetes", "chaos"];
-const chosen = process.argv.slice(2);
+const words = process.argv.slice(2);
+const chosen = words.filter((word) => !word.startsWith("--"));
 const total = { passed: 0, failed: 0, skipped: 0 };
 /** The names of the running test and of the suites around it. */
 const names = [];
@@ -29,7 +31,15 @@ let isDone = false;
 
 if (chosen.length > 0) {
   const forms = (name) => [name, `test/${name}.test.ts`, `test/${name}/**/*.test.ts`];
-  await runApart(chosen.flatMap(forms), (file) => file.endsWith(".test.ts"));
+  const files = ableFiles(chosen.flatMap(forms), (file) => file.endsWith(".test.ts"));
+  // Files of a folder that prepares something belong together.
+  const folders = Object.groupBy(files, (file) => file.split(/[\\/]/)[1]);
+  for (const [folder, together] of Object.entries(folders)) {
+    const setup = `test/${folder}/setup.ts`;
+    if (fs.existsSync(setup))
+      await runApart(together, { globalSetupPath: setup, timeout: 1_200_000 });
+    else await runApart(together);
+  }
   if (total.passed + total.failed + total.skipped === 0) {
     console.log(`No test is called ${chosen.join(", ")}: name a file or a folder of test/.`);
   }
@@ -39,10 +49,11 @@ if (chosen.length > 0) {
   console.log("\nUnits");
   await runTogether(["src/**/*.test.ts"]);
   console.log("\nPrograms");
-  await runApart(["test/**/*.test.ts", "demo/**/*.test.ts"], (file) => {
+  const files = ableFiles(["test/**/*.test.ts", "demo/**/*.test.ts"], (file) => {
     const [, folder] = file.split(/[\\/]/);
     return !apart.includes(folder) && !file.endsWith("rooms.test.ts");
   });
+  await runApart(files);
 }
 
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
@@ -60,9 +71,9 @@ async function runTogether(patterns) {
 }
 
 /** Each file in its own process, one after the other: whole programs want fixed ports and both cores. */
-async function runApart(patterns, isWanted) {
-  const files = ableFiles(patterns, isWanted);
-  for await (const { type, data } of run({ files, concurrency: false, timeout: 180_000 })) {
+async function runApart(files, options) {
+  const each = { files, concurrency: false, timeout: 180_000, ...options };
+  for await (const { type, data } of run(each)) {
     report(type, data);
     if (type === "test:summary" && data.file) line(relative(".", data.file), data);
   }
@@ -79,8 +90,9 @@ function ableFiles(patterns, isWanted = () => true) {
   });
 }
 
-/** A need is `root`, `linux`, a variable such as KUBECONFIG, or a program in PATH (`chromium|google-chrome`). */
+/** A need is `root`, `linux`, a variable such as KUBECONFIG, a flag, or a program in PATH (`chromium|google-chrome`). */
 function isHere(need) {
+  if (need.startsWith("--")) return words.includes(need);
   if (need === "root") return process.getuid?.() === 0;
   if (need === "linux") return process.platform === "linux";
   if (need === need.toUpperCase()) return Boolean(process.env[need]);

@@ -3,7 +3,8 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 
-const HOME = join(import.meta.dirname, "../..");
+/** The folder of the project. */
+export const HOME = join(import.meta.dirname, "../..");
 
 export type Output = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -12,10 +13,11 @@ export function linkerd(words: string, input = "", timeoutMs = 60_000): Promise<
   return run(process.execPath, [join(HOME, "src/main.ts"), ...words.split(" ")], input, timeoutMs);
 }
 
-/** Runs kubectl; rejects with its error output. */
-export async function kubectl(words: string, input = ""): Promise<string> {
-  const { code, stdout, stderr } = await run("kubectl", words.split(" "), input, 90_000);
-  if (code !== 0) throw new Error(`kubectl ${words}: ${stderr}`);
+/** Runs kubectl with these words, apart by spaces where they are one text; rejects with its error output. */
+export async function kubectl(words: string | readonly string[], input = ""): Promise<string> {
+  const argv = typeof words === "string" ? words.split(" ") : words;
+  const { code, stdout, stderr } = await run("kubectl", argv, input, 90_000);
+  if (code !== 0) throw new Error(`kubectl ${argv.join(" ")}: ${stderr}`);
   return stdout;
 }
 

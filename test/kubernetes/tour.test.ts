@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { eventually, kubectl, linkerd } from "./cluster.ts";
+import { eventually, HOME, kubectl, linkerd } from "./cluster.ts";
+import { removeMesh } from "./mesh.ts";
 
-const DEMO = join(import.meta.dirname, "../../demo/emojivoto/emojivoto.yaml");
+const DEMO = join(HOME, "demo/emojivoto/emojivoto.yaml");
 const NS = "emojivoto";
 
 before(removeAll);
@@ -153,10 +154,7 @@ test("A17: nothing of the mesh is left", async () => {
 
 async function removeAll(): Promise<void> {
   await kubectl(`delete ns ${NS} --ignore-not-found`);
-  for (const words of ["viz uninstall", "uninstall --force"]) {
-    const { stdout } = await linkerd(words);
-    if (stdout.trim() !== "") await kubectl("delete --ignore-not-found -f -", stdout);
-  }
+  await removeMesh();
 }
 
 async function rolledOut(): Promise<void> {
