@@ -113,8 +113,14 @@ test(
   { skip: NODE.length === 0 && "LINKERD_NODE names no way into the node" },
   async (t) => {
     const [program = "", ...words] = NODE;
-    const capture = spawn(program, [...words, "tcpdump", "-i", "any", "-U", "-s", "0", "-w", "-"]);
-    t.after(() => capture.kill());
+    const tcpdump = ["timeout", "60", "tcpdump", "-i", "any", "-U", "-s", "0", "-w", "-"];
+    const capture = spawn(program, [...words, ...tcpdump]);
+    // It may be in a process namespace of the node, where signals to whom we started do not reach it; a closed pipe does.
+    t.after(() => {
+      capture.stdout.destroy();
+      capture.stderr.destroy();
+      capture.kill();
+    });
     const seen: Buffer[] = [];
     capture.stdout.on("data", (chunk: Buffer) => void seen.push(chunk));
     await once(capture.stderr, "data");
