@@ -1,5 +1,6 @@
 // `node scripts/images.mjs OUT.tar`: the images of the mesh and of the demo, from this machine's Node and iptables, as a
-// tar to load (scripts/archive.mjs says into what). `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
+// tar to load (scripts/archive.mjs says into what); with LINKERD2_PROXY_BIN, the path of a stock proxy, also one in which
+// that is the sidecar. `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
 // images in FOLDER, on top of a copy of the folder BASE, for builders; images/Dockerfile uses that.
 // Proxy and controller are one tree with two entry points: the controller adds nothing that a proxy would load.
 
@@ -16,6 +17,7 @@ needNode();
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(fs.readFileSync(join(home, "package.json"), "utf8"));
 const NODE = "/usr/local/bin/node";
+const STOCK_START = "test/kubernetes/apps/stockproxy.ts";
 
 /** Programs by the names that the injector calls, and the words that they start ours with. */
 const programs = {
@@ -40,11 +42,15 @@ console.log(`wrote ${out}`);
 
 function writeTar() {
   const dir = fs.mkdtempSync(join(tmpdir(), "images-"));
-  const [system, mesh, demo] = ["system", "mesh", "demo"].map((name) => join(dir, name));
+  const [system, mesh, demo, stock] = ["system", "mesh", "demo", "stock"].map((name) =>
+    join(dir, name),
+  );
+  const { LINKERD2_PROXY_BIN: stockProxy } = process.env;
   try {
     fillSystem(system);
     fillMesh(mesh);
     fillDemo(demo);
+    if (stockProxy) fillStock(stock, stockProxy);
     const main = [NODE, "/app/dist/main.js"];
     const ours = (name, User, Entrypoint) => ({
       name: `linkerd-ts/${name}:ts-${version}`,
@@ -56,6 +62,15 @@ function writeTar() {
       ours("controller", "2103", main),
       ours("cni-plugin", "0", main),
       { name: "emojivoto:1", layers: [system, demo], config: { WorkingDir: "/app" } },
+      ...(stockProxy
+        ? [
+            {
+              name: `linkerd-ts/linkerd2-proxy:ts-${version}`,
+              layers: [system, mesh, stock],
+              config: { User: "2102", Entrypoint: [NODE, `/stock/${STOCK_START}`] },
+            },
+          ]
+        : []),
     ]);
   } finally {
     fs.rmSync(dir, { recursive: true });
@@ -96,6 +111,12 @@ function fillDemo(root) {
   copy(join(home, "demo"), join(app, "demo"));
   copy(join(home, "package.json"), join(app, "package.json"));
   copyPackages(app, ["@grpc/grpc-js", "@grpc/proto-loader"]);
+}
+
+function fillStock(root, proxy) {
+  copyProgram(root, proxy, "/usr/lib/linkerd/linkerd2-proxy");
+  for (const path of [STOCK_START, "src/proxy/csr.ts", "package.json"])
+    copy(join(home, path), join(root, "stock", path));
 }
 
 /** Packages with all that they depend on. */

@@ -1,10 +1,9 @@
-// Asks a URL without pause from several sides, and tells on port 9000 how many requests ended and why some failed.
-
+// Asks a URL again and again from two sides, and tells on port 9000 how many requests ended and why some failed.
 import { createServer } from "node:http";
 import { load } from "./load.ts";
 
-const [url = "", workers = "4"] = process.argv.slice(2);
-const running = load(url, Number(workers), 5);
+const [url = ""] = process.argv.slice(2);
+const running = load(url, 2, 30);
 createServer((_req, rsp) => {
   rsp.end(JSON.stringify({ total: running.total, failures: running.failures }));
 }).listen(9000);
