@@ -52,16 +52,11 @@ test("the data plane is all right", async () => {
 });
 
 test("a sidecar of ours and a stock one understand each other", async () => {
-  await kubectl([
-    ...["patch", "-n", NS, "deploy/web", "-p"],
-    JSON.stringify({
-      spec: {
-        template: {
-          metadata: { annotations: { "config.linkerd.io/proxy-image": "linkerd-ts/proxy" } },
-        },
-      },
-    }),
-  ]);
+  const ours = {
+    metadata: { annotations: { "config.linkerd.io/proxy-image": "linkerd-ts/proxy" } },
+  };
+  const patch = JSON.stringify({ spec: { template: ours } });
+  await kubectl(["patch", "-n", NS, "deploy/web", "-p", patch]);
   await rolledOut(NS, "deploy/web");
   for (const [name, client] of [
     ["web", "default"],
