@@ -55,7 +55,6 @@ export function proxyContainer(pod: RawPod, installation: Installation): RawCont
     ...more,
   });
   const account = serviceAccountMount(pod);
-  const sleep = ["/bin/sleep", String(proxy.waitBeforeExitSeconds)];
   const lifecycle = {
     ...(proxy.await &&
       !proxy.nativeSidecar && {
@@ -63,7 +62,9 @@ export function proxyContainer(pod: RawPod, installation: Installation): RawCont
           exec: { command: [`${PROGRAMS}/linkerd-await`, "--timeout=2m", `--port=${admin}`] },
         },
       }),
-    ...(proxy.waitBeforeExitSeconds > 0 && { preStop: { exec: { command: sleep } } }),
+    ...(proxy.waitBeforeExitSeconds > 0 && {
+      preStop: { sleep: { seconds: proxy.waitBeforeExitSeconds } },
+    }),
   };
   return {
     name: PROXY,

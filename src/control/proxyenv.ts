@@ -54,6 +54,11 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
       proxy.requireTLSOnInboundPorts,
       own("INBOUND_PORTS_REQUIRE_TLS", proxy.requireTLSOnInboundPorts),
     ),
+    // A native sidecar ends after the application; any other is told at the same time, before the endpoint is gone.
+    ...when(!proxy.nativeSidecar && proxy.waitBeforeExitSeconds === 0, {
+      name: "LINKERD_PROXY_LAME_DUCK",
+      value: "5s",
+    }),
     own("SHUTDOWN_ENDPOINT_ENABLED", String(proxy.enableShutdownEndpoint)),
     own(
       "LOG",

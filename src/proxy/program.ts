@@ -15,7 +15,7 @@ export async function proxyProgram(env: Env): Promise<number> {
     logger.error("Uncaught error", { error: error.stack ?? error.message });
   });
   const stop = (): void => void proxy.drain();
-  process.once("SIGTERM", stop);
+  process.once("SIGTERM", () => void proxy.retire());
   process.once("SIGINT", stop);
   const parentFd = env["LINKERD_PROXY_PARENT_FD"];
   // It must not keep this process alive when all else is over.

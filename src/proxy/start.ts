@@ -29,6 +29,8 @@ export type RunningProxy = {
   readonly ready: Promise<void>;
   /** Stops accepting, lets what is under way finish within the grace period, then closes everything. */
   drain(): Promise<void>;
+  /** Serves as before for the lame-duck time, in which others take this pod from their lists, and then drains. */
+  retire(): Promise<void>;
   /** Resolves when it has stopped, whoever asked for that. */
   readonly stopped: Promise<void>;
 };
@@ -52,6 +54,14 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
     stopped.resolve();
   };
   const stop = (): Promise<void> => (draining ??= drain());
+  const retire = async (): Promise<void> => {
+    const { lameDuckMs } = settings.own;
+    if (lameDuckMs > 0) {
+      sidecar.logger.info("Told to end; serving on until others know of it", { ms: lameDuckMs });
+      await new Promise<void>((resolve) => clock.after(lameDuckMs, resolve));
+    }
+    await stop();
+  };
 
   const outbound = new OutboundServer(sidecar);
   const pages = admin({
@@ -87,7 +97,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
     await scope.close();
     throw error;
   });
-  return { addrs: listeners.addrs, ready, drain: stop, stopped: stopped.promise };
+  return { addrs: listeners.addrs, ready, drain: stop, retire, stopped: stopped.promise };
 }
 
 async function bindSidecar(env: Env): Promise<Sidecar> {

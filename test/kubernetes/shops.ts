@@ -50,12 +50,12 @@ export async function compare(t: TestContext, fault: () => Promise<unknown>): Pr
     const fresh = failures.slice(known.length);
     const reasons = Object.entries(Object.groupBy(fresh, ({ why }) => why));
     const why = reasons.map(([text, of]) => `${of!.length} × ${text}`).join("; ");
-    t.diagnostic(`${NAMESPACES[i]}: ${fresh.length} of ${total - before} failed ${why}`);
-    return fresh.length;
+    console.log(`  ${t.name}: ${NAMESPACES[i]} missed ${fresh.length} of ${total - before} ${why}`);
+    return { count: fresh.length, why };
   });
-  const [plain = 0, ...meshed] = missed;
-  for (const [i, count] of meshed.entries())
-    assert.ok(count <= plain, `${NAMESPACES[i + 1]} missed ${count}, plain Kubernetes ${plain}`);
+  const [plain, ...meshed] = missed;
+  for (const [i, { count, why }] of meshed.entries())
+    assert.ok(count <= plain!.count, `${NAMESPACES[i + 1]} missed what plain did not: ${why}`);
 }
 
 /** Makes the pods of all stores anew, and waits until they are. */

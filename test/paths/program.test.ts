@@ -62,6 +62,22 @@ test("SIGTERM lets requests finish, then ends it with 0", async (t) => {
   assert.equal(await exitCode(child), 0);
 });
 
+test("told to end, it takes new connections for the lame-duck time", async (t) => {
+  const { client: ip, env } = await mesh(t);
+  await application(t, ip, (_req, rsp) => rsp.end("still here"));
+  const { child, errors } = program(t, {
+    ...env("client", ip),
+    LINKERD2_PROXY_OUTBOUND_LISTEN_ADDRS: `${ip}:14080`,
+    LINKERD_PROXY_OUTBOUND_ORIGINALS: `${ip}:14080=${ip}:8080`,
+    LINKERD_PROXY_LAME_DUCK: "60s",
+    LINKERD2_PROXY_LOG: "linkerd=info",
+  });
+  await until(isReady(ip));
+  child.kill("SIGTERM");
+  await until(() => errors().includes("Told to end"));
+  assert.equal((await get(ip, 14_080)).body, "still here");
+});
+
 test("POST /shutdown ends it where that is allowed", async (t) => {
   const { client: ip, env } = await mesh(t);
   const { child } = program(t, {
