@@ -22,6 +22,9 @@ const FLAGS = { pods: 1000, services: 200, streams: 200, changes: 50, seconds: 3
 const NS = "scale";
 const NODES = 10;
 const STREAMS_A_CONNECTION = 10;
+const patch = { method: "PATCH", type: "application/merge-patch+json" } as const;
+const slices = `/apis/discovery.k8s.io/v1/namespaces/${NS}/endpointslices`;
+const podsPath = `/api/v1/namespaces/${NS}/pods`;
 
 type Sizes = typeof FLAGS;
 
@@ -125,10 +128,6 @@ async function openStreams(
   await Promise.all(first);
 }
 
-const patch = { method: "PATCH", type: "application/merge-patch+json" } as const;
-const slices = `/apis/discovery.k8s.io/v1/namespaces/${NS}/endpointslices`;
-const podsPath = `/api/v1/namespaces/${NS}/pods`;
-
 // What a kubelet and a controller do when a pod's readiness changes: the pod's status, and then its slice.
 async function change(
   service: number,
@@ -148,7 +147,9 @@ function podsOf(service: number, { pods, services }: { pods: number; services: n
   return Array.from({ length: count }, (_, i) => service * count + i);
 }
 
-const ipOf = (pod: number): string => `10.250.${pod >> 8}.${pod & 255}`;
+function ipOf(pod: number): string {
+  return `10.250.${pod >> 8}.${pod & 255}`;
+}
 
 function endpointsOf(
   service: number,
