@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { podYaml, worldFrom } from "../../test/support/world.ts";
 import { AddressBook } from "../proxy/address.ts";
-import { endpointsFor, NO_CLIENT, updatesBetween } from "./endpoints.ts";
+import { endpointsFor, NO_CLIENT } from "./endpoints.ts";
+import { updatesBetween } from "./endpointsets.ts";
 import type { MeshSettings } from "./world.ts";
 
 const SERVICE = `
@@ -140,4 +141,18 @@ test("updates tell exactly what changed, and never leave a client without endpoi
     updatesBetween(one, unmeshed).map(({ update }) => update.case),
     ["add"],
   );
+});
+
+test("whoever may use the same endpoints shares one set, for as long as it is the same", () => {
+  const one = worldFrom([SERVICE, podYaml("a", "10.1.0.1")].join("\n---\n"));
+  const setOf = (world: typeof one) =>
+    endpointsFor(world, world.Service.get("ns/web")!, 80, { ...NO_CLIENT });
+  const set = setOf(one);
+  assert.equal(setOf(one), set);
+  const same = worldFrom([SERVICE, podYaml("a", "10.1.0.1")].join("\n---\n"));
+  assert.equal(setOf(same), set);
+  const other = worldFrom([SERVICE, podYaml("b", "10.1.0.2")].join("\n---\n"));
+  const next = setOf(other);
+  assert.notEqual(next, set);
+  assert.equal(updatesBetween(set, next), updatesBetween(set, next));
 });

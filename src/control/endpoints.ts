@@ -2,11 +2,12 @@
 // labels for its metrics, the identity to expect, and how to speak. Destination.Get answers with these.
 
 import type { Init } from "./init.ts";
-import { create, toBinary } from "@bufbuild/protobuf";
-import type { Update, WeightedAddr } from "../../proto/gen/destination_pb.js";
-import { UpdateSchema, WeightedAddrSchema } from "../../proto/gen/destination_pb.js";
-import type { Pod, Service } from "../platform/kinds.ts";
+import { create } from "@bufbuild/protobuf";
+import type { WeightedAddr } from "../../proto/gen/destination_pb.js";
+import { WeightedAddrSchema } from "../../proto/gen/destination_pb.js";
+import { keyOf, type Pod, type Service } from "../platform/kinds.ts";
 import { printTcpAddress } from "../proxy/fromproto.ts";
+import { type EndpointSet, sharedSet } from "./endpointsets.ts";
 import type { ExternalWorkload, Slice } from "./lookup.ts";
 import {
   identityOfPod,
@@ -24,12 +25,6 @@ export type Client = { readonly namespace: string; readonly nodeName: string };
 
 export const NO_CLIENT: Client = { namespace: "", nodeName: "" };
 
-/** The ready endpoints of a service's port, by address. */
-export type EndpointSet = {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly addrs: ReadonlyMap<string, WeightedAddr>;
-};
-
 type AddrInit = Init<typeof WeightedAddrSchema>;
 type Endpoint = Slice["endpoints"][number];
 
@@ -45,6 +40,20 @@ export function endpointsFor(
   port: number,
   client: Client,
   hostname?: string,
+): EndpointSet {
+  // All that a client changes about the answer is where it is.
+  const isLocal = service.spec.internalTrafficPolicy === "Local";
+  const place = isLocal ? client.nodeName : `in ${zoneOfNode(world, client.nodeName)}`;
+  const key = `${keyOf(service)}:${port} ${place} ${hostname}`;
+  return sharedSet(world, key, () => makeSet(world, service, port, client, hostname));
+}
+
+function makeSet(
+  world: World,
+  service: Service,
+  port: number,
+  client: Client,
+  hostname: string | undefined,
 ): EndpointSet {
   const { name, namespace, labels } = service.metadata;
   const cluster = labels["mirror.linkerd.io/cluster-name"];
@@ -66,21 +75,6 @@ export function endpointsFor(
     },
     addrs,
   };
-}
-
-/** The messages that turn what a client has into what it should have; additions first, so that who is between two of
- * them has endpoints. Nothing, when all is the same. */
-export function updatesBetween(before: EndpointSet | undefined, now: EndpointSet): Update[] {
-  const had = before?.addrs ?? new Map<string, WeightedAddr>();
-  const gone = [...had].filter(([key]) => !now.addrs.has(key)).map(([, { addr }]) => addr!);
-  const added = [...now.addrs].filter(([key, addr]) => !sameAddr(had.get(key), addr));
-  const updates: Init<typeof UpdateSchema>[] = [];
-  if (added.length > 0) {
-    const addrs = added.map(([, addr]) => addr);
-    updates.push({ update: { case: "add", value: { addrs, metricLabels: now.labels } } });
-  }
-  if (gone.length > 0) updates.push({ update: { case: "remove", value: { addrs: gone } } });
-  return updates.map((update) => create(UpdateSchema, update));
 }
 
 /** A pod's port as an address to call; `labels` of its set when it stands alone. */
@@ -266,12 +260,6 @@ function mirrorLabels({ metadata }: Service, cluster: string): Record<string, st
     target_service: service,
     target_service_namespace: namespace,
   };
-}
-
-function sameAddr(a: WeightedAddr | undefined, b: WeightedAddr): boolean {
-  if (a === undefined) return false;
-  const [left, right] = [a, b].map((each) => Buffer.from(toBinary(WeightedAddrSchema, each)));
-  return left!.equals(right!);
 }
 
 /** A reference to a resource; the core group is spelled out. */

@@ -53,11 +53,13 @@ test("the name of a StatefulSet's pod leads to that pod, encrypted", async () =>
   }
 });
 
-test("the name of a headless service leads to all of its pods", async () => {
-  const script = `for (let i = 0; i < 60; i++)
-    process.stdout.write(await (await fetch("http://store:8080/", { headers: { connection: "close" } })).text())`;
-  const seen = new Set((await within(NS, "deploy/client", script)).trim().split("\n"));
-  assert.deepEqual([...seen].sort(), ["store-0", "store-1", "store-2"]);
+test("the addresses of a headless service lead to all of its pods", async () => {
+  const script = `
+    import { resolve4 } from "node:dns/promises";
+    for (const ip of await resolve4("store.${NS}.svc.cluster.local"))
+      process.stdout.write(await (await fetch(\`http://\${ip}:8080/\`)).text());`;
+  const seen = (await within(NS, "deploy/client", script)).trim().split("\n");
+  assert.deepEqual(seen.sort(), ["store-0", "store-1", "store-2"]);
 });
 
 const talk = (port: number): string => `

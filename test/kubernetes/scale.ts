@@ -89,7 +89,7 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
     `${percentile(answered, 0.5)}, ${percentile(answered, 0.99)} ms`,
     delays.length,
   ];
-  console.log(`| ${cells.join(" | ")} |`);
+  process.stdout.write(`| ${cells.join(" | ")} |\n`);
 }
 
 async function startPlane(): Promise<{ plane: ChildProcess; port: number }> {

@@ -17,6 +17,9 @@ const SHOPS: Readonly<Record<string, readonly string[]>> = {
 
 type Report = { total: number; failures: { at: number; why: string }[] };
 
+/** What loaders counted that are no more, by namespace. */
+const earlier = new Map<string, Report>();
+
 /** The namespaces of the shops. */
 export const NAMESPACES = Object.keys(SHOPS);
 
@@ -38,19 +41,20 @@ export function openShops(): void {
 /** Lets `fault` happen under load; fails when a meshed shop missed more than the plain one. */
 export async function compare(t: TestContext, fault: () => Promise<unknown>): Promise<void> {
   const reports = (): Promise<Report[]> => Promise.all(NAMESPACES.map(report));
-  const earlier = await reports();
+  const known = await reports();
   await fault();
   // What the fault breaks last is seen before the count.
   await eventually("requests after the fault", async () => {
     const now = await reports();
-    return now.every(({ total }, i) => total > earlier[i]!.total + 100) ? true : undefined;
+    return now.every(({ total }, i) => total > known[i]!.total + 100) ? true : undefined;
   });
   const missed = (await reports()).map(({ total, failures }, i) => {
-    const { total: before, failures: known } = earlier[i]!;
-    const fresh = failures.slice(known.length);
+    const { total: before, failures: old } = known[i]!;
+    const fresh = failures.slice(old.length);
     const reasons = Object.entries(Object.groupBy(fresh, ({ why }) => why));
     const why = reasons.map(([text, of]) => `${of!.length} × ${text}`).join("; ");
-    console.log(`  ${t.name}: ${NAMESPACES[i]} missed ${fresh.length} of ${total - before} ${why}`);
+    const line = `${NAMESPACES[i]} missed ${fresh.length} of ${total - before} ${why}`;
+    process.stdout.write(`  ${t.name}: ${line}\n`);
     return { count: fresh.length, why };
   });
   const [plain, ...meshed] = missed;
@@ -68,7 +72,21 @@ export async function rollOut(): Promise<void> {
   );
 }
 
+/** Makes the pods that ask anew as well; what they counted still counts. */
+export async function replaceLoaders(): Promise<void> {
+  await Promise.all(
+    NAMESPACES.map(async (ns) => {
+      const { total, failures } = await report(ns);
+      await kubectl(`rollout restart -n ${ns} deploy/loader`);
+      await rolledOut(ns, "deploy/loader");
+      earlier.set(ns, { total, failures });
+    }),
+  );
+}
+
 async function report(ns: string): Promise<Report> {
   const script = `process.stdout.write(await (await fetch("http://127.0.0.1:9000/")).text())`;
-  return JSON.parse(await within(ns, "deploy/loader", script)) as Report;
+  const now = JSON.parse(await within(ns, "deploy/loader", script)) as Report;
+  const past = earlier.get(ns) ?? { total: 0, failures: [] };
+  return { total: past.total + now.total, failures: [...past.failures, ...now.failures] };
 }
