@@ -1,6 +1,6 @@
 // The CNI plugin on a real node: pods are redirected without an init container, whoever overwrites the network's
 // configuration is overwritten in turn, pods that started too early are replaced, and nothing is left in the end.
-// Needs: KUBECONFIG, kubectl.
+// Needs: KUBECONFIG, kubectl, --all.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -57,11 +57,13 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
     if (at !== undefined) delays.push(performance.now() - at);
   };
   await openStreams(port, { streams, services }, heard);
+  plane.send("heap");
+  const [heapMb] = (await once(plane, "message")) as [number];
   const idleMb = rssMb(plane);
   const [cpuBefore, started] = [cpuMs(plane), performance.now()];
   const answered: number[] = [];
   let peakMb = idleMb;
-  let isReady = false;
+  let isReady = true;
   for (let i = 0; performance.now() - started < seconds * 1000; i++) {
     const service = i % services;
     if (service === 0) isReady = !isReady;
@@ -84,6 +86,7 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
     streams,
     made.toFixed(0),
     `${cpu.toFixed(0)} %`,
+    `${heapMb.toFixed(0)} MB`,
     `${idleMb.toFixed(0)}, ${peakMb.toFixed(0)} MB`,
     `${percentile(delays, 0.5)}, ${percentile(delays, 0.99)} ms`,
     `${percentile(answered, 0.5)}, ${percentile(answered, 0.99)} ms`,
@@ -94,7 +97,9 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
 
 async function startPlane(): Promise<{ plane: ChildProcess; port: number }> {
   const port = await freePort();
-  const plane = fork(join(import.meta.dirname, "scaleplane.ts"), [String(port)]);
+  const plane = fork(join(import.meta.dirname, "scaleplane.ts"), [String(port)], {
+    execArgv: ["--expose-gc"],
+  });
   await once(plane, "message");
   return { plane, port };
 }
