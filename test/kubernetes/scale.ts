@@ -49,13 +49,24 @@ try {
 
 async function measure({ pods, services, streams, changes, seconds }: Sizes): Promise<void> {
   const { plane, port } = await startPlane();
-  /** When a change of a service was sent that its streams have not heard of yet. */
+  /** When a change of a service was sent, and when a watch on the API server had it. */
   const sent: (number | undefined)[] = [];
-  const delays: number[] = [];
+  const known: (number | undefined)[] = [];
+  const [delays, ours]: [number[], number[]] = [[], []];
   const heard = (service: number): void => {
-    const at = sent[service];
-    if (at !== undefined) delays.push(performance.now() - at);
+    const [at, now] = [sent[service], performance.now()];
+    if (at === undefined) return;
+    delays.push(now - at);
+    ours.push(Math.max(0, now - (known[service] ?? now)));
   };
+  const stop = api.stream(`${slices}?watch=1`, {
+    line: (line) => {
+      const { name } = (JSON.parse(line) as { object: { metadata: { name: string } } }).object
+        .metadata;
+      known[Number(name.slice(1))] ??= performance.now();
+    },
+    end: () => {},
+  });
   await openStreams(port, { streams, services }, heard);
   plane.send("heap");
   const [heapMb] = (await once(plane, "message")) as [number];
@@ -69,7 +80,7 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
     if (service === 0) isReady = !isReady;
     const at = performance.now();
     // One that nobody has heard of by its next turn counts for the time that it took until then.
-    sent[service] = at;
+    [sent[service], known[service]] = [at, undefined];
     void change(service, isReady, { pods, services }).then(() => {
       answered.push(performance.now() - at);
     });
@@ -79,6 +90,7 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
   }
   const elapsedMs = performance.now() - started;
   const cpu = (100 * (cpuMs(plane) - cpuBefore)) / elapsedMs;
+  stop();
   plane.disconnect();
   const made = (1000 * answered.length) / elapsedMs;
   const cells = [
@@ -89,6 +101,7 @@ async function measure({ pods, services, streams, changes, seconds }: Sizes): Pr
     `${heapMb.toFixed(0)} MB`,
     `${idleMb.toFixed(0)}, ${peakMb.toFixed(0)} MB`,
     `${percentile(delays, 0.5)}, ${percentile(delays, 0.99)} ms`,
+    `${percentile(ours, 0.5)}, ${percentile(ours, 0.99)} ms`,
     `${percentile(answered, 0.5)}, ${percentile(answered, 0.99)} ms`,
     delays.length,
   ];
