@@ -1,10 +1,11 @@
-// Attacks that cost the attacker little: while each is under way, and after it, others are served, memory stays within
-// bounds, and who only plays with the protocol is cut off.
+// Attacks that cost the attacker little: while each is under way, and after it, others are served, memory and CPU stay
+// within bounds, and who only plays with the protocol is cut off. CPU is the kernel's account of the proxy, in units of
+// what serving a good request of each version on new connections costs on the same machine at the same time.
 // Needs: linux.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,6 +18,9 @@ import { startWays, type Ways } from "./ways.ts";
 /** How much the proxy may grow under any attack, and how long each lasts unless it is cut off. */
 const GROWTH_MB = 160;
 const ATTACK_MS = 1_500;
+/** What an attacker may cost until it is cut off, and a frame or a kilobyte of one who is not, in such units. */
+const MOST_TO_CUT = 400;
+const MOST_PER_PIECE = 0.5;
 
 type Attack = {
   readonly name: string;
@@ -96,12 +100,14 @@ after(() => ways.stop());
 describe("floods of HTTP/2", () => {
   for (const it of ATTACKS)
     test(it.name, () =>
-      underAttack(async (over) => {
+      underAttack(it.cut, async (over) => {
+        let frames = 0;
         const client = new H2Raw(ways.at("outbound", "http2"));
         if (it.deaf) client.socket.pause();
         it.begin?.(client);
         for (let n = 0; !over() && !client.closed && client.goaway === undefined; n++) {
           const bytes = it.round(n);
+          frames += framesIn(bytes);
           if (bytes.length === 0 || !client.write(bytes)) await drained(client.socket);
           else if (n % 10 === 0) await new Promise((turn) => setImmediate(turn));
         }
@@ -113,6 +119,7 @@ describe("floods of HTTP/2", () => {
             "the attacker was let go on",
           );
         client.destroy();
+        return frames;
       }),
     );
 });
@@ -123,14 +130,14 @@ describe("floods of HTTP/1", () => {
     Array.from({ length: count }, () => new RawClient(at()));
 
   test("heads that never end", () =>
-    underAttack(async (over) => {
+    underAttack(false, async (over) => {
       const clients = crowd(200);
       for (const client of clients) client.write("GET / HTTP/1.1\r\nHost: h\r\nX: ");
       await dribble(clients, "a", over);
     }));
 
   test("bodies that never end", () =>
-    underAttack(async (over) => {
+    underAttack(false, async (over) => {
       const clients = crowd(200);
       for (const client of clients)
         client.write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
@@ -138,7 +145,7 @@ describe("floods of HTTP/1", () => {
     }));
 
   test("chunks of one byte", () =>
-    underAttack((over) =>
+    underAttack(false, (over) =>
       pour(
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
         "1\r\na\r\n".repeat(1_000),
@@ -148,16 +155,16 @@ describe("floods of HTTP/1", () => {
     ));
 
   test("fields without end", () =>
-    underAttack((over) => pour("GET / HTTP/1.1\r\n", "X: y\r\n".repeat(1_000), true, over)));
+    underAttack(true, (over) => pour("GET / HTTP/1.1\r\n", "X: y\r\n".repeat(1_000), true, over)));
 
   test("a field without end", () =>
-    underAttack((over) => pour("GET / HTTP/1.1\r\nX: ", "y".repeat(10_000), true, over)));
+    underAttack(true, (over) => pour("GET / HTTP/1.1\r\nX: ", "y".repeat(10_000), true, over)));
 
   test("a target without end", () =>
-    underAttack((over) => pour("GET /", "y".repeat(10_000), true, over)));
+    underAttack(true, (over) => pour("GET /", "y".repeat(10_000), true, over)));
 
   test("a chunk extension without end", () =>
-    underAttack((over) =>
+    underAttack(true, (over) =>
       pour(
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;",
         "y".repeat(10_000),
@@ -167,7 +174,7 @@ describe("floods of HTTP/1", () => {
     ));
 
   test("trailers without end", () =>
-    underAttack((over) =>
+    underAttack(true, (over) =>
       pour(
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
         "X: y\r\n".repeat(1_000),
@@ -177,10 +184,10 @@ describe("floods of HTTP/1", () => {
     ));
 
   test("empty lines without end", () =>
-    underAttack((over) => pour("", "\r\n".repeat(5_000), true, over)));
+    underAttack(true, (over) => pour("", "\r\n".repeat(5_000), true, over)));
 
   test("many requests by who does not listen", () =>
-    underAttack(async (over) => {
+    underAttack(false, async (over) => {
       const clients = crowd(50);
       for (const client of clients) {
         client.socket.pause();
@@ -191,7 +198,7 @@ describe("floods of HTTP/1", () => {
     }));
 
   test("connections that say nothing", () =>
-    underAttack(async (over) => {
+    underAttack(false, async (over) => {
       const clients = crowd(1_000);
       while (!over()) await sleep(50);
       for (const client of clients) client.destroy();
@@ -203,11 +210,13 @@ describe("floods of HTTP/1", () => {
     more: string,
     cut: boolean,
     over: () => boolean,
-  ): Promise<void> {
+  ): Promise<number> {
     const [client] = crowd(1) as [RawClient];
     client.write(start);
+    let kilobytes = 0;
     while (!over() && !client.closed && !(cut && client.text !== "")) {
       client.write(more);
+      kilobytes += more.length / 1_024;
       if (client.socket.writableNeedDrain) await drained(client.socket);
       else await new Promise((turn) => setImmediate(turn));
     }
@@ -216,31 +225,68 @@ describe("floods of HTTP/1", () => {
       assert.ok(closed || /^HTTP\/1\.1 4\d\d /.test(text), "the attacker was let go on");
     }
     client.destroy();
+    return kilobytes;
   }
 });
 
-/** Runs `attack` until `over` says so, while others make requests, and looks at the proxy's memory. */
-async function underAttack(attack: (over: () => boolean) => Promise<void>): Promise<void> {
+/** Runs `attack` until `over` says so, while others make requests, and looks at the proxy's memory and CPU. What it
+ * resolves to are the frames or kilobytes that it has sent; with `cut`, the proxy may do only so much in all. */
+async function underAttack(
+  cut: boolean,
+  attack: (over: () => boolean) => Promise<number | void>,
+): Promise<void> {
   const { client: proxy } = ways.proxies;
+  const pid = proxy.child.pid!;
+  const unit = await costOfServing(pid);
   const started = performance.now();
-  const before = residentMb(proxy.child.pid!);
+  const before = residentMb(pid);
+  const cpuBefore = cpuMs(pid);
   let largest = before;
   let attacking = true;
+  let rounds = 0;
   const others = (async () => {
-    for (let n = 0; attacking || n < 3; n++) {
+    for (; attacking || rounds < 3; rounds++) {
       await served();
-      largest = Math.max(largest, residentMb(proxy.child.pid!));
+      largest = Math.max(largest, residentMb(pid));
       await sleep(20);
     }
   })();
+  let pieces: number | void;
   try {
-    await attack(() => performance.now() - started > ATTACK_MS);
+    pieces = await attack(() => performance.now() - started > ATTACK_MS);
   } finally {
     attacking = false;
     await others;
   }
   assert.ok(proxy.running, proxy.output);
   assert.ok(largest - before < GROWTH_MB, `it grew from ${before} to ${largest} MB`);
+  const cost = (cpuMs(pid) - cpuBefore) / unit - rounds;
+  const account = `${cost.toFixed(1)} units of ${unit.toFixed(2)} ms for ${Math.round(pieces ?? 0)} pieces`;
+  if (process.env["FLOODS_COST"]) process.stdout.write(`${account}, cut ${cut}\n`);
+  if (cut) assert.ok(cost < MOST_TO_CUT, account);
+  else if (pieces) assert.ok(cost / pieces < MOST_PER_PIECE, account);
+}
+
+/** The CPU time in ms that the proxy spends on one good request of each version. */
+async function costOfServing(pid: number): Promise<number> {
+  const ROUNDS = 20;
+  const before = cpuMs(pid);
+  for (let n = 0; n < ROUNDS; n++) await served();
+  return (cpuMs(pid) - before) / ROUNDS;
+}
+
+/** CPU time of all threads of a process, as the scheduler counts it. */
+function cpuMs(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`)
+    .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8"))
+    .reduce((sum, text) => sum + Number(text.split(" ")[0]) / 1e6, 0);
+}
+
+/** How many whole frames these bytes are. */
+function framesIn(bytes: Buffer): number {
+  let count = 0;
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) count += 1;
+  return count;
 }
 
 /** One good request of each version is answered. */

@@ -9,12 +9,15 @@ export type Verdict = "nothing" | "partial" | "normalised" | "malformed" | "ambi
 /** The raw bytes to answer a request with; `close` ends the connection after them. */
 export type Answer = { readonly bytes: string | Buffer; readonly close?: boolean };
 
+/** Bytes of a request from which on it is long. */
+const LONG = 65_536;
+
 export class Recorder {
   readonly #servers: readonly Server[];
   readonly #sockets = new Set<Socket>();
   /** Requests that arrived whole since the last `reset`. */
   messages: Message[] = [];
-  /** Everything that arrived since the last `reset`. */
+  /** What arrived last since the last `reset`, up to 64 kB. */
   raw = "";
   /** What was wrong with it. */
   flaws: { kind: "malformed" | "ambiguous"; why: string }[] = [];
@@ -69,33 +72,52 @@ export class Recorder {
   #read(socket: Socket): void {
     this.#sockets.add(socket);
     let bytes = Buffer.alloc(0);
+    let next = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const grade = (): void => {
+      timer = undefined;
+      bytes = this.#grade(socket, bytes);
+      // What is long is not read anew for every few bytes: that would keep this process from all else.
+      next = bytes.length > LONG ? bytes.length * 1.1 : 0;
+    };
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("data", (chunk: Buffer) => {
-      this.raw += chunk.toString("latin1");
-      bytes = Buffer.concat([bytes, chunk]);
-      while (bytes.length > 0) {
-        const graded = gradeRequest(bytes);
-        if (graded.kind === "partial") {
-          this.#partial++;
-          this.peek(bytes.toString("latin1"), socket);
-          return;
-        }
-        if (graded.kind !== "whole") {
-          this.flaws.push(graded);
-          socket.destroy();
-          return;
-        }
-        bytes = bytes.subarray(graded.used);
-        this.messages.push(graded.message);
-        const answer = this.answer(graded.message, socket);
-        if (answer === undefined) continue;
-        socket.write(
-          typeof answer.bytes === "string" ? Buffer.from(answer.bytes, "latin1") : answer.bytes,
-        );
-        if (answer.close) socket.end();
-      }
+    socket.on("close", () => {
+      clearTimeout(timer);
+      this.#sockets.delete(socket);
     });
+    socket.on("data", (chunk: Buffer) => {
+      this.raw = (this.raw + chunk.toString("latin1")).slice(-LONG);
+      bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length >= next) grade();
+      else timer ??= setTimeout(grade, 20);
+    });
+  }
+
+  /** Takes whole requests off the front of `bytes`, and answers them; gives what is left. */
+  #grade(socket: Socket, bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+    let rest = bytes;
+    while (rest.length > 0) {
+      const graded = gradeRequest(rest);
+      if (graded.kind === "partial") {
+        this.#partial++;
+        this.peek(rest.toString("latin1"), socket);
+        return rest;
+      }
+      if (graded.kind !== "whole") {
+        this.flaws.push(graded);
+        socket.destroy();
+        return rest;
+      }
+      rest = rest.subarray(graded.used);
+      this.messages.push(graded.message);
+      const answer = this.answer(graded.message, socket);
+      if (answer === undefined) continue;
+      socket.write(
+        typeof answer.bytes === "string" ? Buffer.from(answer.bytes, "latin1") : answer.bytes,
+      );
+      if (answer.close) socket.end();
+    }
+    return rest;
   }
 }
 

@@ -136,7 +136,8 @@ async function answerTo(port: number, input: Buffer, random: Random): Promise<Bu
   const chunks: Buffer[] = [];
   socket.on("error", () => {});
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const closed = once(socket, "close");
+  // Not `once` of node:events, which an error ends: the server may close before it has read all.
+  const closed = new Promise((done) => socket.once("close", done));
   send(socket, input, random);
   await closed;
   return Buffer.concat(chunks);
