@@ -19,13 +19,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { Fault } from "../base/fault.ts";
 import { NETNS_FD } from "./cni.ts";
 import { PLUGIN } from "./cniconf.ts";
 
 const SBIN = "/usr/sbin";
 /** The names that proxyinit.ts calls. */
 const TABLES = /^ip6?tables(-nft|-legacy)?(-save)?$/;
+const HEAD_BYTES = 4096;
 const APP = ["package.json", "dist", "node_modules"];
 
 /** What is needed of the place where this program is. */
@@ -95,8 +95,10 @@ function copyTables(root: string, path: string): void {
 
 function copyProgram(root: string, path: string, to: string): void {
   copy(root, path, to);
-  if (readFileSync(path).subarray(0, 4).toString("latin1") !== "\u007fELF") return;
-  for (const library of librariesOf(path)) copy(root, library, library);
+  const linker = linkerOf(path);
+  if (linker === undefined) return;
+  copy(root, linker, linker);
+  for (const library of librariesOf(path, linker)) copy(root, library, library);
 }
 
 function copy(root: string, path: string, to: string): void {
@@ -105,11 +107,16 @@ function copy(root: string, path: string, to: string): void {
   copyFileSync(realpathSync(path), join(root, to));
 }
 
-/** What a program is linked with, the dynamic linker among it, which is what tells. */
-function librariesOf(program: string): string[] {
-  const maps = readFileSync("/proc/self/maps", "utf8");
-  const linker = /\/\S*\/ld-[^/\s]+$/m.exec(maps)?.[0];
-  if (linker === undefined) throw new Fault("not-found", "this Node has no dynamic linker");
+/** The dynamic linker that a program names in its head (PT_INTERP of ELF); none for a script or a static program. */
+function linkerOf(program: string): string | undefined {
+  const head = readFileSync(program).subarray(0, HEAD_BYTES).toString("latin1");
+  return head.startsWith("\u007fELF")
+    ? /\/[\w/.-]*\/ld[\w.-]*\.so\.\d+/.exec(head)?.[0]
+    : undefined;
+}
+
+/** What a program is linked with, of which its linker knows where it is. */
+function librariesOf(program: string, linker: string): string[] {
   const listed = execFileSync(linker, ["--list", program]).toString();
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ofFamily } from "./proxyinit.ts";
 import { redirectRules, type RedirectOptions } from "./iptables.ts";
 
 const options: RedirectOptions = {
@@ -71,4 +72,10 @@ test("only the ports that are listed are redirected", () => {
     ),
   );
   assert.ok(!rules.includes("-A PROXY_INIT_REDIRECT -p tcp -j REDIRECT --to-port 4143"));
+});
+
+test("each family gets the networks of its own addresses", () => {
+  const both = { ...options, subnetsToIgnore: ["10.1.0.0/16", "fd00::/8"] };
+  assert.deepEqual(ofFamily(both, "iptables").subnetsToIgnore, ["10.1.0.0/16"]);
+  assert.deepEqual(ofFamily(both, "ip6tables").subnetsToIgnore, ["fd00::/8"]);
 });

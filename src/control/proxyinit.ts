@@ -46,7 +46,7 @@ export async function runProxyInit(words: readonly string[]): Promise<number> {
   };
   if (values.simulate) {
     for (const family of familiesOf(how))
-      for (const rule of redirectRules(options))
+      for (const rule of redirectRules(ofFamily(options, family)))
         process.stdout.write(`${[family, ...waitOf(how), ...rule].join(" ")}\n`);
     return 0;
   }
@@ -74,6 +74,13 @@ export async function redirect(options: RedirectOptions, how: Redirecting): Prom
     const { program, rules } = await applied(family, how, options);
     log.logger("proxy-init").info("redirected", { program, rules });
   }
+}
+
+/** Of networks, each program takes those of its own kind of address. */
+export function ofFamily(options: RedirectOptions, family: string): RedirectOptions {
+  const isV6 = family === "ip6tables";
+  const subnetsToIgnore = options.subnetsToIgnore.filter((each) => each.includes(":") === isV6);
+  return { ...options, subnetsToIgnore };
 }
 
 const familiesOf = ({ ipv6 }: Redirecting): string[] =>
@@ -106,7 +113,7 @@ async function applied(
     const program = how.program ?? (mode === "plain" ? family : `${family}-${mode}`);
     try {
       const existing = await output([how.save ?? `${program}-save`, "-t", "nat"]);
-      const rules = redirectRules(options, existing);
+      const rules = redirectRules(ofFamily(options, family), existing);
       for (const rule of rules) await output([program, ...waitOf(how), ...rule]);
       return { program, rules: rules.length };
     } catch (error) {
