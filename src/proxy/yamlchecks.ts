@@ -82,8 +82,11 @@ function checkPorts({ admin, routers }: RouterConfig, reading: Reading): void {
     for (const other of listeners.slice(0, i)) {
       if (other.port !== port) continue;
       const where = `${other.at.path} has it already`;
-      if (other.ip === ip) reading.source.error(at, `Server conflict on port ${port}`, where);
-      else if (port !== 0 && [ip, other.ip].includes("0.0.0.0")) {
+      if (other.ip === ip) {
+        reading.source.error(at, `Server conflict on port ${port}`, where);
+        break;
+      }
+      if (port !== 0 && [ip, other.ip].includes("0.0.0.0")) {
         reading.source.warn(at, `port ${port} of 0.0.0.0 is that of every address`, where);
       }
     }

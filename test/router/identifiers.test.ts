@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backend, run, send } from "./run.ts";
+import { backend, run, send, freePort } from "./run.ts";
 
 const http = (identifier: string, port: number, more = "") => `
 routers:
@@ -101,19 +101,10 @@ test("a synthetic status needs no backend", async (t) => {
 
 test("the identifier port tells the names and sends nothing (httpIdentifierPort)", async (t) => {
   const web = await backend(t, "web");
-  const port = await freePort();
+  const port = await freePort("127.0.0.100");
   const file = `admin: {ip: 127.0.0.100, port: 0, httpIdentifierPort: ${port}}\n`;
   await run(t, file + http("{kind: io.l5d.path}", web.port));
   const { body } = await send(port, "/one/two", { ip: "127.0.0.100" });
   assert.deepEqual(JSON.parse(body), { http: { path: "/svc/one", dtab: "" } });
   assert.equal(web.seen.length, 0);
 });
-
-async function freePort(): Promise<number> {
-  const net = await import("node:net");
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.100", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

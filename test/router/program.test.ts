@@ -15,7 +15,7 @@ import { systemRandom } from "../../src/base/random.ts";
 import { readFile as readLinkerd } from "../../src/proxy/generation.ts";
 import type { Linker } from "../../src/proxy/routerparts.ts";
 import { printDiagnostic } from "../../src/proxy/yamlsource.ts";
-import { backend, eventually, send } from "./run.ts";
+import { backend, eventually, send, freePort } from "./run.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 const HOME = join(import.meta.dirname, "../..");
@@ -38,14 +38,6 @@ function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "router-"));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  return port;
 }
 
 test("it runs a file, applies changes and SIGHUP, and ends in order", async (t) => {

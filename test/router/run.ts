@@ -2,8 +2,9 @@
 // all over real sockets.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -149,6 +150,15 @@ export function send(port: number, path: string, options: RequestOptions = {}): 
     req.on("error", reject);
     req.end(body);
   });
+}
+
+/** A port that nobody listens on, at this moment. */
+export async function freePort(ip = "127.0.0.1"): Promise<number> {
+  const server = net.createServer().listen(0, ip);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
 
 /** How often each answer came in `count` requests. */

@@ -6,7 +6,7 @@ import net from "node:net";
 import { test } from "node:test";
 import { scribeFrame } from "../../src/proxy/scribe.ts";
 import { Id, TraceId } from "../../src/proxy/traceid.ts";
-import { backend, eventually, run, send } from "./run.ts";
+import { backend, eventually, freePort, run, send } from "./run.ts";
 
 const hops = (port: number, zipkin: number, first: number) => `
 telemetry: [{kind: io.l5d.zipkin, host: 127.0.0.1, port: ${zipkin}, sampleRate: 1.0}]
@@ -68,11 +68,3 @@ test("Scribe's message is Thrift's, framed", () => {
   assert.deepEqual([span[0], span.readUInt16BE(1), span.readBigInt64BE(3)], [10, 1, 0xaan]);
   assert.ok(span.includes("sr") && span.includes("ss") && span.includes("/#/x"));
 });
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  return port;
-}
