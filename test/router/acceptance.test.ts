@@ -295,7 +295,6 @@ for (const [accrual, recovers] of ACCRUALS) {
 - protocol: http
   dtab: /svc => /#/io.l5d.fs
   client:
-    loadBalancer: {kind: ewma}
     failureAccrual: {${accrual}}
   servers: [{port: 0}]
 namers: [{kind: io.l5d.fs, rootDir: DIR/disco}]
