@@ -525,6 +525,71 @@ routers: [{protocol: thrift, servers: [{ip: localhost}], thriftProtocol: json}]
     ],
   ],
   ["broken YAML", "routers: [\n", ["l.yaml:2:1: error: not valid YAML: …"]],
+  [
+    "a colon forgotten: nothing is said of what follows from that",
+    "admin\n  port: 9990\nrouters:\n- protocol: http\n",
+    ["l.yaml:1:1: error: not valid YAML: … (is there a colon missing after a key?)"],
+  ],
+  [
+    "the key that chooses misspelt, and what is chosen",
+    "routers:\n- protcol: http\n  servers: [{prot: 1}]\n- protocol: H2\n  servers: [{port: 70000}]\n",
+    [
+      'l.yaml:2:3: error: routers[0].protcol: Unrecognized field "protcol" (did you mean protocol?)',
+      'l.yaml:3:14: error: routers[0].servers[0].prot: Unrecognized field "prot" (did you mean port?)',
+      "l.yaml:4:13: error: routers[1].protocol: Could not resolve type id 'H2' (did you mean h2? …",
+      "l.yaml:5:20: error: routers[1].servers[0].port: 70000 outside valid range for ports (allowed: 0 to 65535)",
+    ],
+  ],
+  [
+    "words cut short",
+    `namers: [{kind: fs, rootdir: disco}]
+routers:
+- protocol: http
+  servers: [{port: 1, tls: {cert: a, key: b}}]
+  client: {failureAccrual: {kind: consecutiveFailures, failures: 5}}
+  interpreter: {kind: namerd, dst: "localhost:4100"}
+`,
+    [
+      "l.yaml:1:17: error: namers[0].kind: Could not resolve type id 'fs' (did you mean io.l5d.fs? …",
+      'l.yaml:1:21: error: namers[0].rootdir: Unrecognized field "rootdir" (did you mean rootDir?)',
+      'l.yaml:4:29: error: routers[0].servers[0].tls.cert: Unrecognized field "cert" (did you mean certPath?)',
+      'l.yaml:4:38: error: routers[0].servers[0].tls.key: Unrecognized field "key" (did you mean keyPath?)',
+      "l.yaml:5:35: error: routers[0].client.failureAccrual.kind: Could not resolve type id 'consecutiveFailures' (did you mean io.l5d.consecutiveFailures? …",
+      "l.yaml:6:23: error: routers[0].interpreter.kind: Could not resolve type id 'namerd' (did you mean io.l5d.namerd? …",
+      "l.yaml:6:37: error: routers[0].interpreter.dst: '/' expected but 'l' found at '[l]ocalhost:4100' (did you mean /$/inet/localhost/4100?)",
+    ],
+  ],
+  [
+    "rules as they are not written",
+    routed("  dtab:\n  - /svc -> /a\n  - /svc => /a/\n  - /a => /$/inet/h/1 /b => /c\n"),
+    [
+      "l.yaml:5:10: error: routers[0].dtab[0]: '=' expected but '-' found at '/svc [-]> /a' (rules are written /prefix => /path)",
+      "l.yaml:6:16: error: routers[0].dtab[1]: label char expected but end of input found at '/svc => /a/[]' (paths do not end in a slash)",
+      "l.yaml:7:23: error: routers[0].dtab[2]: end of input expected but '/' found at '/a => /$/inet/h/1 [/]b => /c' (rules end in a semicolon)",
+    ],
+  ],
+  [
+    "rules that nothing serves, and what was probably meant",
+    routed("  dtab: |\n    /svc => /host ;\n    /hots => /#/io.l5d.fs ;\n"),
+    [
+      "l.yaml:5:13: warning: routers[0].dtab: nothing serves /host: no rule begins so, and it does not begin with /# or /$ (did you mean /hots?)",
+      "l.yaml:6:5: warning: routers[0].dtab: no name leads to the rule for /hots (names begin with /svc, and no rule makes one of these)",
+      "l.yaml:6:14: warning: routers[0].dtab: no namer serves /#/io.l5d.fs (add a namer with kind io.l5d.fs)",
+    ],
+  ],
+  [
+    "a manifest of Kubernetes",
+    "apiVersion: v1\nkind: ConfigMap\ndata: {config.yaml: 'routers: []'}\n",
+    ["l.yaml:1:1: error: this is a manifest of Kubernetes (the file of a router is …"],
+  ],
+  [
+    "a file of namerd",
+    "storage: {kind: io.l5d.inMemory}\ninterfaces: [{kind: io.l5d.mesh}]\n",
+    [
+      'l.yaml:1:1: error: storage: Unrecognized field "storage" (of a namerd.yaml, which is no file of a router)',
+      'l.yaml:2:1: error: interfaces: Unrecognized field "interfaces" (of a namerd.yaml, which is no file of a router)',
+    ],
+  ],
 ];
 
 for (const [name, source, expected] of damaged) {
@@ -566,7 +631,9 @@ test("plug-ins add kinds, with their settings checked like all others", () => {
     host: "h",
     port: 2379,
   });
-  const wrong = readRouterConfig("namers: [{kind: acme.etdc}]\n" + routed(""), "l.yaml", { kinds });
+  const wrong = readRouterConfig("namers: [{kind: acme.etdc, host: h}]\n" + routed(""), "l.yaml", {
+    kinds,
+  });
   assert.match(wrong.diagnostics[0]!.hint!, /did you mean acme.etcd\?/);
 });
 

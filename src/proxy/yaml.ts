@@ -37,8 +37,15 @@ export function readRouterConfig(
   const source = new Source(file, text);
   const reading = new Reading(source, settings, joinKinds(builtinKinds, kinds), entryKind);
   let config: RouterConfig | undefined;
-  if (isAbsent(source.root)) source.error(source.root, "No content to map due to end-of-input");
-  else config = table(settings).read(source.root, reading);
+  const keys = source.entries(source.root)?.map(({ name }) => name) ?? [];
+  if (source.failed) {
+    // Of what is no YAML, nobody knows where things belong.
+  } else if (isAbsent(source.root)) {
+    source.error(source.root, "No content to map due to end-of-input");
+  } else if (keys.includes("apiVersion") && keys.includes("kind")) {
+    const hint = "the file of a router is the text under its data, such as config.yaml there";
+    source.error(source.root, "this is a manifest of Kubernetes", hint);
+  } else config = table(settings).read(source.root, reading);
   if (config) checkRouterConfig(config, reading);
   if (warnsOfInert) warnOfInert(reading);
   const diagnostics = source.diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);

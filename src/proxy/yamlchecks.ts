@@ -8,7 +8,7 @@ import { captureNames } from "../name/matcher.ts";
 import { leaves } from "../name/nametree.ts";
 import { type Path, printPath } from "../name/path.ts";
 import { nearest } from "./yamlhints.ts";
-import { namerPrefix } from "./yamlnamer.ts";
+import { namerPrefix, namers as namerKinds } from "./yamlnamer.ts";
 import type { PolicyEntry } from "./yamlpolicy.ts";
 import type { Reading } from "./yamlreading.ts";
 import type { Router, RouterConfig } from "./yamlrouter.ts";
@@ -115,7 +115,8 @@ function checkDtab(
       if (complaint) warnIn(reading, at, printPath(path), ...complaint);
     }
   }
-  for (const { prefix } of stored ? [] : router.dtab) {
+  const isOpenEnded = stored || router.dstPrefix === undefined;
+  for (const { prefix } of isOpenEnded ? [] : router.dtab) {
     const [first] = prefix;
     if (first === undefined || first === wildcard || reached.has(first)) continue;
     const names = printPath(router.dstPrefix ?? []);
@@ -143,10 +144,8 @@ function unserved(
     if (second === undefined || !mounts) return undefined;
     if (mounts.some((mount) => mayMatch(mount, path))) return undefined;
     const known = mounts.map(printPath);
-    return [
-      `no namer serves ${name}`,
-      did(nearest(name, known)) ?? `add a namer with the prefix /${second}`,
-    ];
+    const kind = Object.hasOwn(namerKinds, second) ? `kind ${second}` : `the prefix /${second}`;
+    return [`no namer serves ${name}`, did(nearest(name, known)) ?? `add a namer with ${kind}`];
   }
   if (first === "$") {
     if (second === undefined || isBuiltin(second)) return undefined;
@@ -155,9 +154,11 @@ function unserved(
   const repaired = repairPath(name);
   if (repaired !== name) return [`nothing serves ${name}`, did(repaired)];
   if (stored) return undefined;
+  const inNamer = mounts?.some((mount) => mayMatch(mount, ["#", ...path]));
+  const rules = dtab.map(({ prefix }) => printPrefix(prefix));
   return [
     `nothing serves ${name}: no rule begins so, and it does not begin with /# or /$`,
-    undefined,
+    did(inNamer ? `/#${name}` : nearest(name, rules)),
   ];
 }
 

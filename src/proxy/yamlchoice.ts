@@ -38,8 +38,8 @@ export function kinds<V>(
     ],
     read(at, reading) {
       const entries = reading.source.entries(at);
-      if (!entries) return reading.refuse(at, this.allowed, bareKind(at, key, reading));
       const table = reading.kinds[category] ?? {};
+      if (!entries) return reading.refuse(at, this.allowed, bareKind(at, key, table, reading));
       const chooser = entries.find((entry) => entry.name === key)?.at;
       const kind = chosen(chooser, at, category, key, fallback, reading);
       if (kind === undefined) return undefined;
@@ -78,6 +78,11 @@ function chosen(
   const written = chooser && reading.written(chooser);
   if (written === undefined) {
     if (fallback !== undefined) return fallback;
+    const misspelt = (reading.source.entries(at) ?? []).find(({ name }) => nearest(name, [key]));
+    // Said where the keys are read, which goes on as if it were right.
+    if (misspelt && Object.hasOwn(table, reading.written(misspelt.at) ?? "")) {
+      return reading.written(misspelt.at);
+    }
     return reading.source.error(
       missing(at, key),
       `'${key}' must be specified`,
@@ -92,16 +97,19 @@ function chosen(
   }
   const similar = nearest(written, known);
   const hint = similar === undefined ? "" : `did you mean ${similar}? `;
-  return reading.source.error(
+  reading.source.error(
     chooser!,
     `Could not resolve type id '${written}'`,
     `${hint}known ${key}s: ${known.join(", ")}`,
   );
+  return similar;
 }
 
 const anything: Type<unknown> = { allowed: "anything", read: (at, reading) => reading.written(at) };
 
-function bareKind(at: At, key: string, reading: Reading): string | undefined {
+function bareKind(at: At, key: string, table: KindTable, reading: Reading): string | undefined {
   const written = reading.written(at);
-  return written === undefined ? undefined : `write { ${key}: ${written} }`;
+  if (written === undefined) return undefined;
+  const kind = nearest(written, Object.keys(table));
+  return kind === undefined ? undefined : `write { ${key}: ${kind} }`;
 }

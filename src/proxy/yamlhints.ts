@@ -9,15 +9,22 @@ export type Place = {
   readonly kind?: string;
 };
 
-/** The candidate that looks most like a word, if any does. Costs its length times that of all candidates. */
+/**
+ * The candidate that looks most like a word, if any does; else one of which it is the beginning or the end (`fs` of
+ * `io.l5d.fs`, `cert` of `certPath`). Costs its length times that of all candidates.
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let cut: string | undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 4)) + 1;
   for (const candidate of candidates) {
     const distance = edits(blur(word), blur(candidate));
+    if (word.length > 1 && (candidate.startsWith(word) || candidate.endsWith(`.${word}`))) {
+      cut ??= candidate;
+    }
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best;
+  return best ?? cut;
 }
 
 /** The places nearest to `path` (a place with indices) of those that know `key`, when they are near at all. */

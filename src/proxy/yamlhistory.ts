@@ -24,6 +24,11 @@ export const oldKeys: readonly OldKey[] = [
     at: /^$/,
     says: "gone since 0.9: tracers are telemeters, write them under telemetry",
   },
+  {
+    key: "timeoutMs",
+    at: /^routers\[\]\.service(\.configs\[\])?$/,
+    says: "a service has totalTimeoutMs, a client requestAttemptTimeoutMs",
+  },
   { key: "timeoutMs", at: router, says: "gone since 1.0: write service.totalTimeoutMs" },
   { key: "failFast", at: router, says: "gone since 1.0: write client.failFast" },
   { key: "loadBalancer", at: router, says: "gone since 1.0: write client.loadBalancer" },
@@ -93,6 +98,8 @@ export const oldKeys: readonly OldKey[] = [
     ignored: true,
   },
   { key: "retries", at: policy, says: "belongs under service" },
+  { key: "interfaces", at: /^$/, says: "of a namerd.yaml, which is no file of a router" },
+  { key: "storage", at: /^$/, says: "of a namerd.yaml, which is no file of a router" },
 ];
 
 /** A kind that is no more, or never was, and the one that is read in its place. */
@@ -101,6 +108,12 @@ export type OldKind = { readonly readAs: string; readonly says: string };
 const since1 = (readAs: string): OldKind => ({ readAs, says: `renamed in 1.0: write ${readAs}` });
 
 export const oldKinds: Readonly<Record<string, Readonly<Record<string, OldKind>>>> = {
+  telemeter: {
+    "io.l5d.commonMetrics": {
+      readAs: "io.l5d.prometheus",
+      says: "gone since 1.0: metrics.json is always served, write io.l5d.prometheus for Prometheus",
+    },
+  },
   httpClassifier: {
     "io.l5d.nonRetryable5XX": since1("io.l5d.http.nonRetryable5XX"),
     "io.l5d.retryableRead5XX": since1("io.l5d.http.retryableRead5XX"),

@@ -1,4 +1,4 @@
-// Settings and kinds that a file may have and that do nothing here, or not yet: whoever writes one is told, so that
+// What a file may have and that does nothing here, or not yet, or for want of a file: whoever writes it is told, so that
 // nobody relies on what is not there.
 
 import { builtinKinds } from "./yamlkinds.ts";
@@ -133,9 +133,20 @@ function visit(at: At, reading: Reading): void {
     );
     if (found) source.warn({ ...entry.at, node: entry.at.key }, found.says);
     warnOfKind(entry.at, place, reading);
+    warnOfFile(entry.at, place, reading);
     visit(entry.at, reading);
   }
   for (const item of source.items(at)) visit(item, reading);
+}
+
+// Certificates may come later than the file that names them; a start without them fails.
+const TLS_FILE =
+  /\.tls\.(?:clientAuth\.)?(?:certPath|keyPath|intermediateCertsPath|caCertPath|caCert|trustCertsBundle|trustCerts\[\])$/;
+
+function warnOfFile(at: At, place: string, reading: Reading): void {
+  const file = reading.written(at);
+  if (file === undefined || !TLS_FILE.test(place) || reading.entryKind(file) === "file") return;
+  reading.source.warn(at, `there is no file ${file}`);
 }
 
 function protocolOf(path: string, { source }: Reading): string | undefined {

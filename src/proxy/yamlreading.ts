@@ -102,11 +102,15 @@ export class Reading {
       if (name !== undefined && !isAbsent(entry.at)) written.set(name, entry.at);
     }
     const value: Record<string, unknown> = {};
+    // What is only misspelt is not missing as well.
+    const strangers = entries.filter(({ name }) => !Object.hasOwn(fields, name));
+    const meant = strangers.map(({ name }) => nearest(name, Object.keys(fields)));
     for (const [name, field] of Object.entries(fields)) {
       const place = written.get(name);
       if (place) value[name] = field.type.read(place, this);
       else if (field.missing === undefined) value[name] = field.absent(this);
-      else if (!this.#astray) this.#missing(missing(at, name), name, field.missing);
+      else if (!this.#astray && !meant.includes(name))
+        this.#missing(missing(at, name), name, field.missing);
     }
     this.#places.set(value, at);
     return value;
@@ -141,7 +145,7 @@ export class Reading {
     const homes = old ? [] : this.#homes(name, at, others);
     const hint =
       old?.says ??
-      onlyWith(name, others) ??
+      onlyWith(name, others, at) ??
       this.#belongs(homes, at) ??
       did(nearest(name, Object.keys(fields))) ??
       this.#similar(name, at) ??
@@ -158,7 +162,7 @@ export class Reading {
   }
 
   #homes(name: string, at: At, others: Readonly<Record<string, Fields>>): readonly Setting[] {
-    return onlyWith(name, others) ? [] : nearestPlaces(at.path, name, this.settings());
+    return onlyWith(name, others, at) ? [] : nearestPlaces(at.path, name, this.settings());
   }
 
   #belongs(homes: readonly Place[], at: At): string | undefined {
@@ -182,9 +186,14 @@ export class Reading {
   }
 }
 
-function onlyWith(name: string, others: Readonly<Record<string, Fields>>): string | undefined {
-  const kinds_ = Object.keys(others).filter((kind) => Object.hasOwn(others[kind]!, name));
-  return kinds_.length === 0 ? undefined : `only with kind ${kinds_.join(" or ")}`;
+function onlyWith(
+  name: string,
+  others: Readonly<Record<string, Fields>>,
+  at: At,
+): string | undefined {
+  const kinds = Object.keys(others).filter((kind) => Object.hasOwn(others[kind]!, name));
+  const key = /^routers\[\d+\]$/.test(at.path) ? "protocol" : "kind";
+  return kinds.length === 0 ? undefined : `only with ${key} ${kinds.join(" or ")}`;
 }
 
 function* settingsOf(

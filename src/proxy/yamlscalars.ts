@@ -178,10 +178,19 @@ function readSyntax<T>(
     return parse(written);
   } catch (fault) {
     if (!(fault instanceof SyntaxFault)) throw fault;
-    const hint = did(suggest(written));
+    const hint = did(suggest(written)) ?? grammarHint(written, fault.at);
     const message = fault.message.replace(/\s*\n\s*/g, " ");
     return reading.source.error(at, message, hint, offsetIn(reading.source, at, fault.at));
   }
+}
+
+function grammarHint(written: string, at: number): string | undefined {
+  const before = written.slice(0, at).trimEnd();
+  if (/^[-=]*>/.test(written.slice(at)) || /=$/.test(before))
+    return "rules are written /prefix => /path";
+  if (/[^\s/]\/$/.test(before)) return "paths do not end in a slash";
+  if (before !== "" && written.charAt(at) === "/") return "rules end in a semicolon";
+  return undefined;
 }
 
 function warnOfLostSlash(at: At, reading: Reading): void {
@@ -192,7 +201,8 @@ function warnOfLostSlash(at: At, reading: Reading): void {
 }
 
 function suggestPath(written: string): string | undefined {
-  const repaired = repairPath(written);
+  const [, host, number] = /^([\w.-]+):(\d+)$/.exec(written) ?? [];
+  const repaired = host === undefined ? repairPath(written) : `/$/inet/${host}/${number}`;
   return repaired === written ? undefined : repaired;
 }
 

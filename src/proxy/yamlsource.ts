@@ -12,6 +12,14 @@ import {
   Scalar,
 } from "yaml";
 
+/** What the parser's complaints mostly come of. */
+const YAML_HINTS: readonly (readonly [complaint: RegExp, hint: string])[] = [
+  [/^Implicit keys/, "is there a colon missing after a key?"],
+  [/^Tabs are not allowed/, "indent with blanks"],
+  [/^All mapping items must start at the same column/, "indent the keys of a mapping alike"],
+  [/^Nested mappings are not allowed/, "put a value that has a colon into quotes"],
+];
+
 /** One remark about a file. `path` is the place in words (`routers[0].client.tls`), empty for the whole file. */
 export type Diagnostic = {
   readonly severity: "error" | "warning";
@@ -65,7 +73,8 @@ export class Source {
     this.#resolve = (node) => (isAlias(node) ? node.resolve(doc) : (node ?? undefined));
     this.root = { path: "", node: this.#resolve(doc.contents) };
     for (const { message, pos } of firstOfLine(doc.errors, this.#lines)) {
-      this.#add("error", pos[0], "", `not valid YAML: ${message}`);
+      const hint = YAML_HINTS.find(([pattern]) => pattern.test(message))?.[1];
+      this.#add("error", pos[0], "", `not valid YAML: ${message}`, hint);
     }
     this.raw = this.failed ? undefined : this.#plain(() => doc.toJS());
     for (const offset of comments) {
