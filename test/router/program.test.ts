@@ -101,7 +101,7 @@ test("check tells all mistakes with places, as text or JSON", async (t) => {
   const path = join(folder(t), "linkerd.yaml");
   writeFileSync(
     path,
-    `namers: [{kind: io.15d.fs}]
+    `namers: [{kind: io.15d.fs, rootDir: .}]
 routers:
 - protocol: http
   client: {backoff: {kind: constant}, loadBalancer: {kind: p2c, maxEffort: 9}}
