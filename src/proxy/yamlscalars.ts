@@ -186,7 +186,7 @@ function readSyntax<T>(
 
 function grammarHint(written: string, at: number): string | undefined {
   const before = written.slice(0, at).trimEnd();
-  if (/^[-=]*>/.test(written.slice(at)) || /=$/.test(before))
+  if (/^[-=]*>/.test(written.slice(at)) || before.endsWith("="))
     return "rules are written /prefix => /path";
   if (/[^\s/]\/$/.test(before)) return "paths do not end in a slash";
   if (before !== "" && written.charAt(at) === "/") return "rules end in a semicolon";

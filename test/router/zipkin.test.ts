@@ -1,8 +1,6 @@
 // Spans to Zipkin: as JSON over HTTP, and as Scribe's Thrift on its port.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import net from "node:net";
 import { test } from "node:test";
 import { scribeFrame } from "../../src/proxy/scribe.ts";
 import { Id, TraceId } from "../../src/proxy/traceid.ts";
