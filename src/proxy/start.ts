@@ -42,7 +42,10 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   const sidecar = await bindSidecar(env);
   const { settings, serving, scope, credentials } = sidecar;
   let isReady = false;
-  const ready = credentials.next().then(() => {
+  // The first certificate, however often there was none before it: whoever issues them may start after us.
+  const certified = Promise.withResolvers<void>();
+  scope.defer(credentials.each(() => certified.resolve()));
+  const ready = certified.promise.then(() => {
     isReady = true;
   });
   const stopped = Promise.withResolvers<void>();
