@@ -1,3 +1,4 @@
+// `node scripts/images.mjs --oci FOLDER` writes the images into an OCI image layout, and their sizes.
 // `node scripts/images.mjs OUT.tar`: the images of the mesh and of the demo, from this machine's Node and iptables, as a
 // tar to load (scripts/archive.mjs says into what); with LINKERD2_PROXY_BIN, the path of a stock proxy, also one in which
 // that is the sidecar. `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
@@ -11,7 +12,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isBuilt } from "../bin/built.mjs";
 import { findNode, needNode } from "../bin/node.mjs";
-import { archive } from "./archive.mjs";
+import { archive, layout } from "./archive.mjs";
 
 needNode();
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -27,10 +28,11 @@ const programs = {
   "linkerd2-network-validator": ["network-validator"],
 };
 
-const [out, base] = process.argv.slice(2);
+const isLayout = process.argv[2] === "--oci";
+const [out, base] = process.argv.slice(isLayout ? 3 : 2);
 if (!out) throw new Error("name the tar to write, or the folder to fill");
 if (!isBuilt(home)) throw new Error("what is built is older than the sources: run `npm run build`");
-if (out.endsWith(".tar")) writeTar();
+if (isLayout || out.endsWith(".tar")) writeImages();
 else {
   fs.rmSync(out, { recursive: true, force: true });
   fs.mkdirSync(out, { recursive: true });
@@ -40,7 +42,7 @@ else {
 }
 console.log(`wrote ${out}`);
 
-function writeTar() {
+function writeImages() {
   const dir = fs.mkdtempSync(join(tmpdir(), "images-"));
   const [system, mesh, demo, stock] = ["system", "mesh", "demo", "stock"].map((name) =>
     join(dir, name),
@@ -57,7 +59,7 @@ function writeTar() {
       layers: [system, mesh],
       config: { User, Entrypoint, Env: ["NODE_ENV=production"] },
     });
-    archive(out, [
+    const images = [
       ours("proxy", "2102", [...main, "proxy"]),
       ours("controller", "2103", main),
       ours("cni-plugin", "0", main),
@@ -71,7 +73,10 @@ function writeTar() {
             },
           ]
         : []),
-    ]);
+    ];
+    if (!isLayout) return archive(out, images);
+    for (const [name, bytes] of Object.entries(layout(out, images)))
+      console.log(`${name} ${(bytes / 1e6).toFixed(1)} MB compressed`);
   } finally {
     fs.rmSync(dir, { recursive: true });
   }
