@@ -156,3 +156,20 @@ test("whoever may use the same endpoints shares one set, for as long as it is th
   assert.notEqual(next, set);
   assert.equal(updatesBetween(set, next), updatesBetween(set, next));
 });
+
+test("pods whose node is not heard of are better than none, and worse than any that is ready", () => {
+  const pod = (name: string, ip: string, conditions: string, spec = "") =>
+    podYaml(name, ip)
+      .replace(/conditions: .*/, `conditions: [${conditions}]`)
+      .replace("spec:", `spec:${spec}`);
+  const unready = "{type: Ready, status: 'False'}";
+  const unheard = `{type: ContainersReady, status: 'True'}, ${unready}`;
+  const gated = "\n  readinessGates: [{conditionType: example.com/open}]";
+  const ips = (...pods: string[]) =>
+    [...endpoints(pods.join("---")).addrs.keys()].map((key) => key.split(":")[0]);
+  const lost = pod("a", "10.1.0.1", unheard);
+  const failing = pod("b", "10.1.0.2", `{type: ContainersReady, status: 'False'}, ${unready}`);
+  const closed = pod("c", "10.1.0.3", unheard, gated);
+  assert.deepEqual(ips(lost, failing, closed), ["10.1.0.1"]);
+  assert.deepEqual(ips(lost, failing, podYaml("d", "10.1.0.4")), ["10.1.0.4"]);
+});

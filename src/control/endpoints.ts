@@ -214,11 +214,12 @@ type Candidate = { readonly slice: Slice; readonly endpoint: Endpoint };
 
 // Ready endpoints that the client may use: of its own node, or of those that topology hints give its zone.
 function routable(world: World, service: Service, client: Client): Candidate[] {
-  const ready = slicesOfService(world, service).flatMap((slice) =>
-    slice.endpoints
-      .filter(({ conditions }) => conditions.ready !== false)
-      .map((endpoint) => ({ slice, endpoint })),
+  const all = slicesOfService(world, service).flatMap((slice) =>
+    slice.endpoints.map((endpoint) => ({ slice, endpoint })),
   );
+  const isReady = ({ endpoint }: Candidate): boolean => endpoint.conditions.ready !== false;
+  // When nodes cannot report, as in an outage of the API server, all endpoints become unready: better those than none.
+  const ready = all.some(isReady) ? all.filter(isReady) : all.filter(isUnheard(world));
   if (service.spec.internalTrafficPolicy === "Local") {
     return ready.filter(({ endpoint }) => endpoint.nodeName === client.nodeName);
   }
@@ -230,6 +231,20 @@ function routable(world: World, service: Service, client: Client): Candidate[] {
     endpoint.hints!.forZones.some((z) => z.name === zone),
   );
   return near.length > 0 ? near : ready;
+}
+
+// The kubelet says whether containers are ready; that the pod is not although they are, and nothing else is asked of it,
+// comes from a node controller that has not heard of the kubelet.
+function isUnheard(world: World): (candidate: Candidate) => boolean {
+  return ({ slice, endpoint: { conditions, targetRef } }) => {
+    if (conditions.terminating || targetRef?.kind !== "Pod") return false;
+    const namespace = targetRef.namespace ?? slice.metadata.namespace;
+    const pod = world.Pod.get(`${namespace}/${targetRef.name}`);
+    if (pod === undefined || pod.spec.readinessGates?.length) return false;
+    const is = (type: string, status: string): boolean =>
+      pod.status?.conditions.some((each) => each.type === type && each.status === status) ?? false;
+    return is("ContainersReady", "True") && is("Ready", "False");
+  };
 }
 
 // A port that the service does not define is meant literally.

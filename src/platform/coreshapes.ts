@@ -121,6 +121,7 @@ const container = object({
 });
 
 const podSpec = object({
+  readinessGates: optional(lists(object({ conditionType: text }))),
   containers: list(container, 1),
   initContainers: lists(container),
   serviceAccountName: or(name, () => "default"),

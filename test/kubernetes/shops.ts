@@ -51,7 +51,9 @@ export async function compare(t: TestContext, fault: () => Promise<unknown>): Pr
   const missed = (await reports()).map(({ total, failures }, i) => {
     const { total: before, failures: old } = known[i]!;
     const fresh = failures.slice(old.length);
-    const reasons = Object.entries(Object.groupBy(fresh, ({ why }) => why));
+    const reasons = Object.entries(
+      Object.groupBy(fresh, ({ why }) => why.replace(/for \d+ m?s/, "for a while")),
+    );
     const why = reasons.map(([text, of]) => `${of!.length} × ${text}`).join("; ");
     const line = `${NAMESPACES[i]} missed ${fresh.length} of ${total - before} ${why}`;
     process.stdout.write(`  ${t.name}: ${line}\n`);
