@@ -27,7 +27,9 @@ test("the API server is away for a minute", (t) =>
     } finally {
       onNode("iptables", "-D", ...rule);
     }
-    // What is made from now on is seen by those who have waited. A node that was not heard of is back by then.
+    // The node controller finds out only now that it has not heard of nodes, and forgives them when it does. Until the
+    // injector is reached again, pods would come up without proxies (webhookFailurePolicy: Ignore).
+    await new Promise((resolve) => setTimeout(resolve, AWAY_MS / 2));
     await kubectl("wait node --all --for=condition=Ready --timeout=60s");
     await kubectl("rollout status -n linkerd deploy --timeout=60s");
     await rollOut();
