@@ -53,8 +53,8 @@ function placesWithout(values: unknown, schema: Schema, root: Schema, path = "")
   return Object.entries(own.properties ?? {}).flatMap(([key, inner]) => {
     const at = path === "" ? key : `${path}.${key}`;
     const map = values as Record<string, unknown>;
-    // Only one of the webhooks changes what it is asked.
-    if (key === "timeoutSeconds") return [];
+    // Not every service with a certificate is a webhook.
+    if (key === "timeoutSeconds" || key === "failurePolicy") return [];
     return Object.hasOwn(map, key) ? placesWithout(map[key], inner, root, at) : [at];
   });
 }
