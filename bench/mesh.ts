@@ -6,6 +6,7 @@ import { createPrivateKey } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PROXY_FLAGS } from "../src/cli/running.ts";
 import { identityOf } from "../src/platform/sidecar.ts";
 import { newKeyAndCsr } from "../src/proxy/csr.ts";
 import { credentialsOf } from "../test/support/certificates.ts";
@@ -80,7 +81,7 @@ const certificatesOf = ({ folder }: World): string => join(folder, "mesh");
 /** Our program, as it is started where requests pass through it. */
 export const PROGRAM: readonly string[] = [
   process.execPath,
-  "--max-semi-space-size=4",
+  ...PROXY_FLAGS,
   fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url)),
 ];
 

@@ -1,5 +1,6 @@
 // What is measured, as a table: the hop that a scenario needs, the load on it, and the figures that it yields.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { GRPC_PATH, PORTS } from "./backend.ts";
 import {
   atRate,
@@ -17,6 +18,8 @@ import { type Hop, MANY, type Peer, type Running } from "./peers.ts";
 import type { Cpu, Measured } from "./process.ts";
 import type { Metric } from "./report.ts";
 import type { World } from "./world.ts";
+
+const SETTLED_MS = 2_000;
 
 /** What one run yielded; a metric that it could not tell is absent. */
 export type Sample = { readonly [M in Metric]?: number };
@@ -189,6 +192,8 @@ function memory(name: string, title: string, hop: Hop, connections: number): Sce
     measure: (run) =>
       running(run, async ({ target, proxies }) => {
         await firstAnswer(target);
+        // What only starting has needed may be given back a moment later.
+        await sleep(SETTLED_MS);
         if (connections === 0) return memoryOf(proxies);
         return hold(run.world, target, connections, ({ errors }) => ({
           ...memoryOf(proxies),

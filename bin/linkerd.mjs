@@ -54,11 +54,10 @@ if (isRunning) {
 /** Runs the program in another Node as if it were this process: its streams, its signals, its way to end. */
 function handOver(path) {
   const words = process.argv.slice(2);
-  const flags = words[0] === "proxy" ? ["--max-semi-space-size=4"] : [];
   const own = fileURLToPath(import.meta.url);
   // The channel ends with this process, however that ends.
   const stdio = ["inherit", "inherit", "inherit", "ipc"];
-  const child = spawn(path, [...flags, own, ...words], { stdio });
+  const child = spawn(path, [own, ...words], { stdio });
   child.on("error", (cause) => fail(`linkerd cannot start ${path}: ${cause.message}.`));
   for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGINT", "SIGQUIT"])
     process.on(signal, () => {

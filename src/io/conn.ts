@@ -238,7 +238,13 @@ export class Conn {
   private receive(size: number): void {
     const { page } = this;
     this.readBytes += size;
-    this.deliver(lend(page, size));
+    try {
+      this.deliver(lend(page, size));
+    } catch (error) {
+      // Node would read into a page that may be held.
+      this.destroy(Fault.from(error));
+      throw error;
+    }
     const next = (this.page = page.next(size));
     if (next !== page) this.turned = next.bytes;
   }

@@ -2,9 +2,14 @@
 // drains then; its exit codes are those of linkerd2-proxy.
 
 import { Socket } from "node:net";
+import { systemClock } from "../base/clock.ts";
 import { log } from "../base/log.ts";
+import { trimMemory } from "../io/trim.ts";
 import type { Env } from "./env.ts";
 import { startProxy } from "./start.ts";
+
+/** After this long nothing that only starting needs is under way. */
+const SETTLED_MS = 1000;
 
 /** Runs a sidecar; resolves to the exit code. Throws `bad-input` for a wrong environment. */
 export async function proxyProgram(env: Env): Promise<number> {
@@ -22,7 +27,10 @@ export async function proxyProgram(env: Env): Promise<number> {
   if (parentFd)
     new Socket({ fd: Number(parentFd), readable: true }).once("close", stop).resume().unref();
   proxy.ready.then(
-    () => logger.info("Ready", { inbound: proxy.addrs.inbound.port }),
+    () => {
+      logger.info("Ready", { inbound: proxy.addrs.inbound.port });
+      systemClock.after(SETTLED_MS, trimMemory);
+    },
     () => {},
   );
   await proxy.stopped;

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { PROXY_FLAGS } from "../../src/cli/running.ts";
 import { Churn, churnConfig } from "../router/churn.ts";
 import { HOME, pause, stop, until } from "../mesh/mesh.ts";
 import { Gauge } from "./soakgauge.ts";
@@ -30,7 +31,7 @@ test("a thousand names change", { timeout: 175_000 }, async (t) => {
   const file = join(mkdtempSync(join(tmpdir(), "churn-")), "linkerd.yaml");
   t.after(() => rmSync(join(file, ".."), { recursive: true, force: true }));
   writeFileSync(file, `admin: {port: ${PORT + 1}}\n${churnConfig(folder, PORT)}`);
-  const flags = ["--max-semi-space-size=4", "--trace-gc"];
+  const flags = [...PROXY_FLAGS, "--trace-gc"];
   const words = [...flags, join(HOME, "src/main.ts"), file];
   const router = spawn(process.execPath, words, { stdio: "pipe" });
   t.after(() => stop(router));

@@ -13,6 +13,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { type Random, seededRandom } from "../../src/base/random.ts";
+import { PROXY_FLAGS } from "../../src/cli/running.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { Gauge } from "./soakgauge.ts";
 import { startApps } from "./soakapps.ts";
@@ -31,7 +32,7 @@ const SETTLE_S = 15;
 const WARM_S = Math.min(300, minutes * 20);
 const [RSS_MB, HEAP_MB] = [24, 6];
 /** Where V8's own account of the heap is printed, after each collection of all of it. */
-const FLAGS = ["--max-semi-space-size=4", "--trace-gc", "--trace-gc-ignore-scavenger"];
+const FLAGS = [...PROXY_FLAGS, "--trace-gc", "--trace-gc-ignore-scavenger"];
 
 /** The environments of the sidecars, by pod. */
 type Envs = Record<string, Record<string, string>>;
