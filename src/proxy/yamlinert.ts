@@ -59,6 +59,11 @@ const SETTINGS: readonly Inert[] = [
     "without effect: all counts are sent",
     "io.l5d.statsd",
   ),
+  inert(
+    String.raw`.*\.transformers\[\]\.hostNetwork`,
+    "without effect: what is on this node is told by POD_IP alone",
+    "io.l5d.k8s.localnode",
+  ),
   inert(String.raw`admin\.workerThreads`, "without effect: there are no worker threads"),
   inert(String.raw`usage\.\w+`, "without effect: nothing is reported to anybody"),
 ];
