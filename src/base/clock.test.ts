@@ -1,6 +1,8 @@
 // The timer wheel against real time, and the virtual clock.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock, VirtualClock } from "./clock.ts";
@@ -57,4 +59,22 @@ test("the virtual clock stands still until it is moved", () => {
   ]);
   clock.advance(30);
   assert.deepEqual(fired.at(-1), ["b", 50]);
+});
+
+test("a process that was held up reads what has come before it calls anybody late", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const order: string[] = [];
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const connected = once(socket, "connect").then(() => order.push("connected"));
+  const timer = Promise.withResolvers<void>();
+  systemClock.after(20, () => {
+    order.push("late");
+    timer.resolve();
+  });
+  for (const until = performance.now() + 200; performance.now() < until;);
+  await Promise.all([connected, timer.promise]);
+  assert.deepEqual(order, ["connected", "late"]);
+  socket.destroy();
+  server.close();
 });

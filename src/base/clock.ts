@@ -40,6 +40,9 @@ class Entry implements Timer {
   }
 }
 
+// Behind its time by more than this, the wheel was held up.
+const LATE_TICKS = 3;
+
 /** The wheel of Varghese and Lauck (1987), scheme 6: 512 slots of 10 ms; longer timers go round. */
 class SystemClock implements Clock {
   readonly #slots = Array.from({ length: SLOTS }, () => new Entry(0, undefined));
@@ -75,7 +78,11 @@ class SystemClock implements Clock {
     clearTimeout(this.#node);
     this.#armedTick = tick;
     const wait = Math.max(0, tick * TICK_MS - performance.now());
-    this.#node = setTimeout(() => this.#turn(), wait);
+    this.#node = setTimeout(() => {
+      // After a stall of this process, what has arrived meanwhile is read before anything counts as late.
+      if (performance.now() > (tick + LATE_TICKS) * TICK_MS) setImmediate(() => this.#turn());
+      else this.#turn();
+    }, wait);
     this.#node.unref();
   }
 

@@ -50,15 +50,12 @@ after(async () => {
 fuzz("a server of HTTP/1 ends, and its answers can be read", requests, async (input, random) => {
   let bytes = await answerTo(at.h1, input, random);
   while (bytes.length > 0) {
-    // Which method was understood is not known here; HEAD has no body.
-    const graded = ["GET", "HEAD"].map((method) => gradeResponse(bytes, method));
-    const whole = graded.find(({ kind }) => kind === "whole");
-    const isCut = graded.some(({ kind }) => kind === "partial");
-    assert.ok(
-      whole !== undefined || isCut,
-      `it answered ${JSON.stringify(bytes.toString("latin1"))}`,
-    );
-    if (whole?.kind !== "whole") return;
+    const graded = gradeResponse(bytes, "GET");
+    // The body of a request that broke off is echoed as far as it came, and then the connection is cut.
+    if (graded.kind === "partial") return;
+    // Which method was understood is not known here; a response to HEAD has a length and no body.
+    const whole = graded.kind === "whole" ? graded : gradeResponse(bytes, "HEAD");
+    assert.ok(whole.kind === "whole", `it answered ${JSON.stringify(bytes.toString("latin1"))}`);
     bytes = bytes.subarray(whole.used);
   }
 });

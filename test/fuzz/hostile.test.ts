@@ -98,7 +98,7 @@ for (const [path, { input, methodKind }] of METHODS) {
       const isStream =
         methodKind === "server_streaming" && header(rsp.headers, "grpc-status") === undefined;
       // A stream that was accepted goes on for as long as it is listened to.
-      if (isStream) return rsp.body.discard();
+      if (isStream) return rsp.body.cancel(new Fault("cancelled", "that is enough"));
       await rsp.body.read(1 << 20, () => new Fault("protocol", "too much"));
       const status = Number(
         header(rsp.headers, "grpc-status") ?? header(rsp.body.ended?.trailers ?? [], "grpc-status"),
