@@ -5,7 +5,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ApiErrorSchema } from "../../proto/gen/viz/viz_pb.js";
 import type { TapByResourceRequest } from "../../proto/gen/viz/viz_tap_pb.js";
 import { TapByResourceRequestSchema, TapEventSchema } from "../../proto/gen/viz/viz_tap_pb.js";
-import { Fault } from "../base/fault.ts";
+import { Fault, type FaultCode } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
 import { BUILD } from "../control/build.ts";
 import { Body } from "../io/body.ts";
@@ -73,14 +73,17 @@ export function tapApi(tap: StartTap, may: MayTap): HttpService {
         "content-length",
         String(bytes.length),
       ];
-      return new HttpRsp(
-        fault.code === "bad-input" ? 400 : fault.meaning.http,
-        headers,
-        Body.of(bytes),
-      );
+      return new HttpRsp(REFUSALS[fault.code] ?? fault.meaning.http, headers, Body.of(bytes));
     }
   };
 }
+
+/** What the asker has to change. */
+const REFUSALS: Readonly<Partial<Record<FaultCode, number>>> = {
+  "bad-input": 400,
+  unauthenticated: 401,
+  "no-permission": 403,
+};
 
 function printable(words: string): string {
   return words.replace(/[^\x20-\x7e]/g, "?");
