@@ -6,6 +6,7 @@ import { statSync } from "node:fs";
 import { createServer } from "node:net";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { Scope } from "../base/scope.ts";
 import { readText } from "../viz/scrape.ts";
 import { isIssuedBy, isSupportedKey } from "./certificate.ts";
 import type { Category } from "./check.ts";
@@ -140,7 +141,7 @@ const viz: Category<CheckContext> = {
     }),
     awaited("error", "dashboard answers", "l5d-viz-metrics-api", async (c) => {
       const { hostname, port } = new URL(
-        await (await c.mesh()).dashboard("localhost", DASHBOARD_PORT),
+        await (await c.mesh()).dashboard("localhost", DASHBOARD_PORT, new Scope()),
       );
       await readText({ ip: hostname, port: Number(port) }, "/", TIMEOUT_MS);
     }),

@@ -20,7 +20,7 @@ export const dashboard = command({
   },
   run: async ({ flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const url = await mesh.dashboard(flags.address, flags.port);
+    const url = await mesh.dashboard(flags.address, flags.port, terminal.scope);
     terminal.print(`Linkerd dashboard available at:\n${url}\n`);
     if (flags.show === "url") return;
     if (flags.show === "grafana") {

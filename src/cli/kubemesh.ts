@@ -98,8 +98,8 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
       }
     },
     version: async () => (await installation()).values.linkerdVersion,
-    dashboard: async (host, port) => {
-      const at = await forwardNear(api, scope, { ip: host, port });
+    dashboard: async (host, port, until) => {
+      const at = await forwardNear(api, until, { ip: host, port });
       await versionPage(at);
       return `http://${at.ip}:${at.port}`;
     },

@@ -40,8 +40,9 @@ export interface Mesh {
   ): Promise<void>;
   /** The version of the control plane. */
   version(): Promise<string>;
-  /** Where a browser finds the dashboard; that of a cluster is brought to `host` and `port`, or the next free port. */
-  dashboard(host: string, port: number): Promise<string>;
+  /** Where a browser finds the dashboard; that of a cluster is brought to `host` and `port`, or the next free port,
+   * until the scope closes. */
+  dashboard(host: string, port: number, scope: Scope): Promise<string>;
   readonly resources: Resources;
   /** Pods and what else verbs ask about, as they are now. */
   world(): Promise<World>;

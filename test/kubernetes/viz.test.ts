@@ -298,7 +298,10 @@ test("with --ha there are two of it, and nothing stays of either", async () => {
   assert.doesNotMatch((await linkerd("viz prune")).stdout, /kind/);
   await removeViz();
   const kinds = "clusterrole,clusterrolebinding,mutatingwebhookconfiguration,apiservice,ns";
-  assert.doesNotMatch(await kubectl(`get ${kinds} -o name`), /linkerd-viz|tap/);
+  assert.doesNotMatch(
+    await kubectl(`get ${kinds} -o name`),
+    /linkerd-viz|tap[.-]injector|tap.linkerd/,
+  );
   assert.doesNotMatch(await kubectl("get role,rolebinding -A -o name"), /linkerd-viz|tap-auth/);
 });
 
