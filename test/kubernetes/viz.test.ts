@@ -306,14 +306,9 @@ test("with --ha there are two of it, and nothing stays of either", async () => {
 });
 
 /** Runs JavaScript in a container of the demo; resolves to what it prints. */
-async function inCluster(script: string): Promise<string> {
-  const argv = ["exec", "-n", NS, "deploy/web", "-c", "web-svc", "--", "node", "-e", script];
-  const child = spawn("kubectl", argv);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (bytes: Buffer) => (output += String(bytes)));
-  await once(child, "close");
-  return output;
+function inCluster(script: string): Promise<string> {
+  const where = ["exec", "-n", NS, "deploy/web", "-c", "web-svc", "--"];
+  return kubectl([...where, "node", "-e", script]);
 }
 
 async function removeViz(): Promise<void> {
