@@ -174,13 +174,17 @@ export async function tally(
   return counts;
 }
 
-/** Waits until `check` holds; it is asked again and again, for 5 s. */
+/** Waits until `check` holds and does not throw; it is asked again and again, for 5 s. */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<NonNullable<T>> {
   const until = Date.now() + 5000;
-  for (;;) {
-    const found = await check();
-    if (found) return found;
-    if (Date.now() > until) throw new Error("it did not come true within 5 s");
+  for (let cause: unknown; ;) {
+    try {
+      const found = await check();
+      if (found) return found;
+    } catch (error) {
+      cause = error;
+    }
+    if (Date.now() > until) throw new Error("it did not come true within 5 s", { cause });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
