@@ -62,6 +62,7 @@ export class RouterInstance {
       if (tls) this.#closers.push(tls.observe(() => {}));
       return {
         kind: "request",
+        protocol: config.protocol,
         label: config.label,
         settings,
         limits: limitsOf(config),

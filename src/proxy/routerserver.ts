@@ -32,6 +32,8 @@ type ServedBy<S> = {
 
 export type RequestServed = ServedBy<ServerConfig> & {
   readonly kind: "request";
+  /** In which version it refuses what is of neither. */
+  readonly protocol: RequestRouterConfig["protocol"];
   readonly limits: Http1Limits;
   readonly service: HttpService;
 };
@@ -97,7 +99,8 @@ export class RouterServer {
     return served.serve(await acceptCerts(accepted, context, { clock, timeoutMs: HANDSHAKE_MS }));
   }
 
-  async #serveRequests(accepted: Conn, { settings, limits, tls }: RequestServed): Promise<void> {
+  async #serveRequests(accepted: Conn, served: RequestServed): Promise<void> {
+    const { settings, protocol, limits, tls } = served;
     const { serving, clock } = this.#linker;
     let conn = accepted;
     let isH2: boolean;
@@ -105,7 +108,7 @@ export class RouterServer {
     if (tls === undefined) {
       const detected = await new Detection(conn, FIRST_BYTES_MS, clock).result;
       if (detected.protocol === "closed") return;
-      isH2 = detected.protocol === "http/2";
+      isH2 = protocol === "h2" ? detected.protocol !== "http/1" : detected.protocol === "http/2";
       first = detected.first;
     } else {
       const options = { clock, timeoutMs: HANDSHAKE_MS, alpn: ALPN };
