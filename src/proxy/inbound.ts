@@ -1,6 +1,8 @@
 // The inbound page: what a request meets on its way to the application, in order, with the reason for each
 // place. All of it is bound when the policy of a port changes; for a request, only the inner functions run.
 
+import type { Fault } from "../base/fault.ts";
+import type { HttpReq } from "../io/message.ts";
 import type { AccessLog } from "../stack/accesslog.ts";
 import { authorize } from "../stack/authorize.ts";
 import { mark, standard } from "../stack/classify.ts";
@@ -29,7 +31,10 @@ export function bindInbound(
   metrics: InboundMetrics,
   accessLog: AccessLog | undefined,
 ): BindPort {
-  const { settings, clock, random, logger: log, spans: sink } = sidecar;
+  const { settings, clock, random, logger: log, serving, spans: sink } = sidecar;
+  // The application ended before us, as both were told to; clients may not have heard of it.
+  const refuses = (req: HttpReq, { code }: Fault): boolean =>
+    serving.leaving && code === "connect-failed" && isMeshed(req);
   const profiled = profiles(sidecar);
   const server = { kind: "server", attributes: { direction: "inbound" } } as const;
 
@@ -62,7 +67,7 @@ export function bindInbound(
       [
         ...(accessLog ? [observe(clock, [accessLog])] : []), // Above all else: it tells what the client got.
         trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.
-        rescue({ log, errors: metrics.httpErrors, labels, informs: isMeshed }), // Answers whatever fails below.
+        rescue({ log, errors: metrics.httpErrors, labels, informs: isMeshed, refuses }), // Answers whatever fails below.
         limit(settings.inbound.maxInFlight), // Above routing: what is refused shall cost no more than that.
         downgrade, // Routes and the application see the version that the client spoke.
         clientId, // Nobody but us says who the client is.

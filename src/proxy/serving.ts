@@ -16,6 +16,8 @@ export interface Server {
 export class Serving {
   readonly #conns = new Bag<Conn>();
   readonly #servers = new Bag<Server>();
+  /** This process has been told to end; it may serve on for a while. */
+  leaving = false;
   #draining = false;
   #idle: (() => void) | undefined;
 
@@ -47,6 +49,7 @@ export class Serving {
 
   /** Asks all to end; resolves when they have, or after `graceMs`, having cut off the rest. */
   async drain(graceMs: number, clock: Clock): Promise<void> {
+    this.leaving = true;
     this.#draining = true;
     for (const server of this.#servers.values()) server.drain();
     if (this.#conns.size === 0) return;

@@ -59,6 +59,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   const stop = (): Promise<void> => (draining ??= drain());
   const retire = async (): Promise<void> => {
     const { lameDuckMs } = settings.own;
+    serving.leaving = true;
     if (lameDuckMs > 0) {
       sidecar.logger.info("Told to end; serving on until others know of it", { ms: lameDuckMs });
       await new Promise<void>((resolve) => clock.after(lameDuckMs, resolve));

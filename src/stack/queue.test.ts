@@ -170,6 +170,20 @@ test("another endpoint gets the request as it came, whatever was done to it for 
   assert.deepEqual(seen, Array(2).fill("web.example:80 l5d-require-id web"));
 });
 
+test("an endpoint that refuses a request twice is not asked a third time", async () => {
+  let asked = 0;
+  const w = world(() => async () => {
+    asked += 1;
+    throw new Fault("refused-stream", "not now", { side: "upstream" });
+  });
+  w.set("a");
+  await assert.rejects(w.queue.service(request()), { code: "refused-stream" });
+  assert.equal(asked, 2);
+  w.set("a", "b");
+  await assert.rejects(w.queue.service(request()), { code: "refused-stream" });
+  assert.equal(asked, 5, "both, and one of them once more");
+});
+
 test("a streaming body that may be gone in part is not sent elsewhere", async () => {
   const refused = new Fault("refused-stream", "not now", { side: "upstream", retryable: true });
   let sent = 0;

@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
 import { HttpReq, type HttpRsp } from "../io/message.ts";
 import { type Balancer, describe, seconds } from "./balance.ts";
-import type { Target } from "./endpoint.ts";
+import type { Endpoint, Target } from "./endpoint.ts";
 import type { Backend } from "./distribute.ts";
 import { startOf } from "./exchange.ts";
 import type { Service } from "./types.ts";
@@ -107,12 +107,16 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     return endpoint.send(req, now, this.again);
   }
 
-  // A connection could not be made. Its endpoint is shut now; another one may do, or this one a moment later.
+  // A connection could not be made. Its endpoint is shut now; another one may do, or this one a moment later. One that
+  // can be reached and refuses the same request twice means it.
   private retake(req: Req, fault: Fault): Promise<Rsp> {
     const { clock, failfastMs } = this.options;
     const now = clock.now();
     if (req instanceof HttpReq) {
-      (req.tried ??= []).push(req.endpoint);
+      const endpoint = req.endpoint as Endpoint;
+      const tried = (req.tried ??= []);
+      if (endpoint.ready && tried.includes(endpoint)) return Promise.reject(fault);
+      tried.push(endpoint);
       if (now - req.at >= failfastMs) return Promise.reject(fault);
     } else if (!this.balancer.available) {
       return Promise.reject(fault);

@@ -8,6 +8,7 @@ import type { Counter, Family, Labels } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
 import { type HttpReq, HttpRsp, type HttpVersion } from "../io/message.ts";
 import { printGrpcMessage } from "../wire/grpc.ts";
+import { H2 } from "../wire/h2error.ts";
 import { isGrpc } from "./classify.ts";
 import type { HttpFilter } from "./types.ts";
 
@@ -19,6 +20,8 @@ export type RescueOptions = {
   readonly labels?: Labels;
   /** Whether the client may see `l5d-proxy-error` and `l5d-proxy-connection`: inbound only meshed ones may. Default yes. */
   readonly informs?: (req: HttpReq) => boolean;
+  /** Faults that clients of HTTP/2 get as REFUSED_STREAM, so that another proxy asks elsewhere. Default none. */
+  readonly refuses?: (req: HttpReq, fault: Fault) => boolean;
 };
 
 /** Linkerd's words for the `error` label; a code without one is an answer by policy, which other metrics count. */
@@ -65,7 +68,7 @@ export const ERROR_LABELS: Readonly<Record<FaultCode, string>> = {
 
 /** Answers every fault of what is behind it. */
 export function rescue(options: RescueOptions): HttpFilter {
-  const { log, errors, labels = {}, informs = () => true } = options;
+  const { log, errors, labels = {}, informs = () => true, refuses } = options;
   const counters = new Map<FaultCode, Counter>();
   const count = (code: FaultCode): void => {
     const error = ERROR_LABELS[code];
@@ -81,6 +84,10 @@ export function rescue(options: RescueOptions): HttpFilter {
     if (fault.code === "unexpected") log.error("Request failed", fields);
     else if (fault.side === "client") log.debug("Request failed", fields);
     else log.info("Request failed", { code: fault.code, ...fields });
+    if (version === 20 && refuses?.(req, fault)) {
+      const detail = H2.REFUSED_STREAM;
+      throw new Fault("refused-stream", fault.message, { side: "upstream", detail, cause: fault });
+    }
     return replyTo(req, fault, informs(req), version);
   };
   return (next) =>

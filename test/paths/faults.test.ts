@@ -87,3 +87,27 @@ test("an application that is not there is a 502 with the reason", async (t) => {
   assert.equal(status, 502);
   assert.match(String(headers["l5d-proxy-error"]), /:8080 failed: connection refused/);
 });
+
+test("an application that has ended before its sidecar costs no request", async (t) => {
+  const { client, second, plane, env, start, run } = await mesh(t);
+  await application(t, second, (_req, rsp) => rsp.end("second"));
+  // Nobody listens behind the first sidecar.
+  const { inbound } = await start({ LINKERD_PROXY_LAME_DUCK: "60s" });
+  await run(env("web-2", second));
+  plane.apply(podYaml("web-2", second));
+  const refused = async () => (await get(client, PORTS.http)).status === 502;
+  await until(refused);
+  await until(async () => !(await refused()));
+  void inbound.retire();
+  for (let i = 0; i < 50; i++) {
+    const { status, body } = await get(client, PORTS.http);
+    assert.deepEqual([status, body], [200, "second"]);
+  }
+  plane.remove("Pod", "ns/web-2");
+  // With nobody else to ask, it is asked twice and no more.
+  await until(refused);
+  assert.match(
+    String((await get(client, PORTS.http)).headers["l5d-proxy-error"]),
+    /REFUSED_STREAM/,
+  );
+});
