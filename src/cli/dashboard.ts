@@ -5,6 +5,7 @@ import { command } from "./command.ts";
 import { count, duration, oneOf, text } from "./flag.ts";
 import { findMesh } from "./mesh.ts";
 import { DASHBOARD_PORT } from "./running.ts";
+import { untilStopped } from "./terminal.ts";
 
 export const dashboard = command({
   name: "dashboard",
@@ -22,13 +23,14 @@ export const dashboard = command({
     const mesh = await findMesh(globals, terminal.env);
     const url = await mesh.dashboard(flags.address, flags.port, terminal.scope);
     terminal.print(`Linkerd dashboard available at:\n${url}\n`);
-    if (flags.show === "url") return;
     if (flags.show === "grafana") {
       terminal.note("There is no Grafana in this mesh; the dashboard draws its own charts.");
       return 1;
     }
-    if (openBrowser(url, terminal.env))
+    if (flags.show !== "url" && openBrowser(url, terminal.env))
       terminal.print("Opening Linkerd dashboard in the default browser\n");
+    // Into a cluster, the address leads through this command, and ends with it.
+    if (mesh.local === undefined) await untilStopped(terminal);
     return 0;
   },
 });
