@@ -62,6 +62,13 @@ before(async () => {
       ({ value }) => value > 0,
     ),
   );
+  // A Prometheus extrapolates by one scrape more than it has, so there must be some.
+  const query = "min(count_over_time(response_total[1m]))";
+  await until(async () => {
+    const rsp = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${query}`);
+    const { data } = (await rsp.json()) as { data: { result: { value: [number, string] }[] } };
+    return Number(data.result[0]?.value[1]) >= 7;
+  });
 });
 
 after(async () => {
