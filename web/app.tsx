@@ -1,18 +1,17 @@
 // The frame around every page: where you are, which namespace, whether the picture is live, light or dark.
 
-import { useEffect, useState } from "preact/hooks";
-import { Mark, Moon, Sun } from "./icons.tsx";
+import { useEffect } from "preact/hooks";
+import { Mark } from "./icons.tsx";
 import { useLive } from "./live.ts";
 import { Overview } from "./overview.tsx";
 import { go, usePlace } from "./place.ts";
 import { TapPage } from "./tap.tsx";
-import { flip, isDark, restore } from "./theme.ts";
+import { ThemeButton } from "./themebutton.tsx";
 import { WorkloadPage } from "./workload.tsx";
 
 export function App() {
   const place = usePlace();
   const { live, connected } = useLive();
-  const [dark, setDark] = useState(restore);
   useEffect(() => {
     document.title = [place.page === "tap" && "Tap", place.name, place.namespace, "Linkerd"]
       .filter(Boolean)
@@ -63,17 +62,7 @@ export function App() {
               ? "Reconnecting…"
               : "Connecting…"}
         </p>
-        <button
-          type="button"
-          class="theme"
-          aria-label={dark ? "Use light colours" : "Use dark colours"}
-          onClick={() => {
-            flip();
-            setDark(isDark());
-          }}
-        >
-          {dark ? <Sun /> : <Moon />}
-        </button>
+        <ThemeButton />
       </header>
       <main id="main" tabIndex={-1}>
         {!live ? (

@@ -2,23 +2,16 @@
 // drains then; its exit codes are those of linkerd2-proxy.
 
 import { Socket } from "node:net";
-import { systemClock } from "../base/clock.ts";
 import { log } from "../base/log.ts";
-import { trimMemory } from "../io/trim.ts";
 import type { Env } from "./env.ts";
+import { outliveErrors, trimWhenSettled } from "./longlived.ts";
 import { startProxy } from "./start.ts";
-
-/** After this long nothing that only starting needs is under way. */
-const SETTLED_MS = 1000;
 
 /** Runs a sidecar; resolves to the exit code. Throws `bad-input` for a wrong environment. */
 export async function proxyProgram(env: Env): Promise<number> {
   const logger = log.logger("proxy");
   const proxy = await startProxy(env);
-  // One connection's bug must not cost all others theirs: it is told, and the process goes on.
-  process.on("uncaughtException", (error) => {
-    logger.error("Uncaught error", { error: error.stack ?? error.message });
-  });
+  outliveErrors(logger);
   const stop = (): void => void proxy.drain();
   process.once("SIGTERM", () => void proxy.retire());
   process.once("SIGINT", stop);
@@ -29,7 +22,7 @@ export async function proxyProgram(env: Env): Promise<number> {
   proxy.ready.then(
     () => {
       logger.info("Ready", { inbound: proxy.addrs.inbound.port });
-      systemClock.after(SETTLED_MS, trimMemory);
+      trimWhenSettled();
     },
     () => {},
   );

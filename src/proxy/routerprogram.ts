@@ -6,18 +6,15 @@ import { text as textOf } from "node:stream/consumers";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
-import { trimMemory } from "../io/trim.ts";
 import { watchFile } from "../name/file.ts";
 import { setLevel } from "./adminlogging.ts";
 import { Linkerd } from "./linkerd.ts";
 import type { Linker } from "./routerparts.ts";
 import { readFile as readLinkerd } from "./generation.ts";
+import { outliveErrors, trimWhenSettled } from "./longlived.ts";
 import { parseRouterWords } from "./routerwords.ts";
 import { VERSION } from "./version.ts";
 import { printDiagnostic } from "./yamlsource.ts";
-
-// By then a start is over, and its memory is not needed any more.
-const SETTLED_MS = 1000;
 
 /** Runs the file that `words` name; resolves to the exit code. */
 export async function routerProgram(
@@ -35,17 +32,14 @@ export async function routerProgram(
   const logger = log.logger("router");
   logger.info(`linkerd ${VERSION}`);
   const linkerd = await Linkerd.start({ file: isStdin ? "stdin" : file, read, env });
-  // One connection's bug must not cost all others theirs: it is told, and the process goes on.
-  process.on("uncaughtException", (error) => {
-    logger.error("Uncaught error", { error: error.stack ?? error.message });
-  });
+  outliveErrors(logger);
   const stop = (): void => void linkerd.stop();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   process.on("SIGHUP", () => void linkerd.reload());
   const close = isStdin ? () => {} : watchFile(file, systemClock).each(() => void linkerd.reload());
   logger.info("initialized");
-  systemClock.after(SETTLED_MS, trimMemory);
+  trimWhenSettled();
   await linkerd.stopped;
   close();
   return 0;

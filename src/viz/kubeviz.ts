@@ -13,12 +13,12 @@ import { type Env, FILES, findApi, ownIdentity } from "../control/kubeprocess.ts
 import { trustDomainOf } from "../control/values.ts";
 import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
-import type { Kind } from "../platform/kinds.ts";
 import { identityOf } from "../platform/sidecar.ts";
 import { isLoopback } from "../stack/authorize.ts";
 import { observeOver } from "./observe.ts";
 import { Prometheus } from "./prometheus.ts";
 import { startViz } from "./start.ts";
+import { WORLD_KINDS } from "./world.ts";
 import { type MayTap, tapApi } from "./tapapi.ts";
 import { type Asker, askerOf, reviewTap, watchFrontProxy } from "./tapauth.ts";
 import { tapInjector } from "./tapinject.ts";
@@ -27,23 +27,6 @@ const ANY = "0.0.0.0";
 const PORTS = [8084, 8085, 8088];
 /** Scrapes are cheap here, but pods are many. */
 const INTERVAL_MS = 5000;
-
-const READ: readonly Kind[] = [
-  "Namespace",
-  "Pod",
-  "Service",
-  "Deployment",
-  "StatefulSet",
-  "DaemonSet",
-  "ReplicaSet",
-  "Job",
-  "ServiceProfile",
-  "Server",
-  "ServerAuthorization",
-  "AuthorizationPolicy",
-  "PolicyHTTPRoute",
-  "HTTPRoute",
-];
 
 /** Runs until SIGTERM or SIGINT; resolves to the exit code. */
 export async function runKubeViz(env: Env): Promise<number> {
@@ -67,7 +50,7 @@ export async function runKubeViz(env: Env): Promise<number> {
       new Registry(clock),
     );
     scope.defer(credentials.observe(() => {}));
-    const resources = kubeResources(api, { clock, kinds: READ });
+    const resources = kubeResources(api, { clock, kinds: WORLD_KINDS });
     const viz = await startViz({
       resources,
       listen: PORTS.map((port) => ({ ip: ANY, port })),

@@ -3,7 +3,7 @@
 
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
-import type { Pod, Resource } from "../platform/kinds.ts";
+import type { Kind, Pod, Resource } from "../platform/kinds.ts";
 import { NAMES } from "../platform/network.ts";
 import type { ResourceMap, Resources } from "../platform/resources.ts";
 import { kindOf } from "./kinds.ts";
@@ -69,28 +69,32 @@ const THINGS = {
 } as const;
 
 type ThingKind = keyof typeof THINGS;
+const THING_KINDS = Object.keys(THINGS) as ThingKind[];
+
+/** All that the picture is made of. */
+export const WORLD_KINDS: readonly Kind[] = ["Pod", "ServiceProfile", ...THING_KINDS];
 
 /** The picture of the mesh, and how it changes. */
 export function watchWorld(resources: Resources): Watch<World> {
-  const kinds = Object.keys(THINGS) as ThingKind[];
-  const things = combine<ResourceMap<ThingKind>[]>(kinds.map((kind) => resources.watch(kind)));
+  const things = combine<ResourceMap<ThingKind>[]>(
+    THING_KINDS.map((kind) => resources.watch(kind)),
+  );
   return combine<[ResourceMap<"Pod">, ResourceMap<"ServiceProfile">, ResourceMap<ThingKind>[]]>([
     resources.watch("Pod"),
     resources.watch("ServiceProfile"),
     things,
-  ]).map(([pods, profiles, lists]) => paint(pods, profiles, lists, kinds));
+  ]).map(([pods, profiles, lists]) => paint(pods, profiles, lists));
 }
 
 function paint(
   podMap: ResourceMap<"Pod">,
   profiles: ResourceMap<"ServiceProfile">,
   lists: readonly ResourceMap<ThingKind>[],
-  kinds: readonly ThingKind[],
 ): World {
-  const jobs = lists[kinds.indexOf("Job")] as ResourceMap<"Job">;
+  const jobs = lists[THING_KINDS.indexOf("Job")] as ResourceMap<"Job">;
   const pods = [...podMap.values()].map((pod) => meshPod(pod, jobs));
   const things = new Map<string, Thing[]>();
-  kinds.forEach((kind, i) => {
+  THING_KINDS.forEach((kind, i) => {
     const list = [...(lists[i] as ReadonlyMap<string, Resource<ThingKind>>).values()];
     const named = list.map(({ metadata: { namespace, name, labels } }) => ({
       kind: THINGS[kind],
@@ -104,7 +108,7 @@ function paint(
   return {
     pods,
     things,
-    services: lists[kinds.indexOf("Service")] as ResourceMap<"Service">,
+    services: lists[THING_KINDS.indexOf("Service")] as ResourceMap<"Service">,
     profiles,
     podByIp: new Map(pods.filter((pod) => pod.ip !== "").map((pod) => [pod.ip, pod])),
     names: new Map(pods.flatMap(({ annotations }) => namesIn(annotations[NAMES] ?? ""))),

@@ -1,8 +1,8 @@
 // The frame around every page of the router's dashboard, and which page it is.
 
 import { useEffect, useState } from "preact/hooks";
-import { Mark, Moon, Sun } from "../icons.tsx";
-import { flip, isDark, restore } from "../theme.ts";
+import { Mark } from "../icons.tsx";
+import { ThemeButton } from "../themebutton.tsx";
 import { useRouter } from "./data.ts";
 import { Logging } from "./logging.tsx";
 import { Overview } from "./overview.tsx";
@@ -21,7 +21,6 @@ const PAGES = [
 export function App() {
   const { snapshot, connected } = useRouter();
   const [page, setPage] = useState(location.pathname);
-  const [dark, setDark] = useState(restore);
   useEffect(() => {
     const follow = (): void => setPage(location.pathname);
     addEventListener("popstate", follow);
@@ -55,17 +54,7 @@ export function App() {
         <p class={`status ${connected ? "on" : ""}`} role="status">
           {connected ? "Live" : snapshot ? "Reconnecting…" : "Connecting…"}
         </p>
-        <button
-          type="button"
-          class="theme"
-          aria-label={dark ? "Use light colours" : "Use dark colours"}
-          onClick={() => {
-            flip();
-            setDark(isDark());
-          }}
-        >
-          {dark ? <Sun /> : <Moon />}
-        </button>
+        <ThemeButton />
       </header>
       <main id="main">
         {!snapshot ? (
