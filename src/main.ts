@@ -1,6 +1,7 @@
 // Picks a program by the first word. Programs are loaded only when they are meant: a sidecar must not pay for
 // the command line.
 
+import { isMainThread } from "node:worker_threads";
 import { Fault } from "./base/fault.ts";
 import { isRouterCall } from "./proxy/routerwords.ts";
 
@@ -16,6 +17,8 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   proxy: {
     refused: 64,
     run: async () => {
+      // A thread of the sidecar that runs in this process.
+      if (!isMainThread) return (await import("./proxy/thread.ts")).proxyThread(process.env);
       const { proxyProgram } = await import("./proxy/program.ts");
       return proxyProgram(process.env);
     },

@@ -8,7 +8,6 @@ export type LogFormat = "plain" | "json";
 export type LogLevel = (typeof LEVELS)[number];
 export type LogFields = Readonly<Record<string, unknown>>;
 
-const THREAD = "ThreadId(01)";
 const LEVELS = ["off", "error", "warn", "info", "debug", "trace"] as const;
 const [ERROR, WARN, INFO, DEBUG, TRACE] = [1, 2, 3, 4, 5];
 
@@ -25,6 +24,8 @@ export type LogOptions = {
 export class Log {
   format: LogFormat;
   write: (line: string) => void;
+  /** Which thread of the process this is. */
+  thread = "01";
   readonly clock: Clock;
   readonly #loggers = new Map<string, Logger>();
   #filter: string;
@@ -98,7 +99,7 @@ export class Logger {
   }
 
   #print(level: string, message: string, fields: LogFields = {}): void {
-    const { clock, format, write } = this.#log;
+    const { clock, format, write, thread } = this.#log;
     if (format === "json") {
       const timestamp = new Date(clock.wall()).toISOString();
       const line = {
@@ -106,13 +107,13 @@ export class Logger {
         level,
         fields: { message, ...texts(fields) },
         target: this.module,
-        threadId: THREAD,
+        threadId: `ThreadId(${thread})`,
       };
       write(JSON.stringify(line));
       return;
     }
     const seconds = (clock.now() / 1000).toFixed(6).padStart(13);
-    let line = `[${seconds}s] ${level.padStart(5)} ${THREAD} ${this.module}: ${oneLine(message)}`;
+    let line = `[${seconds}s] ${level.padStart(5)} ThreadId(${thread}) ${this.module}: ${oneLine(message)}`;
     for (const [name, value] of Object.entries(texts(fields))) line += ` ${name}=${oneLine(value)}`;
     write(line);
   }

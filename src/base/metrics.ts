@@ -292,7 +292,8 @@ function braces(labels: string): string {
   return labels === "" ? "" : `{${labels}}`;
 }
 
-function printNumber(value: number): string {
+/** A number as the text format wants it. */
+export function printNumber(value: number): string {
   if (value === Infinity) return "+Inf";
   return value === -Infinity ? "-Inf" : String(value);
 }

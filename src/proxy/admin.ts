@@ -6,7 +6,6 @@ import { unescape } from "node:querystring";
 import { promisify } from "node:util";
 import { Fault } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
-import type { Registry } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
 import { HttpRsp, type HttpReq } from "../io/message.ts";
 import type { HttpService } from "../stack/types.ts";
@@ -15,8 +14,9 @@ import { isLoopback, type Env } from "./env.ts";
 
 export type AdminOptions = {
   readonly env: Env;
-  readonly registry: Registry;
-  readonly log: Log;
+  /** Prints the metrics in Prometheus text format. */
+  readonly registry: { print(): string | Promise<string> };
+  readonly log: Pick<Log, "filter">;
   /** Whether traffic is accepted. */
   readonly ready: () => boolean;
   /** Starts the drain; undefined when the endpoint is disabled. */
@@ -47,7 +47,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/live": page("GET HEAD", () => text(200, "live")),
   "/metrics": page("GET HEAD", metrics),
   "/env.json": page("GET HEAD", environment),
-  "/state.json": page("GET HEAD", (_, { state }) => json(state())),
+  "/state.json": page("GET HEAD", async (_, { state }) => json(await state())),
   "/proxy-log-level": page("GET PUT", logLevel, true),
   "/shutdown": page("POST", shutdown, true),
 };
@@ -70,7 +70,7 @@ export function admin(options: AdminOptions): HttpService {
 }
 
 async function metrics(req: HttpReq, { registry }: AdminOptions): Promise<HttpRsp> {
-  const page = Buffer.from(registry.print());
+  const page = Buffer.from(await registry.print());
   const type = "text/plain; version=0.0.4; charset=utf-8";
   if (!hasToken(header(req.headers, "accept-encoding"), "gzip")) return reply(200, type, page);
   // Loaded when first asked for: most proxies are scraped, but not before they have to be ready.

@@ -12,6 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Registry } from "../base/metrics.ts";
 import type { Random } from "../base/random.ts";
 import type { Scope } from "../base/scope.ts";
+import type { Watch } from "../base/watch.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import { printAddr } from "../stack/normalize.ts";
 import { AddressBook, parseAddr } from "./address.ts";
@@ -21,7 +22,7 @@ import { parseOutboundPolicy } from "./outboundpolicy.ts";
 import type { AddressSet, InboundPolicy, OutboundPolicy, Profile } from "./policy.ts";
 import { parseProfile } from "./profile.ts";
 import type { Settings } from "./env.ts";
-import { Subscription, feed, type Feed, type OpenStream } from "./subscription.ts";
+import { Subscription, feed, type Answer, type Feed, type OpenStream } from "./subscription.ts";
 
 /** Opens a server stream of the destination service or of the policy service. */
 export type OpenCall = <I extends DescMessage, O extends DescMessage>(
@@ -60,7 +61,19 @@ export type Knowledge = {
 const REMEMBERED = 4096;
 const DAY_MS = 86_400_000;
 
-export class Discover {
+/** What the parts of a sidecar ask. */
+export interface Discovery {
+  /** The client policy of an address or authority. */
+  outboundPolicy(target: SocketAddr | string): Watch<Answer<OutboundPolicy>>;
+  /** The profile of an address or authority. */
+  profile(target: SocketAddr | string): Watch<Answer<Profile>>;
+  /** The endpoints of a destination path (`name.namespace.svc.domain:port`). */
+  endpoints(path: string): Watch<Answer<AddressSet>>;
+  /** The policy of a port of this workload. */
+  inboundPolicy(port: number): Watch<Answer<InboundPolicy>>;
+}
+
+export class Discover implements Discovery {
   readonly #options: DiscoverOptions;
   readonly #topics: Record<string, Topic<unknown>> = {};
   readonly #outbound: Topic<OutboundPolicy>;
@@ -100,22 +113,18 @@ export class Discover {
     this.#measure();
   }
 
-  /** The client policy of an address or authority. */
   outboundPolicy(target: SocketAddr | string): Subscription<OutboundPolicy> {
     return this.#outbound.at(typeof target === "string" ? target : printAddr(target)).watch;
   }
 
-  /** The profile of an address or authority. */
   profile(target: SocketAddr | string): Subscription<Profile> {
     return this.#profiles.at(typeof target === "string" ? target : printAddr(target)).watch;
   }
 
-  /** The endpoints of a destination path (`name.namespace.svc.domain:port`). */
   endpoints(path: string): Subscription<AddressSet> {
     return this.#endpoints.at(path).watch;
   }
 
-  /** The policy of a port of this workload. */
   inboundPolicy(port: number): Subscription<InboundPolicy> {
     return this.#inbound.at(String(port)).watch;
   }

@@ -182,10 +182,10 @@ export const TABLE = {
     access: row("ACCESS_LOG", oneOf("apache", "json", "none", ""), "", "form of the access log; unset: none"),
   },
   runtime: {
-    cores: maybe("CORES", count, "accepted; one process is one core"),
-    coresMin: maybe("CORES_MIN", count, "accepted"),
-    coresMax: maybe("CORES_MAX", count, "accepted"),
-    coresMaxRatio: maybe("CORES_MAX_RATIO", ratio, "accepted"),
+    cores: maybe("CORES", count, "the old name of CORES_MIN"),
+    coresMin: maybe("CORES_MIN", count, "threads at least, as far as there are processors; unset: 1"),
+    coresMax: maybe("CORES_MAX", count, "threads at most; unset: as CORES_MAX_RATIO says, else 1"),
+    coresMaxRatio: maybe("CORES_MAX_RATIO", ratio, "threads for each processor, rounded"),
   },
   admin: {
     listen: row("ADMIN_LISTEN_ADDR", socketAddr, addr("127.0.0.1", 4191), "where metrics, readiness and log level are served"),

@@ -12,6 +12,7 @@ import type { HttpFilter } from "../stack/types.ts";
 import { header, removeHeader } from "../wire/headers.ts";
 import { isMeshed } from "./inboundmetrics.ts";
 import { CANONICAL, type Profile } from "./policy.ts";
+import { compileClasses, compileWants } from "./profile.ts";
 import type { Sidecar } from "./sidecar.ts";
 
 /** Counts requests by the routes of their services' profiles; takes the field off. */
@@ -91,7 +92,8 @@ class Known {
     };
     const rest = new Route(() => true, standard, bind({}));
     const listed = routes.map(
-      ({ rule }) => new Route(rule.wants, byClasses(rule.classes), bind(rule.labels)),
+      ({ rule }) =>
+        new Route(compileWants(rule), byClasses(compileClasses(rule)), bind(rule.labels)),
     );
     return [...listed, rest];
   }

@@ -94,7 +94,7 @@ export class InboundServer {
   }
 
   /** What the admin page shows. */
-  report(): unknown {
+  report(): unknown[] {
     return this.#ports.values().map(({ addr, policy, users }) => ({
       addr: printAddr(addr),
       policy: policy.meta,

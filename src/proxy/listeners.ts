@@ -11,6 +11,7 @@ export type Addrs = {
   readonly outbound: readonly SocketAddr[];
   readonly admin: SocketAddr;
   readonly tap: SocketAddr | undefined;
+  readonly httpProxy: SocketAddr | undefined;
 };
 
 /** What serves the connections of each kind of listener. */
@@ -18,7 +19,7 @@ export type Servers = {
   readonly inbound: ConnService;
   readonly outbound: ConnService;
   readonly httpProxy: ConnService;
-  readonly admin: ConnService;
+  readonly admin: ConnService | undefined;
   readonly tap: ConnService | undefined;
 };
 
@@ -28,11 +29,16 @@ export type Listeners = {
   close(): void;
 };
 
-/** Binds all listeners; `accept` gets each connection with what serves it. Rejects when one cannot be had. */
+/**
+ * Binds the listeners of all that is served; `accept` gets each connection with what serves it. Those of traffic are
+ * shared with other threads if `reusePort`; the others tell whoever starts a second proxy that its place is taken.
+ * Rejects when one cannot be had.
+ */
 export async function bindListeners(
   { inbound, outbound, admin, control, own }: Settings,
   servers: Servers,
   accept: (conn: Conn, serve: ConnService) => void,
+  reusePort: boolean,
 ): Promise<Listeners> {
   const closers: (() => void)[] = [];
   const close = (): void => closers.splice(0).forEach((closer) => closer());
@@ -54,11 +60,11 @@ export async function bindListeners(
     outbound.listens.length > 0 ? outbound.listens : own.inboundIp ? [] : [outbound.listen];
   try {
     const addrs = {
-      admin: await bind(admin.listen, {}, servers.admin),
+      admin: servers.admin ? await bind(admin.listen, {}, servers.admin) : admin.listen,
       tap: servers.tap && (await bind(control.listen, {}, servers.tap)),
       inbound: await bind(
         inbound.listen,
-        { ...redirected, noTls: "no_tls_from_remote", ...socketOptions(inbound) },
+        { ...redirected, reusePort, noTls: "no_tls_from_remote", ...socketOptions(inbound) },
         servers.inbound,
       ),
       outbound: await Promise.all(
@@ -66,6 +72,7 @@ export async function bindListeners(
           const original = originals.get(printAddr(addr)) ?? "kernel";
           const options = {
             original,
+            reusePort,
             noTls: "loopback",
             ...client,
             ...socketOptions(outbound),
@@ -73,8 +80,10 @@ export async function bindListeners(
           return bind(addr, options, servers.outbound);
         }),
       ),
+      httpProxy:
+        own.httpProxy &&
+        (await bind(own.httpProxy, { noTls: "loopback", reusePort }, servers.httpProxy)),
     };
-    if (own.httpProxy) await bind(own.httpProxy, { noTls: "loopback" }, servers.httpProxy);
     return { addrs, close };
   } catch (error) {
     close();

@@ -18,6 +18,7 @@ import { trace } from "../stack/trace.ts";
 import { stack, type HttpService } from "../stack/types.ts";
 import { parentLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import { CANONICAL, type HttpRoutes, type HttpRule, type RouteBackend } from "./policy.ts";
+import { compileClasses } from "./profile.ts";
 import { byRule } from "./rules.ts";
 import type { Sidecar } from "./sidecar.ts";
 import type { BindPolicy } from "./target.ts";
@@ -55,7 +56,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
 
     const ofRule = (rule: HttpRule, labels: Labels, attempt: HttpService): HttpService => {
       const { filters, matches, obeysHeaders, profile } = rule;
-      const classify = profile ? byClasses(profile.classes) : standard;
+      const classify = profile ? byClasses(compileClasses(profile)) : standard;
       budget ??= new Budget(clock, profile?.budget);
       const retries = { clock, random, budget, counters: metrics.retries(prefix, labels) };
       return stack(

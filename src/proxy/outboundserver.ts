@@ -75,7 +75,7 @@ export class OutboundServer {
   }
 
   /** What the admin page shows. */
-  report(): unknown {
+  report(): unknown[] {
     return this.#targets.values().map((target) => ({
       target: target.name,
       policy: target.bound.policy.meta,

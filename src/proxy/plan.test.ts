@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { DestinationProfileSchema } from "../../proto/gen/destination_pb.js";
 import { forwardPlan, bareAddress, planFor } from "./plan.ts";
-import { parseProfile } from "./profile.ts";
+import { compileWants, parseProfile } from "./profile.ts";
 import { builtIn, type Backend, type OutboundPolicy } from "./policy.ts";
 
 const ORIGINAL = { ip: "10.0.0.1", port: 80 };
@@ -62,7 +62,7 @@ test("routes of a service profile rule over the policy, with a rule for the rest
   const { protocol } = planFor(ORIGINAL, policy, given, DEFAULTS);
   assert.ok(protocol.kind === "detect");
   const [book, rest] = protocol.http1.routes[0]!.rules;
-  const wants = book!.profile!.wants;
+  const wants = compileWants(book!.profile!);
   assert.equal(wants("GET", "/books/1"), true);
   assert.equal(wants("POST", "/books/1"), false);
   assert.equal(wants("GET", "/books/1/pages"), false);

@@ -23,6 +23,7 @@ import {
 } from "./policy.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import { printAddr } from "../stack/normalize.ts";
+import { compileClasses } from "./profile.ts";
 
 /** What a plan takes where the control plane gives no value of its own. */
 export type PlanDefaults = {
@@ -158,7 +159,8 @@ const PLAIN_RULE = {
 // of it in a third of a second.
 const PROFILE_RETRIES = 8;
 
-function profileRetry({ classes }: ProfileRule): RetryPolicy {
+function profileRetry(rule: ProfileRule): RetryPolicy {
+  const classes = compileClasses(rule);
   return {
     limit: PROFILE_RETRIES,
     maxBodyBytes: 65_536,
@@ -175,7 +177,7 @@ function profileRetry({ classes }: ProfileRule): RetryPolicy {
 // What no route of a profile is for.
 const ANY_REQUEST: ProfileRule = {
   dst: "",
-  wants: () => true,
+  wants: { kind: "all", of: [] },
   labels: {},
   retryable: false,
   classes: [],

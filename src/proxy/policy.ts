@@ -12,6 +12,7 @@ import type { Load } from "../stack/latency.ts";
 import type { RetryPolicy } from "../stack/retry.ts";
 import type { HostMatch, HttpMatch } from "../stack/route.ts";
 import type { Timeouts } from "../stack/timeout.ts";
+import type { Formula } from "./formula.ts";
 
 /** Which resource a policy, route or backend comes from. Built-in ones have kind `default` and no group. */
 export type Meta = {
@@ -90,7 +91,7 @@ export type ProfileRule = {
   readonly budget: BudgetOptions;
 };
 
-export type ResponseMatch = (status: number) => boolean;
+export type ResponseMatch = Formula<{ readonly from: number; readonly to: number }>;
 
 export type HttpRoute = {
   readonly meta: Meta;
@@ -146,7 +147,8 @@ export type Profile = {
   }[];
 };
 
-export type RequestMatch = (method: string, path: string) => boolean;
+/** A path as a whole, or a method. */
+export type RequestMatch = Formula<RegExp | string | undefined>;
 
 // --- Inbound.
 

@@ -10,6 +10,7 @@ import type {
 } from "../../proto/gen/destination_pb.js";
 import { DEFAULT_BUDGET, type BudgetOptions } from "../base/budget.ts";
 import { parseAddress } from "./address.ts";
+import { compileFormula } from "./formula.ts";
 import { optionalMs, parseMeta, parseMethod, parseRegex } from "./fromproto.ts";
 import type { Profile, ProfileRule, RequestMatch, ResponseMatch } from "./policy.ts";
 
@@ -61,26 +62,19 @@ function parseRequestMatch(wire: WireRequestMatch | undefined, place: string): R
   const match = wire?.match;
   switch (match?.case) {
     case "all":
-    case "any": {
-      const parts = match.value.matches.map((part) => parseRequestMatch(part, place));
-      return match.case === "all"
-        ? (method, path) => parts.every((part) => part(method, path))
-        : (method, path) => parts.some((part) => part(method, path));
-    }
-    case "not": {
-      const part = parseRequestMatch(match.value, place);
-      return (method, path) => !part(method, path);
-    }
-    case "path": {
-      const regex = parseRegex(match.value.regex, place);
-      return (_, path) => regex.test(path);
-    }
-    case "method": {
-      const wanted = parseMethod(match.value);
-      return (method) => method === wanted;
-    }
+    case "any":
+      return {
+        kind: match.case,
+        of: match.value.matches.map((part) => parseRequestMatch(part, place)),
+      };
+    case "not":
+      return { kind: "not", of: parseRequestMatch(match.value, place) };
+    case "path":
+      return { kind: "fact", of: parseRegex(match.value.regex, place) };
+    case "method":
+      return { kind: "fact", of: parseMethod(match.value) };
     case undefined:
-      return () => true;
+      return { kind: "all", of: [] };
   }
 }
 
@@ -88,21 +82,35 @@ function parseResponseMatch(wire: WireResponseMatch | undefined): ResponseMatch 
   const match = wire?.match;
   switch (match?.case) {
     case "all":
-    case "any": {
-      const parts = match.value.matches.map((part) => parseResponseMatch(part));
-      return match.case === "all"
-        ? (status) => parts.every((part) => part(status))
-        : (status) => parts.some((part) => part(status));
-    }
-    case "not": {
-      const part = parseResponseMatch(match.value);
-      return (status) => !part(status);
-    }
+    case "any":
+      return { kind: match.case, of: match.value.matches.map(parseResponseMatch) };
+    case "not":
+      return { kind: "not", of: parseResponseMatch(match.value) };
     case "status": {
       const { min, max } = match.value;
-      return (status) => status >= min && status <= (max || min);
+      return { kind: "fact", of: { from: min, to: max || min } };
     }
     case undefined:
-      return () => false;
+      return { kind: "any", of: [] };
   }
+}
+
+/** Whether a rule is for a request of this method and path. */
+export function compileWants({ wants }: ProfileRule): (method: string, path: string) => boolean {
+  return compileFormula(wants, (fact) =>
+    fact instanceof RegExp ? (_, path) => fact.test(path) : (method) => method === fact,
+  );
+}
+
+/** The classes of a rule, each with its test of a status. */
+export function compileClasses({ classes }: ProfileRule) {
+  return classes.map(({ match, failure }) => ({
+    failure,
+    match: compileFormula(
+      match,
+      ({ from, to }) =>
+        (status: number) =>
+          status >= from && status <= to,
+    ),
+  }));
 }

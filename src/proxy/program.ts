@@ -26,6 +26,5 @@ export async function proxyProgram(env: Env): Promise<number> {
     },
     () => {},
   );
-  await proxy.stopped;
-  return 0;
+  return proxy.stopped;
 }

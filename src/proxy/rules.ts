@@ -4,6 +4,7 @@
 import { byRoute, pathOf } from "../stack/route.ts";
 import type { HttpService } from "../stack/types.ts";
 import type { HttpRoute, HttpRule } from "./policy.ts";
+import { compileWants } from "./profile.ts";
 
 /** Sends each request to the service of its rule. */
 export function byRule(
@@ -15,7 +16,7 @@ export function byRule(
     return byRoute(routes, (rule, route) => bind(rule as HttpRule, route as HttpRoute));
   }
   const choices = only.rules.map((rule) => ({
-    wants: rule.profile?.wants,
+    wants: rule.profile && compileWants(rule.profile),
     service: bind(rule, only),
   }));
   const rest = choices.at(-1)!.service;

@@ -11,7 +11,7 @@ import type { H2Options } from "../io/h2link.ts";
 import type { Credentials } from "../io/tls.ts";
 import type { Taps } from "../stack/tap.ts";
 import type { SpanSink } from "../stack/trace.ts";
-import type { Discover } from "./discover.ts";
+import type { Discovery } from "./discover.ts";
 import type { Settings } from "./env.ts";
 import type { Serving } from "./serving.ts";
 
@@ -27,7 +27,7 @@ export type Sidecar = {
   readonly credentials: Watch<Credentials>;
   /** The SNI by which other proxies ask for us. */
   readonly serverName: string;
-  readonly discover: Discover;
+  readonly discover: Discovery;
   readonly taps: Taps;
   readonly spans: SpanSink | undefined;
   /** The connections that are being served, for the drain. */

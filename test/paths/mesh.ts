@@ -62,6 +62,7 @@ export async function mesh(t: TestContext, annotations = ""): Promise<TestMesh> 
     LINKERD2_PROXY_ADMIN_LISTEN_ADDR: `${ip}:4191`,
     LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD: "100ms",
     LINKERD2_PROXY_LOG: process.env["TEST_LOG"] ?? "off",
+    LINKERD2_PROXY_CORES_MAX: process.env["TEST_CORES"] ?? "1",
     LINKERD_PROXY_INBOUND_ORIGINAL_IP: ip,
   });
   const run = async (variables: Record<string, string>): Promise<RunningProxy> => {

@@ -1,0 +1,114 @@
+// A thread of a sidecar other than the first: it serves traffic on the listeners of the first and asks that one for all
+// that it has to know. What it counts, it tells when it is asked.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { systemClock as clock } from "../base/clock.ts";
+import { log, type LogFormat } from "../base/log.ts";
+import { Registry } from "../base/metrics.ts";
+import { systemRandom as random } from "../base/random.ts";
+import { Scope } from "../base/scope.ts";
+import type { Close } from "../base/watch.ts";
+import type { Credentials } from "../io/tls.ts";
+import { Taps } from "../stack/tap.ts";
+import type { Env, Settings } from "./env.ts";
+import { hear, Link, type Told } from "./link.ts";
+import { outliveErrors } from "./longlived.ts";
+import { RelayedDiscovery, type DiscoveryTopics } from "./relay.ts";
+import { Serving } from "./serving.ts";
+import type { Sidecar } from "./sidecar.ts";
+import { Traffic, type TrafficReport } from "./traffic.ts";
+import { spanSink } from "./tracing.ts";
+
+/** What a thread begins with. */
+export type ThreadStart = {
+  /** From 2 on. */
+  readonly number: number;
+  readonly settings: Settings;
+  readonly logFilter: string;
+  readonly logFormat: LogFormat;
+};
+
+/** What the first thread tells. */
+export type FirstThread = DiscoveryTopics & {
+  readonly credentials: (about: undefined, answer: (told: Told<Credentials>) => void) => Close;
+};
+
+type Question<T, About = undefined> = (about: About, answer: (value: T) => void) => void;
+
+/** What any other thread tells. */
+export type OtherThread = {
+  /** Answers when traffic is let in. */
+  readonly ready: Question<boolean>;
+  /** Its page of metrics. */
+  readonly metrics: Question<string>;
+  readonly report: Question<TrafficReport>;
+  /** This process has been told to end; it may serve on for a while. */
+  readonly leave: Question<boolean>;
+  /** Answers when all is over. */
+  readonly drain: Question<boolean>;
+  readonly log: Question<string, string>;
+};
+
+/** Runs this thread until it is ended from outside. */
+export async function proxyThread(env: Env): Promise<never> {
+  const { number, settings, logFilter, logFormat } = workerData as ThreadStart;
+  log.thread = String(number).padStart(2, "0");
+  log.filter = logFilter;
+  log.format = logFormat;
+  const parts = { settings, clock, random, scope: new Scope() };
+  const { scope } = parts;
+  const registry = new Registry(clock, { retainMs: settings.metrics.retainIdleMs });
+  const serving = new Serving();
+  const admitted = Promise.withResolvers<void>();
+  let current: Credentials | undefined;
+  const spans = await spanSink({
+    ...parts,
+    registry,
+    env,
+    credentials: () => current,
+  });
+
+  const own: OtherThread = {
+    ready: (_, answer) => void Promise.all([open, admitted.promise]).then(() => answer(true)),
+    metrics: (_, answer) => answer(registry.print()),
+    report: (_, answer) => answer(traffic.report()),
+    leave: (_, answer) => answer((serving.leaving = true)),
+    drain: (_, answer) => void traffic.drain().then(() => answer(true)),
+    log: (filter, answer) => answer((log.filter = filter)),
+  };
+  const link = new Link<FirstThread>(parentPort!, own);
+  const credentials = hear<Credentials, Credentials>(
+    (answer) => link.ask("credentials", undefined, answer),
+    (value) => value,
+  );
+  scope.defer(
+    credentials.each((value) => {
+      current = value;
+      admitted.resolve();
+    }),
+  );
+  const idleMs = settings.outbound.discoveryIdleMs;
+  const sidecar: Sidecar = {
+    ...parts,
+    registry,
+    credentials,
+    serverName: settings.identity.serverName ?? settings.identity.localName!,
+    logger: log.logger("proxy"),
+    discover: new RelayedDiscovery(link, { clock, scope, idleMs }),
+    taps: new Taps(),
+    spans,
+    serving,
+  };
+  const options = { pages: undefined, tap: undefined, admitted: admitted.promise, shared: true };
+  const traffic = new Traffic(sidecar, options);
+  const open = traffic.open();
+  // Uncaught, so that the first thread hears why this one ends.
+  open.then(
+    () => outliveErrors(sidecar.logger),
+    (error) =>
+      queueMicrotask(() => {
+        throw error;
+      }),
+  );
+  return new Promise(() => {});
+}
