@@ -66,6 +66,43 @@ export declare type CertifyResponse = Message<"io.linkerd.proxy.identity.Certify
 export declare const CertifyResponseSchema: GenMessage<CertifyResponse>;
 
 /**
+ * @generated from message io.linkerd.proxy.identity.WatchTrustRequest
+ */
+export declare type WatchTrustRequest = Message<"io.linkerd.proxy.identity.WatchTrustRequest"> & {
+};
+
+/**
+ * Describes the message io.linkerd.proxy.identity.WatchTrustRequest.
+ * Use `create(WatchTrustRequestSchema)` to create a new message.
+ */
+export declare const WatchTrustRequestSchema: GenMessage<WatchTrustRequest>;
+
+/**
+ * @generated from message io.linkerd.proxy.identity.TrustUpdate
+ */
+export declare type TrustUpdate = Message<"io.linkerd.proxy.identity.TrustUpdate"> & {
+  /**
+   * PEM of all trust anchors, in place of those that were told before.
+   *
+   * @generated from field: string anchors = 1;
+   */
+  anchors: string;
+
+  /**
+   * SHA-256 of the DER of the issuer that signs certificates now.
+   *
+   * @generated from field: bytes issuer = 2;
+   */
+  issuer: Uint8Array;
+};
+
+/**
+ * Describes the message io.linkerd.proxy.identity.TrustUpdate.
+ * Use `create(TrustUpdateSchema)` to create a new message.
+ */
+export declare const TrustUpdateSchema: GenMessage<TrustUpdate>;
+
+/**
  * @generated from service io.linkerd.proxy.identity.Identity
  */
 export declare const Identity: GenService<{
@@ -76,6 +113,22 @@ export declare const Identity: GenService<{
     methodKind: "unary";
     input: typeof CertifyRequestSchema;
     output: typeof CertifyResponseSchema;
+  },
+}>;
+
+/**
+ * Ours: whom to trust, told as it changes. Linkerd's identity service knows nothing of it.
+ *
+ * @generated from service io.linkerd.proxy.identity.Trust
+ */
+export declare const Trust: GenService<{
+  /**
+   * @generated from rpc io.linkerd.proxy.identity.Trust.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchTrustRequestSchema;
+    output: typeof TrustUpdateSchema;
   },
 }>;
 

@@ -11,7 +11,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file identity.proto.
  */
 export const file_identity = /*@__PURE__*/
-  fileDesc("Cg5pZGVudGl0eS5wcm90bxIZaW8ubGlua2VyZC5wcm94eS5pZGVudGl0eSJWCg5DZXJ0aWZ5UmVxdWVzdBIQCghpZGVudGl0eRgBIAEoCRINCgV0b2tlbhgCIAEoDBIjChtjZXJ0aWZpY2F0ZV9zaWduaW5nX3JlcXVlc3QYAyABKAwifwoPQ2VydGlmeVJlc3BvbnNlEhgKEGxlYWZfY2VydGlmaWNhdGUYASABKAwSIQoZaW50ZXJtZWRpYXRlX2NlcnRpZmljYXRlcxgCIAMoDBIvCgt2YWxpZF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAybAoISWRlbnRpdHkSYAoHQ2VydGlmeRIpLmlvLmxpbmtlcmQucHJveHkuaWRlbnRpdHkuQ2VydGlmeVJlcXVlc3QaKi5pby5saW5rZXJkLnByb3h5LmlkZW50aXR5LkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Cg5pZGVudGl0eS5wcm90bxIZaW8ubGlua2VyZC5wcm94eS5pZGVudGl0eSJWCg5DZXJ0aWZ5UmVxdWVzdBIQCghpZGVudGl0eRgBIAEoCRINCgV0b2tlbhgCIAEoDBIjChtjZXJ0aWZpY2F0ZV9zaWduaW5nX3JlcXVlc3QYAyABKAwifwoPQ2VydGlmeVJlc3BvbnNlEhgKEGxlYWZfY2VydGlmaWNhdGUYASABKAwSIQoZaW50ZXJtZWRpYXRlX2NlcnRpZmljYXRlcxgCIAMoDBIvCgt2YWxpZF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEwoRV2F0Y2hUcnVzdFJlcXVlc3QiLgoLVHJ1c3RVcGRhdGUSDwoHYW5jaG9ycxgBIAEoCRIOCgZpc3N1ZXIYAiABKAwybAoISWRlbnRpdHkSYAoHQ2VydGlmeRIpLmlvLmxpbmtlcmQucHJveHkuaWRlbnRpdHkuQ2VydGlmeVJlcXVlc3QaKi5pby5saW5rZXJkLnByb3h5LmlkZW50aXR5LkNlcnRpZnlSZXNwb25zZTJoCgVUcnVzdBJfCgVXYXRjaBIsLmlvLmxpbmtlcmQucHJveHkuaWRlbnRpdHkuV2F0Y2hUcnVzdFJlcXVlc3QaJi5pby5saW5rZXJkLnByb3h5LmlkZW50aXR5LlRydXN0VXBkYXRlMAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Describes the message io.linkerd.proxy.identity.CertifyRequest.
@@ -28,8 +28,30 @@ export const CertifyResponseSchema = /*@__PURE__*/
   messageDesc(file_identity, 1);
 
 /**
+ * Describes the message io.linkerd.proxy.identity.WatchTrustRequest.
+ * Use `create(WatchTrustRequestSchema)` to create a new message.
+ */
+export const WatchTrustRequestSchema = /*@__PURE__*/
+  messageDesc(file_identity, 2);
+
+/**
+ * Describes the message io.linkerd.proxy.identity.TrustUpdate.
+ * Use `create(TrustUpdateSchema)` to create a new message.
+ */
+export const TrustUpdateSchema = /*@__PURE__*/
+  messageDesc(file_identity, 3);
+
+/**
  * @generated from service io.linkerd.proxy.identity.Identity
  */
 export const Identity = /*@__PURE__*/
   serviceDesc(file_identity, 0);
+
+/**
+ * Ours: whom to trust, told as it changes. Linkerd's identity service knows nothing of it.
+ *
+ * @generated from service io.linkerd.proxy.identity.Trust
+ */
+export const Trust = /*@__PURE__*/
+  serviceDesc(file_identity, 1);
 

@@ -5,10 +5,10 @@ import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { Fault } from "../base/fault.ts";
 import type { MeshPod } from "../viz/world.ts";
+import type { Mesh } from "./mesh.ts";
 
 const TIMEOUT_MS = 5000;
 const CONTROL_NAMESPACE = "linkerd";
-const INBOUND_PORT = 4143;
 
 /** The TLS name of a pod's proxy. */
 function identityOf(pod: MeshPod, trustDomain: string): string {
@@ -16,13 +16,16 @@ function identityOf(pod: MeshPod, trustDomain: string): string {
   return `${pod.serviceAccount}.${pod.namespace}.serviceaccount.identity.${ns}.${trustDomain}`;
 }
 
-/** The certificate of a pod's proxy and those that vouch for it, leaf first. Nothing is verified. */
-export function proxyCertificates(pod: MeshPod, trustDomain: string): Promise<X509Certificate[]> {
+/** The certificate of a pod's proxy, which its admin port shows too, and those that vouch for it, leaf first. Nothing is
+ * verified. */
+export async function proxyCertificates(mesh: Mesh, pod: MeshPod): Promise<X509Certificate[]> {
+  const { ip: host, port } = await mesh.reach(pod, pod.adminPort);
+  const servername = identityOf(pod, await mesh.trustDomain());
   return new Promise((resolve, reject) => {
     const socket = connect({
-      host: pod.ip,
-      port: INBOUND_PORT,
-      servername: identityOf(pod, trustDomain),
+      host,
+      port,
+      servername,
       rejectUnauthorized: false,
       timeout: TIMEOUT_MS,
     });

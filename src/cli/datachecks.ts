@@ -8,6 +8,8 @@ import { isTrusted, proxyCertificates } from "./certificate.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
+import type { Mesh } from "./mesh.ts";
+import { askTrust } from "./rotation.ts";
 import { clientVersion } from "./version.ts";
 
 const TIMEOUT_MS = 5000;
@@ -88,17 +90,18 @@ const dataPlaneIdentity: Category<CheckContext> = {
       "data plane proxies certificate match CA",
       "l5d-identity-data-plane-proxies-certs-match-ca",
       async (c) => {
-        const trustDomain = await (await c.mesh()).trustDomain();
+        const mesh = await c.mesh();
         const anchors = await c.anchors();
         const issuer = await c.issuer();
         const problems: string[] = [];
         for (const pod of await c.proxies()) {
-          const chain = await proxyCertificates(pod, trustDomain).catch(
-            (error: Error) => error.message,
-          );
+          const chain = await proxyCertificates(mesh, pod).catch((error: Error) => error.message);
           if (typeof chain === "string") problems.push(chain);
           else if (!isTrusted([...chain, issuer], anchors))
             problems.push(`${pod.namespace}/${pod.name}: its certificate has no trust anchor`);
+          const said = await askTrust(await mesh.reach(pod, pod.adminPort));
+          if (said && anchors.some(({ fingerprint256: id }) => !said.anchors.includes(id)))
+            problems.push(`${pod.namespace}/${pod.name}: it does not have all trust anchors yet`);
         }
         if (problems.length > 0) throw new Fault("bad-input", problems.join("\n"));
       },
@@ -123,7 +126,10 @@ const opaquePorts: Category<CheckContext> = {
       "no connection waits for protocol detection to time out",
       "linkerd-opaque-ports-definition",
       async (c) => {
-        const lists = await Promise.all((await c.proxies()).map(detectionTimeouts));
+        const mesh = await c.mesh();
+        const lists = await Promise.all(
+          (await c.proxies()).map((pod) => detectionTimeouts(mesh, pod)),
+        );
         if (lists.flat().length > 0) {
           throw new Fault(
             "bad-input",
@@ -213,10 +219,9 @@ function portsIn(text: string | undefined): number[] {
   });
 }
 
-async function detectionTimeouts(pod: MeshPod): Promise<string[]> {
-  const metrics = await readText({ ip: pod.ip, port: pod.adminPort }, "/metrics", TIMEOUT_MS).catch(
-    () => "",
-  );
+async function detectionTimeouts(mesh: Mesh, pod: MeshPod): Promise<string[]> {
+  const admin = await mesh.reach(pod, pod.adminPort);
+  const metrics = await readText(admin, "/metrics", TIMEOUT_MS).catch(() => "");
   const found: string[] = [];
   parseText(
     metrics,

@@ -40,7 +40,7 @@ export const identity = command({
     for (const [i, pod] of pods.entries()) {
       terminal.print(`\nPOD ${pod.name} (${i + 1} of ${pods.length})\n\n`);
       try {
-        const [leaf] = await proxyCertificates(pod, await mesh.trustDomain());
+        const [leaf] = await proxyCertificates(mesh, pod);
         terminal.print(printCertificate(leaf!));
       } catch (error) {
         failed++;

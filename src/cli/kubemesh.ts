@@ -97,6 +97,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
         await tapOver(service, request, each, until);
       }
     },
+    reach: ({ namespace, name: pod }, port) => forwardPort(api, { namespace, pod, port }, scope),
     version: async () => (await installation()).values.linkerdVersion,
     dashboard: async (host, port, until) => {
       const at = await forwardNear(api, until, { ip: host, port });

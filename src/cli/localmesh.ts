@@ -52,6 +52,7 @@ export async function localMesh(globals: Globals, env: NodeJS.ProcessEnv): Promi
     inbound: firstAnswers(InboundServerPolicies, parseAddr(status.policy)),
     outbound: firstAnswers(OutboundPolicies, parseAddr(status.policy)),
     tap: (request, each, scope) => tapOver(service, request, each, scope),
+    reach: async ({ ip }, port) => ({ ip, port }),
     version: async () => (await versionPage(vizAt)).version,
     dashboard: async () => (await versionPage(vizAt)).address || `http://${vizAt.ip}:${vizAt.port}`,
     resources: mesh.resources,

@@ -11,7 +11,8 @@ import type { Scope } from "../base/scope.ts";
 import type { Resources } from "../platform/resources.ts";
 import { findKubeconfig } from "../platform/kubeconfig.ts";
 import { kindOf } from "../viz/kinds.ts";
-import type { World } from "../viz/world.ts";
+import type { SocketAddr } from "../io/conn.ts";
+import type { MeshPod, World } from "../viz/world.ts";
 import { thingsOf } from "../viz/world.ts";
 import type { Globals } from "./command.ts";
 import type { Names } from "./completion.ts";
@@ -38,6 +39,8 @@ export interface Mesh {
     each: (event: TapEvent) => void,
     scope: Scope,
   ): Promise<void>;
+  /** Where a port of a pod is reached from here. */
+  reach(pod: MeshPod, port: number): Promise<SocketAddr>;
   /** The version of the control plane. */
   version(): Promise<string>;
   /** Where a browser finds the dashboard; that of a cluster is brought to `host` and `port`, or the next free port,

@@ -5,19 +5,19 @@ import { X509Certificate } from "node:crypto";
 import { parse } from "yaml";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import { parseIssuer } from "../control/issuer.ts";
-import type { RawContainer, RawObject } from "../control/manifest.ts";
+import { type IssuerPem, parseIssuer } from "../control/issuer.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { mergeValues, nest, type Json } from "./chart.ts";
 import { chartValues, readText } from "./chartflags.ts";
 import { needCluster } from "./cluster.ts";
 import { command } from "./command.ts";
 import { optional, toggle, type Values } from "./flag.ts";
-import { controlPlaneObjects, crdObjects, OF_MESH, OVERRIDES, WEBHOOKS } from "./install.ts";
+import { controlPlaneObjects, crdObjects, OVERRIDES, WEBHOOKS } from "./install.ts";
 import { webhookValues } from "./installcerts.ts";
 import { fetchIfThere } from "./installed.ts";
 import { chosenValues, CONTROL_FLAGS } from "./installflags.ts";
 import { printObjects, readObjects } from "./manifestfiles.ts";
+import { refuseUntrusted } from "./rotation.ts";
 
 type Data = { readonly data?: Readonly<Record<string, string>> };
 /** What is stored under a name, for Secrets in base64; undefined when it is not there. */
@@ -42,7 +42,7 @@ export const upgrade = command({
       "Read what was installed from manifests, not from the cluster",
       { offers: "file" },
     ),
-    force: toggle("Even if running proxies do not trust the new issuer"),
+    force: toggle("Even if running proxies and the new certificates do not trust each other"),
   },
   run: async ({ flags, globals, terminal }) => {
     const namespace = globals.linkerdNamespace;
@@ -60,7 +60,10 @@ export const upgrade = command({
       );
       const pem = issuerOf(values);
       if (pem) await parseIssuer(pem);
-      if (api && pem && !flags.force) await refuseUntrusted(api, namespace, pem);
+      if (api && pem && !flags.force) {
+        const { identityTrustAnchorsPEM: old = "" } = kept as { identityTrustAnchorsPEM?: string };
+        await refuseUntrusted(api, namespace, pem, old);
+      }
       terminal.print(printObjects(controlPlaneObjects(namespace, values), flags.output));
     } finally {
       api?.close();
@@ -150,8 +153,6 @@ async function renewedWebhooks(values: Json, namespace: string): Promise<Json> {
   return Object.fromEntries(old.map((key) => [key, fresh[key]]));
 }
 
-type IssuerPem = Parameters<typeof parseIssuer>[0];
-
 /** The issuer of these values; undefined where somebody else makes it. */
 function issuerOf(values: Json): IssuerPem | undefined {
   const { identityTrustAnchorsPEM: anchorsPem, identity } = values as {
@@ -162,34 +163,4 @@ function issuerOf(values: Json): IssuerPem | undefined {
   return anchorsPem && crtPEM && keyPEM
     ? { anchorsPem, certPem: crtPEM, keyPem: keyPEM }
     : undefined;
-}
-
-/** A proxy that does not trust the issuer would lose everybody whose certificate comes from it. */
-async function refuseUntrusted(api: KubeApi, namespace: string, pem: IssuerPem): Promise<void> {
-  const selector = encodeURIComponent(`${OF_MESH}=${namespace}`);
-  const { items } = await api.request<{ items: RawObject[] }>(
-    `/api/v1/pods?labelSelector=${selector}`,
-  );
-  const wary: string[] = [];
-  for (const pod of items) {
-    const { containers = [], initContainers = [] } = pod.spec as {
-      containers?: RawContainer[];
-      initContainers?: RawContainer[];
-    };
-    const proxy = [...containers, ...initContainers].find(({ name }) => name === "linkerd-proxy");
-    const anchors = proxy?.env?.find(
-      ({ name }) => name === "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS",
-    )?.value;
-    if (anchors === undefined) continue;
-    const isTrusted = await parseIssuer({ ...pem, anchorsPem: anchors }).then(
-      () => true,
-      () => false,
-    );
-    if (!isTrusted) wary.push(`\t* ${pod.metadata?.namespace}/${pod.metadata?.name}`);
-  }
-  if (wary.length === 0) return;
-  throw new Fault(
-    "in-use",
-    `the proxies of these pods do not trust the new issuer; first upgrade with anchors old and new in one file and restart them, or use --force:\n${wary.join("\n")}`,
-  );
 }

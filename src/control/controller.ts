@@ -2,7 +2,8 @@
 // It keeps nothing but its issuer, so that any number of them may run.
 
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Identity } from "../../proto/gen/identity_pb.js";
+import { createHash } from "node:crypto";
+import { Identity, Trust } from "../../proto/gen/identity_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { log as processLog } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
@@ -113,8 +114,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await open(options.listen.policy, grpc(policy(sources), ours));
     if (issuer) {
       scope.defer(issuer.observe(() => {}));
-      const service = identity(options, issuer);
-      await open(options.listen.identity, grpc([service], own("linkerd-identity")));
+      const services = [identity(options, issuer), trust(issuer)];
+      await open(options.listen.identity, grpc(services, own("linkerd-identity")));
     }
     await open(options.listen.admin, (conn) => serveH1(conn, pages, { clock }));
   } catch (error) {
@@ -150,6 +151,17 @@ function identity(
         validUntil: timestampFromMs(signed.validUntilMs),
       };
     },
+  });
+}
+
+/** Tells proxies whom to trust, as it changes; whoever asks, since it is no secret. */
+function trust(issuer: Watch<Issuer>): Implementation {
+  return implement(Trust, {
+    watch: () => (outlet) =>
+      issuer.each(({ anchorsPem, certificate }) => {
+        const der = new Uint8Array(certificate.rawData);
+        outlet.send({ anchors: anchorsPem, issuer: createHash("sha256").update(der).digest() });
+      }),
   });
 }
 

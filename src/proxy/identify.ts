@@ -14,6 +14,7 @@ import { controlService, openCalls, type ControlOptions } from "./controlclient.
 import type { OpenCall } from "./discover.ts";
 import type { Settings } from "./env.ts";
 import { Identity, type Certificate } from "./identity.ts";
+import { watchTrust } from "./trust.ts";
 import type { HostPort } from "./settingtypes.ts";
 
 export type IdentifyOptions = {
@@ -37,13 +38,8 @@ export async function identify(parts: IdentifyOptions): Promise<Identified> {
   const { settings, clock, scope } = parts;
   const { identity, destination, policy } = settings;
   const name = identity.serverId ?? identity.localName!;
-  const anchors = watchAnchors(settings, clock);
   let current: Credentials | undefined;
   let bootstrap: Credentials | undefined;
-  scope.defer(
-    anchors.each((rootsPem) => (bootstrap = { name, certPem: "", keyPem: "", rootsPem })),
-  );
-
   const options = (topic: string, { svcAddr, svcName }: Service): ControlOptions => ({
     ...parts,
     topic,
@@ -52,10 +48,15 @@ export async function identify(parts: IdentifyOptions): Promise<Identified> {
     credentials: () => current ?? bootstrap,
   });
   const spire = identity.spireAddr ?? identity.spireSocket;
-  const certificate = spire
-    ? // Loaded where it is used, which is outside of Kubernetes.
-      (await import("./spire.ts")).watchSvid(spire, clock, parts.random)
-    : certified(name, options("identity", identity), parts);
+  const issuing = spire ? undefined : bindIdentity(name, options("identity", identity), parts);
+  const anchors = watchAnchors(settings, issuing?.told, clock);
+  scope.defer(
+    anchors.each((rootsPem) => (bootstrap = { name, certPem: "", keyPem: "", rootsPem })),
+  );
+  const certificate = issuing
+    ? issuing.start()
+    : // Loaded where it is used, which is outside of Kubernetes.
+      (await import("./spire.ts")).watchSvid(spire!, clock, parts.random);
   const credentials = combine<[string, Certificate]>([anchors, certificate]).map(
     ([roots, { certPem, keyPem }]): Credentials => ({ name, certPem, keyPem, rootsPem: roots }),
   );
@@ -72,24 +73,28 @@ export async function identify(parts: IdentifyOptions): Promise<Identified> {
   };
 }
 
-function certified(
-  name: string,
-  control: ControlOptions,
-  { settings, clock, random, registry, scope }: IdentifyOptions,
-): Watch<Certificate> {
+// What the identity service has for us: whom to trust, and our certificate once it is started.
+function bindIdentity(name: string, control: ControlOptions, parts: IdentifyOptions) {
+  const { settings, clock, random, registry, scope } = parts;
   const { dir, tokenFile, minRefreshMs, maxRefreshMs } = settings.identity;
-  const identity = new Identity({
-    name,
-    dir,
-    tokenFile: tokenFile!,
-    certify: certifyBy(controlService(control), control),
-    minRefreshMs,
-    maxRefreshMs,
-    clock,
-    random,
-    registry,
-    logger: log.logger("proxy::identity"),
-  });
-  scope.defer(() => identity.close());
-  return identity.certificate;
+  const service = controlService(control);
+  const told = watchTrust(openCalls(service, control), parts);
+  const start = (): Watch<Certificate> => {
+    const identity = new Identity({
+      name,
+      dir,
+      tokenFile: tokenFile!,
+      certify: certifyBy(service, control),
+      minRefreshMs,
+      maxRefreshMs,
+      clock,
+      random,
+      registry,
+      logger: log.logger("proxy::identity"),
+    });
+    scope.defer(() => identity.close());
+    scope.defer(told.each((answer) => answer.exists && identity.expect(answer.value.issuer)));
+    return identity.certificate;
+  };
+  return { told, start };
 }

@@ -1,8 +1,8 @@
-// The workload's own certificate: asked for at start, renewed at 70 % of its life, and kept when renewal
-// fails. The key is made once for the life of the process (or read from IDENTITY_DIR, where an init step
+// The workload's own certificate: asked for at start, renewed at 70 % of its life or when another issuer
+// signs, and kept when renewal fails. The key is made once for the life of the process (or read from IDENTITY_DIR, where an init step
 // left it); the token is read anew for each request, because the kubelet replaces it.
 
-import { X509Certificate, createPrivateKey } from "node:crypto";
+import { X509Certificate, createHash, createPrivateKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { delays, exponential } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
@@ -42,6 +42,8 @@ export type IdentityOptions = {
 };
 
 const LIFE_SHARE = 0.7;
+/** All proxies hear of a new issuer at one moment, and shall not come to it at one. */
+const SPREAD_MS = 30_000;
 const COMPLAIN_EVERY_MS = 15_000;
 
 export class Identity {
@@ -51,7 +53,9 @@ export class Identity {
   readonly #metrics;
   readonly #complaints: Timer;
   #key: KeyAndCsr | undefined;
+  /** Until the next renewal; undefined while one is under way. */
   #timer: Timer | undefined;
+  #issuer: Buffer | undefined;
   #closed = false;
 
   constructor(options: IdentityOptions) {
@@ -87,6 +91,14 @@ export class Identity {
     return this.#certificate;
   }
 
+  /** Renews within half a minute when the certificate is not by this issuer (SHA-256 of its DER). */
+  expect(issuer: Buffer): void {
+    if (this.#timer === undefined || this.#issuer === undefined || this.#issuer.equals(issuer))
+      return;
+    this.#timer.cancel();
+    this.#again(this.#options.random.next() * SPREAD_MS);
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -95,6 +107,7 @@ export class Identity {
 
   async #refresh(): Promise<void> {
     const { name, dir, tokenFile, certify, logger, clock } = this.#options;
+    this.#timer = undefined;
     try {
       this.#key ??= await readKeyAndCsr(dir, name);
       const token = await readFile(tokenFile);
@@ -102,6 +115,7 @@ export class Identity {
       if (this.#closed) return;
       const certPem = printPem(chain);
       check(certPem, this.#key.keyPem);
+      this.#issuer = chain[1] && createHash("sha256").update(chain[1]).digest();
       this.#backoff.reset();
       this.#metrics.refreshes.with({ result: "ok" }).inc();
       this.#metrics.refreshed.set(clock.wall() / 1000);

@@ -22,6 +22,7 @@ import { tapServer } from "./tapserver.ts";
 import type { Threads } from "./threads.ts";
 import { spanSink } from "./tracing.ts";
 import { Traffic } from "./traffic.ts";
+import { reportTrust } from "./trust.ts";
 
 export type RunningProxy = {
   readonly addrs: Addrs;
@@ -82,6 +83,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
         const reports = [traffic.report(), ...(await threads.ask("report", undefined))];
         return {
           ready: isReady,
+          identity: reportTrust(credentials.value),
           threads: reports.length,
           connections: reports.reduce((sum, { connections }) => sum + connections, 0),
           outbound: reports.flatMap(({ outbound }) => outbound),

@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { newAuthority, parseIssuer } from "../../src/control/issuer.ts";
 import { eventually, kubectl, linkerd } from "./cluster.ts";
+import { within } from "./programs.ts";
 
 const NS = "life";
 const IMAGE = "linkerd-ts/cni-plugin:ts-0.1.0";
@@ -138,7 +139,7 @@ test("an upgrade keeps what was chosen", async () => {
   assert.equal((await linkerd("prune")).stdout.trim(), "");
 });
 
-test("an issuer that proxies do not trust is refused; with both anchors it takes over at once", async () => {
+test("anchors and issuer are replaced under running proxies, in the order that keeps all trusted", async () => {
   const anchor = await newAuthority("root.linkerd.cluster.local", 100 * DAY_MS, systemClock);
   const above = await parseIssuer({ anchorsPem: anchor.certPem, ...anchor });
   const issuer = await newAuthority(
@@ -156,35 +157,52 @@ test("an issuer that proxies do not trust is refused; with both anchors it takes
   };
   const flags = `--identity-issuer-certificate-file ${file("crt.pem", issuer.certPem)} --identity-issuer-key-file ${file("key.pem", issuer.keyPem)}`;
   const both = `--identity-trust-anchors-file ${file("both.pem", `${old.trim()}\n${anchor.certPem}`)}`;
+  const alone = `--identity-trust-anchors-file ${file("alone.pem", anchor.certPem)}`;
+  const pods = await kubectl("get pods -n linkerd -o name");
+  const [web = ""] = (await kubectl(`get pods -n ${NS} -o name`)).trim().split("\n");
+
   assert.match((await linkerd(`upgrade ${flags}`)).stderr, /no trust anchor has issued/);
   const wary = await linkerd(`upgrade ${flags} ${both}`);
   assert.match(wary.stderr, /do not trust the new issuer[^]*\* life\/web-/);
-  // As the documentation of Linkerd has it: anchors first, then proxies, then the issuer.
-  await kubectl("apply -f -", (await linkerd(`upgrade ${both}`)).stdout);
-  const pods = await kubectl("get pods -n linkerd -o name");
-  await eventually(
-    "proxies with both anchors",
-    async () => {
-      await kubectl(`rollout restart -n ${NS} deploy/web`);
-      await kubectl(`rollout status -n ${NS} deploy/web --timeout=80s`);
-      const { code, stdout } = await linkerd(`upgrade ${flags} ${both}`);
-      if (code === 0) await kubectl("apply -f -", stdout);
-      return code === 0 ? true : undefined;
-    },
-    240_000,
-  );
-  await eventually(
-    "the event of the new issuer",
-    async () => {
-      const text = await kubectl("get events -n linkerd -o jsonpath={.items[*].reason}");
-      return text.includes("IssuerUpdated") ? true : undefined;
-    },
-    150_000,
-  );
+  await upgradeWhenAllowed(both);
+  await upgradeWhenAllowed(`${flags} ${both}`);
+  await upgradeWhenAllowed(`${flags} ${alone}`);
+  await eventually("the event of the new issuer", async () => {
+    const text = await kubectl("get events -n linkerd -o jsonpath={.items[*].reason}");
+    return text.includes("IssuerUpdated") ? true : undefined;
+  });
   assert.equal(await kubectl("get pods -n linkerd -o name"), pods);
-  await kubectl(`rollout restart -n ${NS} deploy/web`);
+
+  // The environment of the proxy that starts again has the first anchor only, which nobody has any more.
+  await within(NS, `${web} -c linkerd-proxy`, "process.kill(1)");
+  await kubectl(`wait -n ${NS} ${web} --for=condition=Ready=false --timeout=60s`);
+  await kubectl(`wait -n ${NS} ${web} --for=condition=Ready --timeout=60s`);
+  await kubectl(`scale -n ${NS} deploy/web --replicas=2`);
   await kubectl(`rollout status -n ${NS} deploy/web --timeout=80s`);
+  const script = `const said = new Set();
+    for (let i = 0; i < 60 && said.size < 2; i++)
+      said.add(await fetch("http://web").then((rsp) => rsp.text(), String));
+    console.log([...said].sort().join(" "));`;
+  const names = (await kubectl(`get pods -n ${NS} -o jsonpath={.items[*].metadata.name}`)).trim();
+  for (const pod of names.split(" "))
+    assert.equal((await within(NS, `pod/${pod} -c web`, script)).trim(), names);
 });
+
+/** Upgrades as soon as no running proxy speaks against it. */
+async function upgradeWhenAllowed(flags: string): Promise<void> {
+  await eventually(
+    `an upgrade with ${flags}`,
+    async () => {
+      // Kubelets look for what is new in a mounted ConfigMap when they look at the pod.
+      await kubectl(`annotate pods -n linkerd --all --overwrite looked=${Date.now()}`);
+      const { code, stdout, stderr } = await linkerd(`upgrade ${flags}`);
+      if (code !== 0) throw new Error(stderr);
+      await kubectl("apply -f -", stdout);
+      return true;
+    },
+    200_000,
+  );
+}
 
 test("nothing is left", async () => {
   assert.match((await linkerd("uninstall")).stderr, /these pods still have proxies/);
@@ -234,7 +252,7 @@ const service = () => ({
 });
 
 function deployment() {
-  const script = `require("http").createServer((q, s) => s.end("hello")).listen(8080);
+  const script = `require("http").createServer((q, s) => s.end(require("os").hostname())).listen(8080);
     process.once("SIGTERM", () => process.exit(0));`;
   const container = {
     name: "web",

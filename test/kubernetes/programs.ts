@@ -21,9 +21,19 @@ export async function makeNamespace(ns: string, ...annotations: string[]): Promi
 export const apply = (ns: string, file: string): Promise<string> =>
   kubectl(["apply", "-n", ns, "-f", join(APPS, file)]);
 
-/** Runs a script of Node in the first container of `what`; resolves to what it prints. */
+/** Runs a script of Node in `what`, such as "deploy/web" or "pod/web-1 -c linkerd-proxy"; resolves to what it prints. */
 export async function within(ns: string, what: string, script: string): Promise<string> {
-  return kubectl(["exec", "-n", ns, what, "--", "node", "--input-type=module", "-e", script]);
+  return kubectl([
+    "exec",
+    "-n",
+    ns,
+    ...what.split(" "),
+    "--",
+    "node",
+    "--input-type=module",
+    "-e",
+    script,
+  ]);
 }
 
 /** Waits until the workloads, such as `deploy/web`, are as their manifests want them. */

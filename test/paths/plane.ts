@@ -5,10 +5,10 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
-import { constant } from "../../src/base/watch.ts";
+import { Var } from "../../src/base/watch.ts";
 import { startController } from "../../src/control/controller.ts";
 import { certify } from "../../src/control/identity.ts";
-import { openIssuer } from "../../src/control/issuer.ts";
+import { type Issuer, openIssuer } from "../../src/control/issuer.ts";
 import { DEFAULT_SETTINGS } from "../../src/control/world.ts";
 import type { Kind } from "../../src/platform/kinds.ts";
 import { parseManifests } from "../../src/platform/manifests.ts";
@@ -24,6 +24,8 @@ export type ControlPlane = {
   remove(kind: Kind, key: string): void;
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** Who signs certificates, and with which anchors; another may be set. */
+  readonly issuer: Var<Issuer>;
   /** A certificate for the workloads of this mesh. */
   certify(name: string, csr: Buffer): Promise<{ chain: Uint8Array[]; rootsPem: string }>;
   /** What the sidecar of a pod has to know of it. */
@@ -41,7 +43,8 @@ export async function controlPlane(
   const settings = DEFAULT_SETTINGS;
   const store = storeFrom(yaml);
   const tokens = new Tokens(randomBytes(32), clock);
-  const { issuer } = await openIssuer(join(folder, "issuer"), settings.trustDomain, clock);
+  const first = await openIssuer(join(folder, "issuer"), settings.trustDomain, clock);
+  const issuer = new Var(first.issuer);
   const token = join(folder, "token");
   writeFileSync(token, tokens.issue(ACCOUNT));
   const slices = (): void => {
@@ -57,7 +60,7 @@ export async function controlPlane(
         writeStatus: async () => {},
       },
       settings,
-      issuer: constant(issuer),
+      issuer,
       clock,
       listen: {
         destination: { ip, port: 28_086 },
@@ -68,6 +71,7 @@ export async function controlPlane(
   let controller = await start();
   const networks = "0.0.0.0/0,::/0";
   return {
+    issuer,
     apply(more) {
       store.put(...parseManifests([["test.yaml", more]]).resources);
       slices();
@@ -78,12 +82,12 @@ export async function controlPlane(
     },
     async certify(name, csr) {
       const signed = await certify(name, tokens.issue(ACCOUNT), csr, {
-        issuer,
+        issuer: issuer.value!,
         trustDomain: settings.trustDomain,
         review: async (text, audience) => tokens.review(text, audience),
         clock,
       });
-      return { chain: [signed.leaf, ...signed.intermediates], rootsPem: issuer.anchorsPem };
+      return { chain: [signed.leaf, ...signed.intermediates], rootsPem: issuer.value!.anchorsPem };
     },
     stop: () => controller.close(0),
     start: async () => {
@@ -97,7 +101,7 @@ export async function controlPlane(
       LINKERD2_PROXY_POLICY_CLUSTER_NETWORKS: networks,
       LINKERD2_PROXY_IDENTITY_SVC_ADDR: `${ip}:28088`,
       LINKERD2_PROXY_IDENTITY_TOKEN_FILE: token,
-      LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS: issuer.anchorsPem,
+      LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS: issuer.value!.anchorsPem,
       LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf("web", "ns", settings.trustDomain),
     }),
   };
