@@ -8,7 +8,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isBuilt } from "../bin/built.mjs";
 import { findNode, needNode } from "../bin/node.mjs";
@@ -20,13 +20,18 @@ const { version } = JSON.parse(fs.readFileSync(join(home, "package.json"), "utf8
 const NODE = "/usr/local/bin/node";
 const STOCK_START = "test/kubernetes/apps/stockproxy.ts";
 
-/** Programs by the names that the injector calls, and the words that they start ours with. */
+const { PROXY_FLAGS } = await import("../src/cli/running.ts");
+
+/** Programs by the names that images and the injector call, the words that they start ours with, and flags for Node. */
 const programs = {
-  "linkerd2-proxy-init": ["proxy-init"],
-  "linkerd2-proxy-identity": ["proxy"],
-  "linkerd-await": ["await"],
-  "linkerd2-network-validator": ["network-validator"],
+  "linkerd2-proxy-init": [["proxy-init"]],
+  "linkerd2-proxy-identity": [["proxy"], PROXY_FLAGS],
+  "linkerd-await": [["await"]],
+  "linkerd2-network-validator": [["network-validator"]],
 };
+
+/** What the debug image has beside the mesh's, where this machine has it: the first is what it is for. */
+const tools = ["tcpdump", "sh", "ip", "ss", "curl", "conntrack"];
 
 const isLayout = process.argv[2] === "--oci";
 const [out, base] = process.argv.slice(isLayout ? 3 : 2);
@@ -44,8 +49,8 @@ console.log(`wrote ${out}`);
 
 function writeImages() {
   const dir = fs.mkdtempSync(join(tmpdir(), "images-"));
-  const [system, mesh, demo, stock] = ["system", "mesh", "demo", "stock"].map((name) =>
-    join(dir, name),
+  const [system, mesh, demo, stock, debug] = ["system", "mesh", "demo", "stock", "debug"].map(
+    (name) => join(dir, name),
   );
   const { LINKERD2_PROXY_BIN: stockProxy } = process.env;
   try {
@@ -53,6 +58,8 @@ function writeImages() {
     fillMesh(mesh);
     fillDemo(demo);
     if (stockProxy) fillStock(stock, stockProxy);
+    const hasDebug = fillDebug(debug);
+    if (!hasDebug) console.log("left out linkerd-ts/debug, since this machine has no tcpdump");
     const main = [NODE, "/app/dist/main.js"];
     const ours = (name, User, Entrypoint) => ({
       name: `linkerd-ts/${name}:ts-${version}`,
@@ -60,9 +67,18 @@ function writeImages() {
       config: { User, Entrypoint, Env: ["NODE_ENV=production"] },
     });
     const images = [
-      ours("proxy", "2102", [...main, "proxy"]),
+      ours("proxy", "2102", ["/usr/lib/linkerd/linkerd2-proxy-identity"]),
       ours("controller", "2103", main),
       ours("cni-plugin", "0", main),
+      ...(hasDebug
+        ? [
+            {
+              name: `linkerd-ts/debug:ts-${version}`,
+              layers: [system, debug],
+              config: { User: "0", Entrypoint: ["tcpdump", "-i", "any", "-nn", "-l"] },
+            },
+          ]
+        : []),
       { name: "emojivoto:1", layers: [system, demo], config: { WorkingDir: "/app" } },
       ...(stockProxy
         ? [
@@ -102,11 +118,11 @@ function fillMesh(root) {
   for (const path of ["package.json", "charts", "dist/main.js", "dist/chunks", "dist/web"])
     if (fs.existsSync(join(home, path))) copy(join(home, path), join(app, path));
   copyPackages(app, ["koffi"]);
-  for (const [name, words] of Object.entries(programs)) {
+  for (const [name, [words, flags = []]] of Object.entries(programs)) {
     const path = join(root, "usr/lib/linkerd", name);
     fs.mkdirSync(dirname(path), { recursive: true });
     const argv = JSON.stringify(words);
-    const text = `#!${NODE}\nprocess.argv.splice(2, 0, ...${argv});\nimport("/app/dist/main.js");\n`;
+    const text = `#!${[NODE, ...flags].join(" ")}\nprocess.argv.splice(2, 0, ...${argv});\nimport("/app/dist/main.js");\n`;
     fs.writeFileSync(path, text, { mode: 0o755 });
   }
 }
@@ -116,6 +132,24 @@ function fillDemo(root) {
   copy(join(home, "demo"), join(app, "demo"));
   copy(join(home, "package.json"), join(app, "package.json"));
   copyPackages(app, ["@grpc/grpc-js", "@grpc/proto-loader"]);
+}
+
+/** Tools to look at a pod's network, and the users that they ask for; false without the first of them. */
+function fillDebug(root) {
+  const places = (process.env.PATH ?? "").split(delimiter);
+  const find = (name) =>
+    places.map((place) => join(place, name)).find((path) => fs.existsSync(path));
+  if (!find(tools[0])) return false;
+  for (const name of tools) {
+    const path = find(name);
+    if (path) copyProgram(root, path, `/usr/bin/${name}`);
+  }
+  link(root, "/usr/bin/sh", "/bin/sh");
+  // Who captures gives up being root.
+  fs.mkdirSync(join(root, "etc"), { recursive: true });
+  fs.writeFileSync(join(root, "etc/passwd"), "root:x:0:0::/:\ntcpdump:x:65533:65533::/:\n");
+  fs.writeFileSync(join(root, "etc/group"), "root:x:0:\ntcpdump:x:65533:\n");
+  return true;
 }
 
 function fillStock(root, proxy) {

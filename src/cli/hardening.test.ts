@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { READ } from "../control/kubecontroller.ts";
+import { READ } from "../control/reads.ts";
 import type { RawObject, RawPodSpec } from "../control/manifest.ts";
 import { podOf } from "../control/manifest.ts";
 import { WRITTEN } from "../control/statuses.ts";

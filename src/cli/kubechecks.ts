@@ -3,7 +3,9 @@
 
 import { Fault } from "../base/fault.ts";
 import { fetchInstallation } from "../control/installation.ts";
+import { READ } from "../control/reads.ts";
 import { contains, parseCidr } from "../platform/cidr.ts";
+import { KINDS, type Kind } from "../platform/kinds.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
@@ -18,6 +20,7 @@ import {
   ofMesh,
   PRE_KUBERNETES,
   query,
+  REPAIR,
 } from "./kubeprechecks.ts";
 import { certificateChecks, expectReady, podsOf } from "./kubeparts.ts";
 import { VIZ, VIZ_DATA } from "./vizchecks.ts";
@@ -51,6 +54,35 @@ const crds = row(
 const roles = (c: CheckContext): string[] =>
   COMPONENTS.map((name) => `linkerd-${c.globals.linkerdNamespace}-${name}`);
 
+// Images that are newer than the roles want more than these allow: what they cannot read they do without, or wait for.
+async function mayRead(c: CheckContext): Promise<void> {
+  const { linkerdNamespace: namespace } = c.globals;
+  const isForbidden = async (kind: Kind): Promise<boolean> => {
+    const { group, plural: resource } = KINDS[kind];
+    const body = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: {
+        user: `system:serviceaccount:${namespace}:linkerd-destination`,
+        resourceAttributes: { group, resource, verb: "watch" },
+      },
+    };
+    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    return c.api.request<{ status: { allowed: boolean } }>(path, { method: "POST", body }).then(
+      ({ status }) => !status.allowed,
+      // Who may not ask still sees everything else.
+      () => false,
+    );
+  };
+  const answers = await Promise.all(READ.map(isForbidden));
+  const missing = READ.filter((_, i) => answers[i]).map((kind) => KINDS[kind].plural);
+  if (missing.length > 0)
+    throw new Fault(
+      "no-permission",
+      `the ClusterRole linkerd-${namespace}-destination does not allow: ${missing.join(", ")}\n${REPAIR}`,
+    );
+}
+
 const config: Category<CheckContext> = {
   id: "linkerd-config",
   checks: [
@@ -66,6 +98,7 @@ const config: Category<CheckContext> = {
     awaited("fatal", "control plane ClusterRoleBindings exist", "l5d-existence-crb", (c) =>
       expectNames(c, query(`${RBAC}/clusterrolebindings`, ofMesh(c)), roles(c)),
     ),
+    row("error", "control plane may read all that it serves", "l5d-existence-cr", mayRead),
     awaited("fatal", "control plane ServiceAccounts exist", "l5d-existence-sa", (c) =>
       expectNames(
         c,

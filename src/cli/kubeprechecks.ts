@@ -23,7 +23,7 @@ export const ofMesh = (c: CheckContext): string =>
   `linkerd.io/control-plane-ns=${c.globals.linkerdNamespace}`;
 
 /** What puts back what is missing of the control plane. */
-const REPAIR = '"linkerd upgrade | kubectl apply -f -" puts it back';
+export const REPAIR = '"linkerd upgrade | kubectl apply -f -" puts it back';
 
 /** Fails unless a list has something of each of these names; `mend` says what to do then. */
 export async function expectNames(

@@ -23,7 +23,7 @@ import { grpcService, implement } from "../stack/grpcserver.ts";
 import type { HttpService } from "../stack/types.ts";
 import type { Source } from "./answers.ts";
 import { destination } from "./destination.ts";
-import { certify } from "./identity.ts";
+import { certify, type CertifyOptions } from "./identity.ts";
 import type { Issuer } from "./issuer.ts";
 import { policy } from "./policy.ts";
 import { ownCredentials, secure } from "./secure.ts";
@@ -45,6 +45,7 @@ export type ControllerOptions = {
   readonly issuer?: Watch<Issuer>;
   /** How long certificates are good, and how far clocks may be apart; default a day and 20 s. */
   readonly issuance?: { readonly lifetimeMs: number; readonly skewMs: number };
+  readonly onCertified?: CertifyOptions["onCertified"];
   /** Whether callers from elsewhere than loopback must speak TLS, to which the issuer certifies us. */
   readonly tls?: boolean;
   /** In place of that, for destination and policy where another process has the issuer. */
@@ -132,7 +133,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
 }
 
 function identity(
-  { resources, settings, clock, issuance }: ControllerOptions,
+  { resources, settings, clock, issuance, onCertified }: ControllerOptions,
   issuer: Watch<Issuer>,
 ): Implementation {
   return implement(Identity, {
@@ -141,6 +142,7 @@ function identity(
       const signed = await certify(request.identity, token, request.certificateSigningRequest, {
         issuer: await issuer.next(),
         ...issuance,
+        ...(onCertified && { onCertified }),
         trustDomain: settings.trustDomain,
         review: (text, audience) => resources.reviewToken(text, audience),
         clock,

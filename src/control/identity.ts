@@ -20,11 +20,14 @@ export type CertifyOptions = {
   readonly lifetimeMs?: number;
   /** How far clocks may be apart; default 20 s. */
   readonly skewMs?: number;
+  /** Told of each certificate. */
+  readonly onCertified?: (account: Account, signed: Signed) => void;
   readonly clock: Clock;
 };
 
 /** A signed certificate, DER. */
 export type Signed = {
+  readonly identity: string;
   readonly leaf: Uint8Array;
   readonly intermediates: readonly Uint8Array[];
   readonly validUntilMs: number;
@@ -52,11 +55,14 @@ export async function certify(
     skewMs: options.skewMs ?? SKEW_MS,
     nowMs: clock.wall(),
   });
-  return {
+  const signed = {
+    identity,
     leaf: new Uint8Array(leaf.rawData),
     intermediates: [new Uint8Array(issuer.certificate.rawData)],
     validUntilMs: leaf.notAfter.getTime(),
   };
+  options.onCertified?.(account, signed);
+  return signed;
 }
 
 // One DNS name, which is the identity, and nothing else; signed by its own P-256 key.

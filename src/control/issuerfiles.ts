@@ -1,14 +1,16 @@
 // The issuer on Kubernetes: the mounted Secret that an installation made, or that cert-manager renews, and the mounted
 // trust anchors. What is new takes over without a restart; what is wrong is told and keeps the last good issuer.
 
-import { createPrivateKey } from "node:crypto";
+import { createHash, createPrivateKey } from "node:crypto";
 import { systemClock, type Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { combine, source, type Watch } from "../base/watch.ts";
 import { watchFile } from "../name/file.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
+import type { Account } from "../platform/resources.ts";
 import { recordEvent } from "./events.ts";
+import type { Signed } from "./identity.ts";
 import type { Installation } from "./injectproxy.ts";
 import { type Issuer, parseIssuer } from "./issuer.ts";
 import { FILES } from "./kubeprocess.ts";
@@ -97,5 +99,22 @@ export async function recordOnIdentity(api: KubeApi, event: IssuerEvent): Promis
     },
     type: event.reason === "IssuerUpdated" ? "Normal" : "Warning",
     from: name,
+  });
+}
+
+/** Writes of a certificate as an event of the service account that it is for. */
+export function recordIssued(
+  api: KubeApi,
+  { namespace, serviceAccount: name }: Account,
+  { identity, leaf, validUntilMs }: Signed,
+): Promise<void> {
+  const until = new Date(validUntilMs).toISOString();
+  const hash = createHash("sha256").update(leaf).digest("hex");
+  return recordEvent(api, {
+    about: { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },
+    type: "Normal",
+    reason: "IssuedLeafCertificate",
+    message: `issued certificate for ${identity} until ${until}: ${hash}`,
+    from: "linkerd-identity",
   });
 }

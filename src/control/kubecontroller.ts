@@ -10,14 +10,13 @@ import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
-import type { Kind } from "../platform/kinds.ts";
 import { watchLease } from "../platform/lease.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
 import { startController } from "./controller.ts";
 import { recordEvent } from "./events.ts";
 import type { Installation } from "./injectproxy.ts";
-import { recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
+import { recordIssued, recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
 import {
   type Env,
   FILES,
@@ -28,6 +27,7 @@ import {
   watchInstallation,
 } from "./kubeprocess.ts";
 import { findOwners } from "./owners.ts";
+import { DISPENSABLE, READ } from "./reads.ts";
 import { injector, validator } from "./webhooks.ts";
 import { serveWebhook } from "./webhook.ts";
 
@@ -46,32 +46,6 @@ const GRACE_MS = 3000;
 const DAY_MS = 86_400_000;
 const SKEW_MS = 20_000;
 const TTL_MS = 60_000;
-
-/** What destination and policy read; no secrets and no ConfigMaps. */
-export const READ: readonly Kind[] = [
-  "Namespace",
-  "Node",
-  "Pod",
-  "Service",
-  "EndpointSlice",
-  "ReplicaSet",
-  "Job",
-  "ExternalWorkload",
-  "ServiceProfile",
-  "TrafficSplit",
-  "Server",
-  "ServerAuthorization",
-  "AuthorizationPolicy",
-  "MeshTLSAuthentication",
-  "NetworkAuthentication",
-  "HTTPLocalRateLimitPolicy",
-  "EgressNetwork",
-  "PolicyHTTPRoute",
-  "HTTPRoute",
-  "GRPCRoute",
-  "TLSRoute",
-  "TCPRoute",
-];
 
 const ROLES: Readonly<Record<string, (context: Context) => Promise<void>>> = {
   destination: runDestination,
@@ -111,8 +85,9 @@ export async function runController(
 async function runDestination({ scope, api, first }: Context): Promise<void> {
   const registry = new Registry(clock);
   const settings = settingsOf(first);
+  const resources = kubeResources(api, { clock, kinds: READ, dispensable: DISPENSABLE });
   const controller = await startController({
-    resources: kubeResources(api, { clock, kinds: READ }),
+    resources,
     settings,
     listen: {
       destination: { ip: ANY, port: 8086 },
@@ -129,12 +104,15 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
     clock,
   });
   scope.defer(() => controller.close(GRACE_MS));
+  const servers = resources.watch("Server");
+  scope.defer(servers.observe(() => {}));
+  const service = validator(() => servers.value ?? new Map());
   for (const [name, port] of [
     ["sp-validator", 8443],
     ["policy-validator", 9443],
   ] as const) {
     const addr = { ip: ANY, port };
-    scope.defer(await serveWebhook(addr, FILES.webhook(name), validator(), clock));
+    scope.defer(await serveWebhook(addr, FILES.webhook(name), service, clock));
   }
 }
 
@@ -148,6 +126,7 @@ async function runIdentity({ scope, api, installation, first }: Context): Promis
     settings: settingsOf(first),
     listen: { identity: { ip: ANY, port: 8080 }, admin: { ip: ANY, port: 9990 } },
     issuer,
+    onCertified: (account, signed) => void recordIssued(api, account, signed),
     issuance: {
       lifetimeMs: parseGoDuration(issuanceLifetime) ?? DAY_MS,
       skewMs: parseGoDuration(clockSkewAllowance) ?? SKEW_MS,

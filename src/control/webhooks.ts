@@ -11,6 +11,7 @@ import type { Installation } from "./injectproxy.ts";
 import { jsonPatch } from "./jsonpatch.ts";
 import type { RawObject } from "./manifest.ts";
 import type { Owner } from "./owners.ts";
+import { overlapsOf } from "./overlap.ts";
 import { mistakesOf } from "./validate.ts";
 
 /** What the injector asks and tells; the first two give what is known at the moment. */
@@ -84,10 +85,11 @@ function whereAsked(
   return ofNamespace[name] === undefined ? "" : "namespace";
 }
 
-/** Refuses policies, routes and profiles that are wrong. */
-export function validator(): HttpService {
-  return admission(({ object }) => {
-    const mistakes = mistakesOf(object);
+/** Refuses policies, routes and profiles that are wrong, by themselves or beside the Servers that are there. */
+export function validator(servers: () => ResourceMap<"Server">): HttpService {
+  return admission(({ object, namespace }) => {
+    const own = mistakesOf(object);
+    const mistakes = own.length > 0 ? own : overlapsOf(object, namespace, servers());
     return mistakes.length > 0 ? { denied: mistakes.join("; ") } : { patch: [] };
   });
 }

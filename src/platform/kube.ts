@@ -18,6 +18,8 @@ export type KubeOptions = {
   readonly clock: Clock;
   /** The kinds to read; the others are empty. Default: all, which takes the permission to read secrets. */
   readonly kinds?: readonly Kind[];
+  /** Those of them that count as empty as long as they may not be read; of the others nothing is known then. */
+  readonly dispensable?: readonly Kind[];
   /** Only resources of this namespace; default all. */
   readonly namespace?: string;
   /** Only resources with these fields ("spec.nodeName=a"); default all. */
@@ -37,7 +39,10 @@ export function kubeResources(api: KubeApi, options: KubeOptions): Resources {
     if (options.kinds && !options.kinds.includes(kind)) return constant(new Map() as never);
     let found = watches.get(kind);
     if (!found) {
-      found = watchRow<never>(api, KINDS[kind], options);
+      const isDispensable = options.dispensable?.includes(kind) ?? false;
+      found = source(
+        (set) => new Informer<never>(api, KINDS[kind], options, set, isDispensable).close,
+      );
       watches.set(kind, found);
     }
     return found;
@@ -95,6 +100,7 @@ class Informer<R extends { readonly metadata: Metadata }> {
   readonly #row: KindRow;
   readonly #options: KubeOptions;
   readonly #set: Observer<ReadonlyMap<string, R>>;
+  readonly #isDispensable: boolean;
   readonly #delays = delays(RETRY, systemRandom);
   readonly #map = new Map<string, R>();
   #version: string;
@@ -109,7 +115,9 @@ class Informer<R extends { readonly metadata: Metadata }> {
     row: KindRow,
     options: KubeOptions,
     set: Observer<ReadonlyMap<string, R>>,
+    isDispensable = false,
   ) {
+    this.#isDispensable = isDispensable;
     this.#api = api;
     this.#row = row;
     this.#options = options;
@@ -222,9 +230,15 @@ class Informer<R extends { readonly metadata: Metadata }> {
       this.#tell();
       return this.#again(UNSERVED_MS, () => void this.#list());
     }
-    this.#set({ kind: "failed", fault });
     const { plural } = this.#row;
     log.logger("platform::kube").warn("cannot read resources", { plural, error: fault });
+    // A role that is older than this program: what it does not name, its program did without.
+    const isUnknown = fault.code === "no-permission" && this.#resourceVersion === "";
+    if (this.#isDispensable && isUnknown) {
+      this.#tell();
+      return this.#again(UNSERVED_MS, () => void this.#list());
+    }
+    this.#set({ kind: "failed", fault });
     this.#again(this.#delays.next(), () => void this.#list());
   }
 

@@ -3,7 +3,7 @@
 
 import { systemClock } from "../../src/base/clock.ts";
 import { startController } from "../../src/control/controller.ts";
-import { READ } from "../../src/control/kubecontroller.ts";
+import { READ } from "../../src/control/reads.ts";
 import { findApi } from "../../src/control/kubeprocess.ts";
 import { DEFAULT_SETTINGS } from "../../src/control/world.ts";
 import { kubeResources } from "../../src/platform/kube.ts";
