@@ -6,13 +6,13 @@ import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { VirtualClock } from "../base/clock.ts";
-import { log } from "../base/log.ts";
-import { Registry } from "../base/metrics.ts";
-import { seededRandom } from "../base/random.ts";
-import { certify } from "../control/identity.ts";
-import { newAuthority, parseIssuer } from "../control/issuer.ts";
-import { Identity } from "./identity.ts";
+import { VirtualClock } from "../../src/base/clock.ts";
+import { log } from "../../src/base/log.ts";
+import { Registry } from "../../src/base/metrics.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { certify } from "../../src/control/identity.ts";
+import { newAuthority, parseIssuer } from "../../src/control/issuer.ts";
+import { Identity } from "../../src/proxy/identity.ts";
 
 const NAME = "web.ns.serviceaccount.identity.linkerd.cluster.local";
 const DAY_MS = 86_400_000;
@@ -39,7 +39,12 @@ test("a certificate is renewed in time, and soon when another issuer signs", asy
       asked++;
       const review = async () => ({ namespace: "ns", serviceAccount: "web" });
       const options = { issuer, trustDomain: "cluster.local", review, clock };
-      const { leaf, intermediates, validUntilMs } = await certify(name, `${token}`, csr, options);
+      const { leaf, intermediates, validUntilMs } = await certify(
+        name,
+        token.toString(),
+        csr,
+        options,
+      );
       return { chain: [leaf, ...intermediates], validUntilMs };
     },
     minRefreshMs: 10_000,
