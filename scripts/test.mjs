@@ -110,8 +110,9 @@ function report(type, data) {
     fail("after the end of a test", data, data.message);
   if (type !== "test:pass" && type !== "test:fail") return;
   const { type: kind, error } = data.details;
-  // A suite fails with its tests, which are counted, or in a hook of its own.
-  if (kind === "suite" && (!error || error.failureType === "subtestsFailed")) return;
+  // A suite is skipped as a whole, or fails in a hook of its own; its tests are counted themselves.
+  const isOwn = data.skip !== undefined || (error && error.failureType !== "subtestsFailed");
+  if (kind === "suite" && !isOwn) return;
   const name = [...names.slice(0, data.nesting), data.name].join(" › ");
   if (data.skip !== undefined) skip(name, data.skip || "without a reason");
   else if (type === "test:pass") total.passed++;

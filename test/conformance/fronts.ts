@@ -1,7 +1,8 @@
 // Everything of ours that a client may speak HTTP/1 to, with the recorder behind each: the sidecar beside the client,
 // the same with another beside the server, the server's alone as another proxy calls it, and the router.
 
-import { connect as connectTcp, type Socket } from "node:net";
+import { once } from "node:events";
+import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { log } from "../../src/base/log.ts";
 import { Linkerd } from "../../src/proxy/linkerd.ts";
@@ -10,6 +11,7 @@ import {
   TRANSPORT_ALPN,
   type TransportHeader,
 } from "../../src/wire/transportheader.ts";
+import type { At } from "./raw.ts";
 import { CLIENT, SERVER, startWays, type Ways } from "./ways.ts";
 
 export const FRONTS = ["outbound", "pair", "inbound", "router"] as const;
@@ -72,6 +74,22 @@ export async function dialInbound(
   const { port } = ways.end("pair", target);
   socket.write(encodeTransportHeader({ port, name: "", protocol }));
   return socket;
+}
+
+/** Listens at `at` and carries bytes as they are, for clients that cannot make the connections of `dial` themselves. */
+export async function carry(at: At, dial: () => Promise<Socket>): Promise<Server> {
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    void dial().then((other) => {
+      other.on("error", () => {});
+      socket.on("close", () => other.destroy());
+      other.on("close", () => socket.destroy());
+      socket.pipe(other).pipe(socket);
+    });
+  });
+  server.listen(at.port, at.host);
+  await once(server, "listening");
+  return server;
 }
 
 function routerYaml({ host, port }: { host: string; port: number }): string {

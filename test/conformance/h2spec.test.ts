@@ -3,11 +3,10 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { bare, bareTls } from "./bare.ts";
-import { dialInbound } from "./fronts.ts";
+import { carry, dialInbound } from "./fronts.ts";
 import type { At } from "./raw.ts";
 import { run } from "../router/run.ts";
 import { selfSigned } from "../support/certificates.ts";
@@ -41,17 +40,9 @@ test("the server's sidecar, inside mutual TLS", async (t) => {
   const ways = await startWays();
   t.after(() => ways.stop());
   // h2spec has no certificate and no header of transport: this has, and carries the bytes as they are.
-  const carrier = createServer({ noDelay: true }, (socket) => {
-    socket.on("error", () => {});
-    void dialInbound(ways, "http/2", "http2").then((secure) => {
-      secure.on("error", () => {});
-      socket.on("close", () => secure.destroy());
-      secure.on("close", () => socket.destroy());
-      socket.pipe(secure).pipe(socket);
-    });
-  });
-  carrier.listen(0, "127.0.0.1");
-  await once(carrier, "listening");
+  const carrier = await carry({ host: "127.0.0.1", port: 0 }, () =>
+    dialInbound(ways, "http/2", "http2"),
+  );
   t.after(() => carrier.close());
   await h2spec(t, { host: "127.0.0.1", port: (carrier.address() as AddressInfo).port });
 });
