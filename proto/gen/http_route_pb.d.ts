@@ -278,6 +278,30 @@ export declare type RequestRedirect = Message<"io.linkerd.proxy.http_route.Reque
 export declare const RequestRedirectSchema: GenMessage<RequestRedirect>;
 
 /**
+ * Not in Linkerd's own API, so it has a number far from theirs wherever it is a filter: their proxies refuse what they
+ * do not know, and do not forward requests to where they do not belong.
+ *
+ * @generated from message io.linkerd.proxy.http_route.UrlRewrite
+ */
+export declare type UrlRewrite = Message<"io.linkerd.proxy.http_route.UrlRewrite"> & {
+  /**
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: io.linkerd.proxy.http_route.PathModifier path = 2;
+   */
+  path?: PathModifier | undefined;
+};
+
+/**
+ * Describes the message io.linkerd.proxy.http_route.UrlRewrite.
+ * Use `create(UrlRewriteSchema)` to create a new message.
+ */
+export declare const UrlRewriteSchema: GenMessage<UrlRewrite>;
+
+/**
  * @generated from message io.linkerd.proxy.http_route.PathModifier
  */
 export declare type PathModifier = Message<"io.linkerd.proxy.http_route.PathModifier"> & {

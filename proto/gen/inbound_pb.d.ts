@@ -9,7 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { IPAddress, IPNetwork } from "./net_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Metadata } from "./meta_pb.js";
-import type { HostMatch, HttpFailureInjector, HttpRouteMatch, RequestHeaderModifier, RequestRedirect } from "./http_route_pb.js";
+import type { HostMatch, HttpFailureInjector, HttpRouteMatch, RequestHeaderModifier, RequestRedirect, UrlRewrite } from "./http_route_pb.js";
 import type { GrpcFailureInjector, GrpcRouteMatch } from "./grpc_route_pb.js";
 
 /**
@@ -479,6 +479,12 @@ export declare type HttpRoute_Filter = Message<"io.linkerd.proxy.inbound.HttpRou
      */
     value: RequestRedirect;
     case: "redirect";
+  } | {
+    /**
+     * @generated from field: io.linkerd.proxy.http_route.UrlRewrite url_rewrite = 1000;
+     */
+    value: UrlRewrite;
+    case: "urlRewrite";
   } | { case: undefined; value?: undefined };
 };
 

@@ -9,7 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { TcpAddress } from "./net_pb.js";
 import type { Metadata } from "./meta_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { HostMatch, HttpFailureInjector, HttpRouteMatch, RequestHeaderModifier, RequestRedirect, ResponseHeaderModifier, Timeouts } from "./http_route_pb.js";
+import type { HostMatch, HttpFailureInjector, HttpRouteMatch, RequestHeaderModifier, RequestRedirect, ResponseHeaderModifier, Timeouts, UrlRewrite } from "./http_route_pb.js";
 import type { GrpcFailureInjector, GrpcRouteMatch } from "./grpc_route_pb.js";
 import type { Forbidden, Invalid } from "./opaque_route_pb.js";
 import type { SniMatch } from "./tls_route_pb.js";
@@ -356,6 +356,12 @@ export declare type HttpRoute_Filter = Message<"io.linkerd.proxy.outbound.HttpRo
      */
     value: ResponseHeaderModifier;
     case: "responseHeaderModifier";
+  } | {
+    /**
+     * @generated from field: io.linkerd.proxy.http_route.UrlRewrite url_rewrite = 1000;
+     */
+    value: UrlRewrite;
+    case: "urlRewrite";
   } | { case: undefined; value?: undefined };
 };
 

@@ -88,7 +88,10 @@ test("routes carry matches, filters, weights, timeouts and retries", () => {
 hostnames: ["*.example.com"]
 rules:
   - matches: [{path: {type: Exact, value: /a}, method: POST, headers: [{name: X-Who, value: me}]}]
-    filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x, value: y}]}}]
+    filters:
+      - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x, value: y}]}}
+      - type: URLRewrite
+        urlRewrite: {hostname: other, path: {type: ReplaceFullPath, replaceFullPath: /b}}
     backendRefs: [{name: web, port: 80, weight: 9}, {name: gone, port: 80, weight: 1}]
     timeouts: {request: 10s, backendRequest: 1s}
 `,
@@ -104,7 +107,11 @@ rules:
     { from: 500, to: 502 },
   ]);
   assert.deepEqual([rule!.retry!.limit, rule!.retry!.attemptMs], [3, 1000]);
-  assert.equal(rule!.filters.length, 1);
+  assert.deepEqual(rule!.filters[1], {
+    kind: "url",
+    host: "other",
+    path: { kind: "full", value: "/b" },
+  });
   const [good, bad] = rule!.to.backends;
   assert.deepEqual([good!.weight, good!.backend.to.kind, good!.filters.length], [9, "balance", 0]);
   assert.deepEqual([bad!.weight, bad!.backend.to.kind, bad!.filters.length], [1, "none", 1]);

@@ -4,8 +4,10 @@ import type { Init } from "./init.ts";
 import type { GrpcRouteMatchSchema } from "../../proto/gen/grpc_route_pb.js";
 import type {
   HttpRouteMatchSchema,
+  PathModifierSchema,
   RequestHeaderModifierSchema,
   RequestRedirectSchema,
+  UrlRewriteSchema,
 } from "../../proto/gen/http_route_pb.js";
 import { Scheme_Registered } from "../../proto/gen/http_types_pb.js";
 import type { GrpcRoute, HttpRoute } from "../platform/kinds.ts";
@@ -71,6 +73,8 @@ export function filterOf(filter: RouteFilter) {
       };
     case "RequestRedirect":
       return { case: "redirect" as const, value: redirect(filter.requestRedirect!) };
+    case "URLRewrite":
+      return { case: "urlRewrite" as const, value: urlRewrite(filter.urlRewrite!) };
   }
 }
 
@@ -97,19 +101,32 @@ type DeclaredRedirect = NonNullable<RouteFilter["requestRedirect"]>;
 
 function redirect({ scheme, hostname, path, port, statusCode }: DeclaredRedirect): Redirect {
   const registered = scheme === "https" ? Scheme_Registered.HTTPS : Scheme_Registered.HTTP;
-  const full = path?.type === "ReplaceFullPath";
   return {
     status: statusCode,
     host: hostname ?? "",
     port: port ?? 0,
     ...(scheme && { scheme: { type: { case: "registered", value: registered } } }),
-    ...(path && {
-      path: {
-        replace: full
-          ? { case: "full", value: path.replaceFullPath ?? "/" }
-          : { case: "prefix", value: path.replacePrefixMatch ?? "/" },
-      },
-    }),
+    ...(path && { path: pathModifier(path) }),
+  };
+}
+
+function urlRewrite({
+  hostname,
+  path,
+}: NonNullable<RouteFilter["urlRewrite"]>): Init<typeof UrlRewriteSchema> {
+  return { host: hostname ?? "", ...(path && { path: pathModifier(path) }) };
+}
+
+function pathModifier({
+  type,
+  replaceFullPath = "/",
+  replacePrefixMatch = "/",
+}: NonNullable<DeclaredRedirect["path"]>): Init<typeof PathModifierSchema> {
+  return {
+    replace:
+      type === "ReplaceFullPath"
+        ? { case: "full", value: replaceFullPath }
+        : { case: "prefix", value: replacePrefixMatch },
   };
 }
 

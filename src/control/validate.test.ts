@@ -137,7 +137,7 @@ const cases: readonly [string, RawObject, RegExp | undefined][] = [
     "a filter that the mesh has not",
     policy(
       "HTTPRoute",
-      "{parentRefs: [{group: '', kind: Service, name: s, port: 80}], rules: [{filters: [{type: URLRewrite, urlRewrite: {}}]}]}",
+      "{parentRefs: [{group: '', kind: Service, name: s, port: 80}], rules: [{filters: [{type: RequestMirror}]}]}",
       "v1beta3",
     ),
     /filters.0.type: expected one of RequestHeaderModifier/,
@@ -145,7 +145,7 @@ const cases: readonly [string, RawObject, RegExp | undefined][] = [
   [
     "the same filter in the route of another controller's gateway",
     parse(
-      "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: x, namespace: ns}, spec: {parentRefs: [{name: g}], rules: [{filters: [{type: URLRewrite, urlRewrite: {}}]}]}}",
+      "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: x, namespace: ns}, spec: {parentRefs: [{name: g}], rules: [{filters: [{type: RequestMirror}]}]}}",
     ) as RawObject,
     undefined,
   ],

@@ -1,6 +1,6 @@
 // What HTTPRoute, GRPCRoute, TLSRoute and TCPRoute say, in both groups (policy.linkerd.io and
-// gateway.networking.k8s.io). Filters that the mesh cannot honour (URLRewrite, RequestMirror, ExtensionRef)
-// are refused rather than ignored.
+// gateway.networking.k8s.io). What the mesh cannot honour (RequestMirror, ExtensionRef, a rewritten URL for one
+// backend of several) is refused rather than ignored.
 
 import { condition, metadata } from "./coreshapes.ts";
 import { duration } from "./profileshapes.ts";
@@ -44,36 +44,62 @@ const header = strict({ name, value: text });
 
 const headerModifier = strict({ add: lists(header), set: lists(header), remove: lists(name) });
 
+const pathModifier = strict({
+  type: oneOf("ReplaceFullPath", "ReplacePrefixMatch"),
+  replaceFullPath: optional(text),
+  replacePrefixMatch: optional(text),
+});
+
 const redirect = strict({
   scheme: optional(oneOf("http", "https")),
   hostname: optional(name),
-  path: optional(
-    strict({
-      type: oneOf("ReplaceFullPath", "ReplacePrefixMatch"),
-      replaceFullPath: optional(text),
-      replacePrefixMatch: optional(text),
-    }),
-  ),
+  path: optional(pathModifier),
   port: optional(port),
   statusCode: or(integer(300, 399), () => 302),
 });
 
-// Each filter has the key that its type names.
+const urlRewrite = strict({ hostname: optional(name), path: optional(pathModifier) });
+
 const filterKey = {
   RequestHeaderModifier: "requestHeaderModifier",
   ResponseHeaderModifier: "responseHeaderModifier",
   RequestRedirect: "requestRedirect",
+  URLRewrite: "urlRewrite",
 } as const;
+
+type FilterType = keyof typeof filterKey;
+
+// Each filter has the key that its type names.
+function itsKey(
+  filter: { readonly type: FilterType } & {
+    readonly [K in (typeof filterKey)[FilterType]]?: unknown;
+  },
+): string | undefined {
+  const key = filterKey[filter.type];
+  return filter[key] === undefined ? `${key}: …` : undefined;
+}
+
+const filters = {
+  requestHeaderModifier: optional(headerModifier),
+  responseHeaderModifier: optional(headerModifier),
+  requestRedirect: optional(redirect),
+};
 
 const filter = where(
   strict({
     type: oneOf("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect"),
-    requestHeaderModifier: optional(headerModifier),
-    responseHeaderModifier: optional(headerModifier),
-    requestRedirect: optional(redirect),
+    ...filters,
   }),
-  (value) =>
-    value[filterKey[value.type]] === undefined ? `${filterKey[value.type]}: …` : undefined,
+  itsKey,
+);
+
+const httpFilter = where(
+  strict({
+    type: oneOf("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite"),
+    ...filters,
+    urlRewrite: optional(urlRewrite),
+  }),
+  itsKey,
 );
 
 const timeouts = strict({ request: optional(duration), backendRequest: optional(duration) });
@@ -134,7 +160,7 @@ function route<Rule>(rule: Shape<Rule>, most = Infinity) {
 const httpRule = strict({
   name: optional(text),
   matches: lists(httpMatch),
-  filters: lists(filter),
+  filters: lists(httpFilter),
   backendRefs: lists(strict({ ...backendRefFields, filters: lists(filter) })),
   timeouts: optional(timeouts),
 });

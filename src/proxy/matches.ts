@@ -7,16 +7,18 @@ import type {
   HttpFailureInjector,
   HttpRouteMatch,
   PathMatch,
+  PathModifier,
   Ratio,
   RequestHeaderModifier,
   RequestRedirect,
   ResponseHeaderModifier,
+  UrlRewrite,
 } from "../../proto/gen/http_route_pb.js";
 import type { Headers } from "../../proto/gen/http_types_pb.js";
 import { hasOnly, TARGET, TOKEN, VALUE } from "../wire/octets.ts";
 import { invalid, parseMethod, parseRegex, parseScheme } from "./fromproto.ts";
 import type { HttpMatch, NamedMatch, TextMatch } from "../stack/route.ts";
-import type { HeaderEdits, RouteFilter } from "../stack/rewrite.ts";
+import type { HeaderEdits, NewPath, RouteFilter } from "../stack/rewrite.ts";
 
 export function parseHttpMatch(wire: HttpRouteMatch, place: string): HttpMatch {
   return {
@@ -49,6 +51,7 @@ type WireFilter =
   | { case: "requestHeaderModifier"; value: RequestHeaderModifier }
   | { case: "responseHeaderModifier"; value: ResponseHeaderModifier }
   | { case: "redirect"; value: RequestRedirect }
+  | { case: "urlRewrite"; value: UrlRewrite }
   | { case: "invalid"; value: { message: string } }
   | { case: "forbidden"; value: unknown }
   | { case: undefined; value?: undefined };
@@ -63,6 +66,8 @@ export function parseFilter(kind: WireFilter, place: string): RouteFilter {
       return parseFailure(kind.value, `${place}.failure_injector`);
     case "redirect":
       return parseRedirect(kind.value, `${place}.redirect`);
+    case "urlRewrite":
+      return { kind: "url", ...parseUrlParts(kind.value, `${place}.url_rewrite`) };
     case "forbidden":
       return { kind: "forbid" };
     case "invalid":
@@ -139,19 +144,25 @@ function parseRedirect(wire: RequestRedirect, place: string): RouteFilter {
   const status = wire.status || 301;
   if (status < 300 || status > 399) throw invalid(place, `has status ${status}`);
   if (wire.port > 65_535) throw invalid(place, `has port ${wire.port}`);
-  const replace = wire.path?.replace;
   const scheme = parseScheme(wire.scheme);
-  for (const part of [scheme, wire.host, replace?.value])
-    if (part && !hasOnly(part, TARGET))
-      throw invalid(place, `has ${JSON.stringify(part)}, which fits in no URI`);
-  return {
-    kind: "redirect",
-    scheme,
-    host: wire.host || undefined,
-    port: wire.port || undefined,
-    path: replace?.case && { kind: replace.case, value: replace.value },
-    status,
-  };
+  fitsInUri(scheme, place);
+  const port = wire.port || undefined;
+  return { kind: "redirect", scheme, ...parseUrlParts(wire, place), port, status };
+}
+
+function parseUrlParts(
+  { host, path }: { host: string; path?: PathModifier | undefined },
+  place: string,
+): { host: string | undefined; path: NewPath | undefined } {
+  const { case: kind, value = "" } = path?.replace ?? {};
+  for (const part of [host, value]) fitsInUri(part, place);
+  const rooted = value.startsWith("/") ? value : `/${value}`;
+  return { host: host || undefined, path: kind && { kind, value: rooted } };
+}
+
+function fitsInUri(part: string | undefined, place: string): void {
+  if (part && !hasOnly(part, TARGET))
+    throw invalid(place, `has ${JSON.stringify(part)}, which fits in no URI`);
 }
 
 function latin1(bytes: Uint8Array): string {

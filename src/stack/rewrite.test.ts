@@ -70,6 +70,22 @@ test("a redirect replaces the prefix that its rule matched", async () => {
   assert.equal(await to("/new", "/x", "/"), "http://w/new/x");
 });
 
+test("the URL of a request is rewritten, its query is kept", async () => {
+  const upstream = scripted(() => response());
+  const send = async (url: Partial<Extract<RouteFilter, { kind: "url" }>>, path: string) => {
+    const filter = { kind: "url", host: undefined, path: undefined, ...url } as const;
+    const match = { kind: "prefix", value: "/old" } as const;
+    const matches: HttpMatch[] = [{ path: match, method: undefined, headers: [], query: [] }];
+    await stack(rewrite([filter], random, matches), upstream)(request({ authority: "web", path }));
+    const sent = upstream.seen.at(-1)!;
+    return sent.authority + sent.path;
+  };
+  assert.equal(await send({ host: "other" }, "/old/x?q=1"), "other/old/x?q=1");
+  assert.equal(await send({ path: { kind: "full", value: "/x" } }, "/old/y?q=1"), "web/x?q=1");
+  assert.equal(await send({ path: { kind: "prefix", value: "/n/" } }, "/old/x?q"), "web/n/x?q");
+  assert.equal(await send({ path: { kind: "prefix", value: "/" } }, "/old"), "web/");
+});
+
 test("failures are injected in their proportion", async () => {
   const filter: RouteFilter = {
     kind: "fail",

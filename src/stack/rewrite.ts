@@ -1,4 +1,5 @@
-// What a route or a backend does to messages on their way: changing header fields, redirecting, failing on purpose.
+// What a route or a backend does to messages on their way: changing header fields and the URL, redirecting, failing on
+// purpose.
 // These are the filters of the Gateway API and of Linkerd's policies; each is compiled when the route is bound.
 
 import { Fault } from "../base/fault.ts";
@@ -16,13 +17,15 @@ export type HeaderEdits = {
   readonly remove: readonly string[];
 };
 
+/** `full` replaces the path, `prefix` the part of it that the route matched; the query stays. */
+export type NewPath = { readonly kind: "full" | "prefix"; readonly value: string };
+
 export type Redirect = {
   readonly kind: "redirect";
   readonly scheme: string | undefined;
   readonly host: string | undefined;
   readonly port: number | undefined;
-  /** `full` replaces the path, `prefix` the part of it that the route matched. */
-  readonly path: { readonly kind: "full" | "prefix"; readonly value: string } | undefined;
+  readonly path: NewPath | undefined;
   readonly status: number;
 };
 
@@ -38,12 +41,13 @@ export type Failure = {
 
 export type RouteFilter =
   | { readonly kind: "request-headers" | "response-headers"; readonly edits: HeaderEdits }
+  | { readonly kind: "url"; readonly host: string | undefined; readonly path: NewPath | undefined }
   | Redirect
   | Failure
   | { readonly kind: "forbid" }
   | { readonly kind: "invalid"; readonly message: string };
 
-/** The filters of a route in their order. `matches` are those of its rule: a redirect may replace what they matched. */
+/** The filters of a route in their order. `matches` are those of its rule: what they matched of a path may be replaced. */
 export function rewrite(
   filters: readonly RouteFilter[],
   random: Random,
@@ -57,6 +61,8 @@ export function rewrite(
         return editResponse(filter.edits);
       case "redirect":
         return redirect(filter, matches);
+      case "url":
+        return editUrl(filter.host, filter.path, matches);
       case "fail":
         return fail(filter, random);
       case "forbid":
@@ -92,6 +98,19 @@ function edit(headers: Headers, { add, set, remove }: HeaderEdits): void {
   for (const name of remove) removeHeader(headers, name);
 }
 
+function editUrl(
+  host: string | undefined,
+  path: NewPath | undefined,
+  matches: readonly HttpMatch[],
+): HttpFilter {
+  return (next) =>
+    function editUrl(req) {
+      if (host !== undefined) req.authority = host;
+      if (path !== undefined) req.path = withPath(req, path, matches);
+      return next(req);
+    };
+}
+
 function redirect(rule: Redirect, matches: readonly HttpMatch[]): HttpFilter {
   return () =>
     function redirect(req) {
@@ -107,14 +126,18 @@ function locationOf(req: HttpReq, rule: Redirect, matches: readonly HttpMatch[])
   const asked = /:(\d+)$/.exec(req.authority)?.[1];
   const port = rule.port ?? (rule.scheme === undefined && asked ? Number(asked) : undefined);
   const standard = port === undefined || port === (scheme === "https" ? 443 : 80);
-  const query = req.path.slice(pathOf(req).length);
-  return `${scheme}://${host}${standard ? "" : `:${port}`}${pathFor(req, rule, matches)}${query}`;
+  const target = rule.path === undefined ? req.path : withPath(req, rule.path, matches);
+  return `${scheme}://${host}${standard ? "" : `:${port}`}${target}`;
 }
 
-function pathFor(req: HttpReq, { path }: Redirect, matches: readonly HttpMatch[]): string {
+// The target of a request with another path.
+function withPath(req: HttpReq, path: NewPath, matches: readonly HttpMatch[]): string {
   const old = pathOf(req);
-  if (path === undefined) return old;
-  if (path.kind === "full") return path.value;
+  const query = req.path.slice(old.length);
+  return (path.kind === "full" ? path.value : withPrefix(old, path.value, matches)) + query;
+}
+
+function withPrefix(old: string, value: string, matches: readonly HttpMatch[]): string {
   const prefix = matches
     .flatMap((match) =>
       match.path?.kind === "prefix" ? [match.path.value.replace(/\/$/, "")] : [],
@@ -122,7 +145,7 @@ function pathFor(req: HttpReq, { path }: Redirect, matches: readonly HttpMatch[]
     .filter((value) => old === value || old.startsWith(`${value}/`))
     .sort((a, b) => b.length - a.length)[0];
   if (prefix === undefined) return old;
-  return `${path.value.replace(/\/$/, "")}${old.slice(prefix.length)}` || "/";
+  return `${value.replace(/\/$/, "")}${old.slice(prefix.length)}` || "/";
 }
 
 function fail({ status, message, ratio }: Failure, random: Random): HttpFilter {
