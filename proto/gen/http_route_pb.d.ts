@@ -278,8 +278,8 @@ export declare type RequestRedirect = Message<"io.linkerd.proxy.http_route.Reque
 export declare const RequestRedirectSchema: GenMessage<RequestRedirect>;
 
 /**
- * Not in Linkerd's own API, so it has a number far from theirs wherever it is a filter: their proxies refuse what they
- * do not know, and do not forward requests to where they do not belong.
+ * Not in Linkerd's own API, so it has a number far from theirs wherever it is a filter. A stock proxy answers requests of
+ * a rule with a filter that it does not know by an error, and sends none where it does not belong.
  *
  * @generated from message io.linkerd.proxy.http_route.UrlRewrite
  */

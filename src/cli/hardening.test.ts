@@ -81,7 +81,11 @@ test("the destination service reads what it watches, and writes statuses", () =>
 test("the injector reads namespaces, asks for owners, and tells", () => {
   assert.deepEqual(
     rightsOf("proxy-injector"),
-    [...read("Namespace"), "create events", "get apps/replicasets", "get batch/jobs"].sort(),
+    [
+      ...read("Namespace"),
+      "create events",
+      ...["namespaces", "apps/replicasets", "batch/jobs"].map((plural) => `get ${plural}`),
+    ].sort(),
   );
 });
 

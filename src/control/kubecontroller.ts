@@ -26,6 +26,7 @@ import {
   settingsOf,
   watchInstallation,
 } from "./kubeprocess.ts";
+import { findAnnotations } from "./namespaces.ts";
 import { findOwners } from "./owners.ts";
 import { DISPENSABLE, READ } from "./reads.ts";
 import { injector, validator } from "./webhooks.ts";
@@ -153,7 +154,7 @@ async function runInjector({ scope, api, installation }: Context): Promise<void>
   await namespaces.next();
   const service = injector({
     installation: () => installation.value!,
-    namespaces: () => namespaces.value!,
+    annotationsOf: findAnnotations(api, () => namespaces.value!),
     ownerOf: findOwners(api),
     record: (event) => void recordEvent(api, event),
     registry,

@@ -21,7 +21,7 @@ async function review(annotations: Record<string, string>, dryRun = false) {
   const registry = new Registry(new VirtualClock());
   const service = injector({
     installation: () => ({ values: readValues({}).values, namespace: "linkerd", trustAnchors: "" }),
-    namespaces: () => new Map(),
+    annotationsOf: async () => ({}),
     ownerOf: async (_, owner) => (owner.kind === "Job" ? CRON : owner),
     record: (event) => void events.push(event),
     registry,

@@ -9,15 +9,15 @@ import type { KubeEvent } from "./events.ts";
 import { inject, SKIPPED, type SkipReason } from "./inject.ts";
 import type { Installation } from "./injectproxy.ts";
 import { jsonPatch } from "./jsonpatch.ts";
-import type { RawObject } from "./manifest.ts";
+import type { RawObject, Strings } from "./manifest.ts";
 import type { Owner } from "./owners.ts";
 import { overlapsOf } from "./overlap.ts";
 import { mistakesOf } from "./validate.ts";
 
-/** What the injector asks and tells; the first two give what is known at the moment. */
+/** What the injector asks and tells; `installation` gives what is known at the moment. */
 export type InjectorParts = {
   readonly installation: () => Installation;
-  readonly namespaces: () => ResourceMap<"Namespace">;
+  readonly annotationsOf: (namespace: string) => Promise<Strings>;
   /** Who made a pod in the end. */
   readonly ownerOf: (namespace: string, owner: Owner) => Promise<Owner>;
   readonly record: (event: KubeEvent) => void;
@@ -26,7 +26,7 @@ export type InjectorParts = {
 
 /** Injects pods and services. */
 export function injector(parts: InjectorParts): HttpService {
-  const { installation, namespaces, ownerOf, registry } = parts;
+  const { installation, annotationsOf, ownerOf, registry } = parts;
   const requests = registry.counter(
     "proxy_inject_admission_requests_total",
     "Pods and services to review, by what made them",
@@ -36,9 +36,11 @@ export function injector(parts: InjectorParts): HttpService {
     "Pods and services reviewed, by what made them and by why they got no proxy",
   );
   return admission(async ({ namespace, object, dryRun }) => {
-    const ofNamespace = namespaces().get(namespace)?.metadata.annotations ?? {};
     const [made] = object.metadata?.ownerReferences ?? [];
-    const owner = made && (await ownerOf(namespace, made));
+    const [ofNamespace, owner] = await Promise.all([
+      annotationsOf(namespace),
+      made && ownerOf(namespace, made),
+    ]);
     const labels = {
       owner_kind: (owner?.kind ?? object.kind ?? "").toLowerCase(),
       namespace,
@@ -76,10 +78,7 @@ function tell(
   });
 }
 
-function whereAsked(
-  { metadata }: RawObject,
-  ofNamespace: Readonly<Record<string, string>>,
-): string {
+function whereAsked({ metadata }: RawObject, ofNamespace: Strings): string {
   const name = "linkerd.io/inject";
   if (metadata?.annotations?.[name] !== undefined) return "workload";
   return ofNamespace[name] === undefined ? "" : "namespace";
