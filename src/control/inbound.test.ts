@@ -45,6 +45,41 @@ test("without a Server the default policy applies, with a route for probes", () 
   assert.deepEqual(names(inbound([], 8080, { defaultInboundPolicy: "deny" })), []);
 });
 
+test("a native sidecar has ports and probes as any container has", () => {
+  const sidecar = `
+  initContainers:
+    - name: linkerd-proxy
+      restartPolicy: Always
+      ports: [{name: linkerd-admin, containerPort: 4191}]
+      startupProbe: {httpGet: {path: /ready, port: 4191}}
+    - name: migrate
+      ports: [{name: early, containerPort: 4191}]
+status:`;
+  const ask = (port: string) =>
+    inboundFor(
+      worldFrom(
+        [POD.replace("\nstatus:", sidecar), server().replace("port: http", `port: ${port}`)].join(
+          "---",
+        ),
+        { defaultInboundPolicy: "deny" },
+      ),
+      { namespace: "ns", pod: "web-1" },
+      4191,
+    );
+  for (const [port, kind] of [
+    ["linkerd-admin", "server"],
+    ["early", "default"],
+  ] as const) {
+    const { labels, protocol } = ask(port);
+    assert.equal(labels["kind"], kind, port);
+    const { kind: how } = protocol!;
+    const routes = how.case === "http1" ? how.value.routes : [];
+    const found = how.case === "detect" ? how.value.httpRoutes : routes;
+    const [, probe] = found;
+    assert.equal(probe?.metadata?.kind.value, "probe", port);
+  }
+});
+
 test("default opaque ports are opaque", () => {
   assert.equal(inbound([], 3306).protocol!.kind.case, "opaque");
 });

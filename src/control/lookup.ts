@@ -50,7 +50,7 @@ const podsByHostPort = index(["Pod"], (world) => {
   for (const pod of world.Pod.values()) {
     const ip = pod.status?.hostIP;
     if (ip === undefined || pod.status?.phase !== "Running") continue;
-    for (const { ports } of pod.spec.containers) {
+    for (const { ports } of lasting(pod)) {
       for (const { hostPort } of ports) if (hostPort) byHostPort.set(`${ip}:${hostPort}`, pod);
     }
   }
@@ -128,7 +128,7 @@ const PROXY = "linkerd-proxy";
 /** Whether the port of a pod is opaque, by its annotation, the default list, or a Server. */
 export function isOpaquePod(world: World, pod: Pod, port: number): boolean {
   const asked = annotation(world, pod, OPAQUE_PORTS);
-  const names = pod.spec.containers.flatMap((container) => container.ports);
+  const names = lasting(pod).flatMap((container) => container.ports);
   const opaque =
     asked === undefined ? world.settings.opaquePorts.has(port) : hasPort(asked, port, names);
   return opaque || serversOfPod(world, pod, port).some((s) => s.spec.proxyProtocol === "opaque");
@@ -148,9 +148,19 @@ export function isSkipped(pod: Pod, port: number): boolean {
   return skipped !== undefined && hasPort(skipped, port, []);
 }
 
-/** Whether the pod has a sidecar of any mesh; of ours when its label names our namespace. */
-export function isMeshed({ metadata }: Pod): boolean {
-  return metadata.labels["linkerd.io/control-plane-ns"] !== undefined;
+/** Whether the pod has a sidecar of any mesh; of ours when its label names our namespace. The control plane has the label
+ * as well, and speaks for itself. */
+export function isMeshed({ metadata: { labels } }: Pod): boolean {
+  return (
+    labels["linkerd.io/control-plane-ns"] !== undefined &&
+    labels["linkerd.io/control-plane-component"] === undefined
+  );
+}
+
+/** The containers that run as long as the pod does: native sidecars, and those of the application. */
+export function lasting({ spec }: Pod): Pod["spec"]["containers"] {
+  const sidecars = spec.initContainers.filter(({ restartPolicy }) => restartPolicy === "Always");
+  return [...sidecars, ...spec.containers];
 }
 
 /** The port on which the pod's sidecar takes connections of others. */
@@ -168,7 +178,7 @@ export function identityOfPod({ settings }: World, { metadata, spec }: Pod): str
 
 /** The Servers that select a pod's port, by name. */
 export function serversOfPod(world: World, pod: Pod, port: number): Resource<"Server">[] {
-  const ports = pod.spec.containers.flatMap((container) => container.ports);
+  const ports = lasting(pod).flatMap((container) => container.ports);
   return [...world.Server.values()].filter(({ metadata, spec }) => {
     return (
       metadata.namespace === pod.metadata.namespace &&
