@@ -1,5 +1,6 @@
 // The table of all commands. A verb lives in its own file; here is only where it stands.
 
+import { allowScrapes } from "./allowscrapes.ts";
 import { authorizations } from "./authorizations.ts";
 import { authz } from "./authz.ts";
 import { check, vizCheck } from "./checkverb.ts";
@@ -42,6 +43,7 @@ const viz = command({
     routes,
     edges,
     authz,
+    allowScrapes,
     dashboard,
     vizList,
     vizProfile,

@@ -39,17 +39,17 @@ async function meshedPods(c: CheckContext) {
   return (await vizPods(c)).filter(({ metadata }) => metadata.annotations?.[INJECT] === "enabled");
 }
 
-async function refuse(
-  c: CheckContext,
-  subsystem: "resources" | "metrics",
-  what = "viz",
-): Promise<void> {
+/** What viz has to say of `topic`, when that is not right. */
+async function complaintOf(c: CheckContext, topic: "resources" | "metrics" | "scrape") {
   const { results } = await (await c.mesh()).viz.selfCheck({});
-  const bad = results.filter(
-    ({ Status, CheckDescription }) => Status !== 0 && CheckDescription.includes(subsystem),
-  );
-  if (bad.length > 0)
-    throw new Fault("unavailable", bad.map((b) => b.FriendlyMessageToUser || what).join("\n"));
+  return results.find(
+    ({ Status, CheckDescription }) => Status !== 0 && CheckDescription.includes(topic),
+  )?.FriendlyMessageToUser;
+}
+
+async function refuse(c: CheckContext, topic: "resources" | "metrics", what: string) {
+  const complaint = await complaintOf(c, topic);
+  if (complaint !== undefined) throw new Fault("unavailable", complaint || what);
 }
 
 /** Whether viz is there and works. */
@@ -127,6 +127,20 @@ export const VIZ_DATA: Category<CheckContext> = {
     row("fatal", "data plane namespace exists", "l5d-data-plane-exists", async (c) => {
       if (c.namespace !== "") await c.api.request(`/api/v1/namespaces/${c.namespace}`);
     }),
+    row(
+      "warning",
+      "prometheus is authorized to scrape data plane pods",
+      "l5d-viz-data-plane-prom-authz",
+      async (c) => {
+        const lines = (await complaintOf(c, "scrape"))?.split("\n") ?? [];
+        const mine = lines.filter((line) => line.startsWith(c.namespace && `${c.namespace}/`));
+        if (mine.length > 0)
+          throw new Fault(
+            "no-permission",
+            `${mine.map((line) => `\t* ${line}`).join("\n")}\nWhere a policy forbids it: linkerd viz allow-scrapes -n NAMESPACE | kubectl apply -f -`,
+          );
+      },
+    ),
     awaited(
       "error",
       "data plane proxy metrics are present in Prometheus",
@@ -149,11 +163,7 @@ export const VIZ_DATA: Category<CheckContext> = {
         const unseen = proxies
           .map(({ namespace, name }) => `${namespace}/${name}`)
           .filter((name) => !seen.has(name));
-        if (unseen.length > 0)
-          throw new Fault(
-            "unavailable",
-            `no metrics of ${unseen.join(", ")}: does a policy keep viz from their admin ports?`,
-          );
+        if (unseen.length > 0) throw new Fault("unavailable", `no metrics of ${unseen.join(", ")}`);
       },
     ),
   ],

@@ -11,7 +11,8 @@ import { webhookValues } from "./installcerts.ts";
 import { meshObjects, nameOf, referenceOf } from "./installed.ts";
 import { printObjects } from "./manifestfiles.ts";
 
-const NAMESPACE = "linkerd-viz";
+/** Where viz is unless a flag says otherwise. */
+export const NAMESPACE = "linkerd-viz";
 const LABEL = "linkerd.io/extension=viz";
 const SERVICES = { tap: "tap", tapInjector: "tap-injector" };
 

@@ -3,6 +3,7 @@
 
 import { constants } from "node:crypto";
 import {
+  type ConnectionOptions,
   createSecureContext,
   type SecureContext,
   type TLSSocketOptions,
@@ -105,6 +106,22 @@ export function acceptTls(
   });
 }
 
+/** What a client of Node's own has to be told (`tls.connect`, `https.request`) to talk to `server` and no one else. */
+export function clientTls(credentials: Credentials, { id, serverName }: ServerIdentity) {
+  return {
+    servername: serverName,
+    secureContext: contextOf(credentials),
+    // The chain is verified as ever; the name is not a host's but an identity.
+    checkServerIdentity: (_host, { subjectaltname }) =>
+      namesOf(subjectaltname).includes(id)
+        ? undefined
+        : new Fault(
+            "identity-required",
+            `The server is ${namesOf(subjectaltname).join(", ")}, not ${id}.`,
+          ),
+  } satisfies ConnectionOptions;
+}
+
 /** Starts TLS as a client on `conn`; rejects unless the server proves to be `server`. */
 export function startTls(
   conn: Conn,
@@ -114,16 +131,7 @@ export function startTls(
 ): Promise<Conn> {
   const tls = connect({
     socket: conn.release(),
-    servername: server.serverName,
-    secureContext: contextOf(credentials),
-    // The chain is verified as ever; the name is not a host's but an identity.
-    checkServerIdentity: (_host, { subjectaltname }) =>
-      namesOf(subjectaltname).includes(server.id)
-        ? undefined
-        : new Fault(
-            "identity-required",
-            `The server is ${namesOf(subjectaltname).join(", ")}, not ${server.id}.`,
-          ),
+    ...clientTls(credentials, server),
     ...(options.alpn ? { ALPNProtocols: [...options.alpn] } : {}),
   });
   return handshake(tls, "secureConnect", "upstream", options, () => secured(conn, tls, server.id));

@@ -171,6 +171,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
         results: [
           verdict("viz knows the resources of the mesh", known(state) ? undefined : resources),
           verdict("viz knows the metrics of the mesh", await metrics.trouble()),
+          verdict("viz may scrape proxies", await refusals(metrics, watch.value)),
         ],
       };
     },
@@ -184,6 +185,16 @@ function verdict(
   const FriendlyMessageToUser = trouble ?? "";
   const Status = trouble === undefined ? 0 : 2;
   return { SubsystemName: "viz", CheckDescription, Status, FriendlyMessageToUser };
+}
+
+async function refusals(metrics: Metrics, world: World | undefined): Promise<string | undefined> {
+  // Where metrics are not to be had, that is said already.
+  const found = await metrics.refusals().catch(() => new Map<string, string>());
+  const lines = (world?.pods ?? [])
+    .filter(({ running }) => running)
+    .map(({ namespace, name }) => `${namespace}/${name}`)
+    .flatMap((name) => (found.has(name) ? [`${name}: ${found.get(name)}`] : []));
+  return lines.length > 0 ? lines.join("\n") : undefined;
 }
 
 // What the asker got wrong is an answer too: only a broken API is a gRPC error.

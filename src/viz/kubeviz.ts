@@ -13,9 +13,10 @@ import { type Env, FILES, findApi, ownIdentity } from "../control/kubeprocess.ts
 import { trustDomainOf } from "../control/values.ts";
 import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
+import { clientTls } from "../io/tls.ts";
 import { identityOf } from "../platform/sidecar.ts";
 import { isLoopback } from "../stack/authorize.ts";
-import { observeOver } from "./observe.ts";
+import { serverAt } from "./own.ts";
 import { Prometheus } from "./prometheus.ts";
 import { startViz } from "./start.ts";
 import { WORLD_KINDS } from "./world.ts";
@@ -37,6 +38,7 @@ export async function runKubeViz(env: Env): Promise<number> {
   const namespace = env["LINKERD_VIZ_NAMESPACE"];
   if (!namespace) throw new Fault("bad-input", "LINKERD_VIZ_NAMESPACE is not set");
   const prometheusUrl = env["LINKERD_VIZ_PROMETHEUS_URL"];
+  const prometheusAccount = env["LINKERD_VIZ_PROMETHEUS_SERVICE_ACCOUNT"];
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
@@ -56,8 +58,16 @@ export async function runKubeViz(env: Env): Promise<number> {
       listen: PORTS.map((port) => ({ ip: ANY, port })),
       clock,
       version: BUILD,
-      ...(prometheusUrl && { metrics: new Prometheus(prometheusUrl, clock) }),
-      observe: observeOver(clock, () => credentials.value),
+      ...(prometheusUrl && {
+        metrics: new Prometheus(prometheusUrl, clock, () => {
+          const mine = credentials.value;
+          const serviceAccount = prometheusAccount;
+          return mine && serviceAccount
+            ? clientTls(mine, serverAt(mine, { serviceAccount, namespace }))
+            : undefined;
+        }),
+      }),
+      own: () => credentials.value,
       // A forwarded port ends at the loopback of this pod: whoever may forward it has asked whether they may tap.
       mayTap: async ({ peer }) => {
         if (!isLoopback(peer.remote.ip))

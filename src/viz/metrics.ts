@@ -42,6 +42,8 @@ export interface Metrics {
   covered(windowMs: number): number;
   /** Why there are no answers to be had; undefined when there are. */
   trouble(): Promise<string | undefined>;
+  /** The pods, "namespace/name", whose proxies did not say their metrics when last asked, with the reason. */
+  refusals(): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Whether `labels` are what `match` wants. */

@@ -7,23 +7,20 @@ import { GrpcFault } from "../stack/grpc.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
 import { openChannel } from "../stack/channel.ts";
 import type { Conn } from "../io/conn.ts";
-import { startTls, type Credentials } from "../io/tls.ts";
+import { startTls } from "../io/tls.ts";
+import { type Own, serverAt } from "./own.ts";
 import type { Observe } from "./tap.ts";
 
 const TLS_MS = 3000;
-// All identities of a mesh end alike: "tap.linkerd-viz.serviceaccount.identity.linkerd.cluster.local".
-const OWN_ACCOUNT = /^[^.]+\.[^.]+(\.serviceaccount\.)/;
 
 /** Opens a connection for each stream: taps are few, and end with whoever asked for them. */
-export function observeOver(clock: Clock, credentials?: () => Credentials | undefined): Observe {
+export function observeOver(clock: Clock, own?: Own): Observe {
   return (pod, request, event, ended) => {
-    const mine = credentials?.();
-    const id = mine && pod.serviceAccount + mine.name.replace(OWN_ACCOUNT, `.${pod.namespace}$1`);
+    const mine = own?.();
     const secure =
-      mine && id !== undefined
-        ? (conn: Conn): Promise<Conn> =>
-            startTls(conn, mine, { id, serverName: id }, { clock, timeoutMs: TLS_MS })
-        : undefined;
+      mine &&
+      ((conn: Conn): Promise<Conn> =>
+        startTls(conn, mine, serverAt(mine, pod), { clock, timeoutMs: TLS_MS }));
     const channel = openChannel({ ip: pod.ip, port: pod.controlPort }, clock, secure);
     const authority = `${pod.ip}:${pod.controlPort}`;
     const stream = grpcClient(Tap, channel.service, authority, { clock }).observe(request);

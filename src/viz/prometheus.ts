@@ -3,6 +3,7 @@
 
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Group, Match, Metrics, NumbersGroup, Wanted } from "./metrics.ts";
@@ -23,13 +24,20 @@ type Series = {
 export class Prometheus implements Metrics {
   readonly #url: URL;
   readonly #clock: Clock;
+  readonly #tls: () => ConnectionOptions | undefined;
 
-  /** `url` may have a path and, before its host, a name and a password. Throws `bad-input` when it is no URL. */
-  constructor(url: string, clock: Clock) {
+  /** `url` may have a path and, before its host, a name and a password; `tls` are options for https. Throws `bad-input`
+   * when it is no URL. */
+  constructor(
+    url: string,
+    clock: Clock,
+    tls: () => ConnectionOptions | undefined = () => undefined,
+  ) {
     if (!/^https?:\/\//.test(url) || !URL.canParse(url))
       throw new Fault("bad-input", `"${url}" is no URL of a Prometheus: write http://HOST:PORT`);
     this.#url = new URL(url);
     this.#clock = clock;
+    this.#tls = tls;
   }
 
   increase(family: string, match: Match, by: readonly string[], windowMs: number) {
@@ -93,6 +101,12 @@ export class Prometheus implements Metrics {
     }
   }
 
+  async refusals(): Promise<ReadonlyMap<string, string>> {
+    const down = await this.#groups('up{job="linkerd-proxy"} == 0', ["namespace", "pod"]);
+    const why = "Prometheus has no answer of it";
+    return new Map(down.map(({ labels: { namespace, pod } }) => [`${namespace}/${pod}`, why]));
+  }
+
   async #groups(query: string, by: readonly string[]): Promise<Group[]> {
     const found = await this.#ask("query", { query });
     return found.map(({ metric, value }) => ({
@@ -125,6 +139,7 @@ export class Prometheus implements Metrics {
       headers: { "content-type": "application/x-www-form-urlencoded" },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(username === "" ? {} : { auth: credentials }),
+      ...this.#tls(),
     };
     return new Promise((resolve, reject) => {
       const failed = (error: Error): void =>

@@ -2,10 +2,13 @@
 // A proxy that is slow or away misses its turn; it never holds up the others.
 
 import { Agent, get } from "node:http";
+import { Agent as SecureAgent, get as secureGet } from "node:https";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Close, Watch } from "../base/watch.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import { clientTls } from "../io/tls.ts";
+import { type Own, serverAt } from "./own.ts";
 import type { Relabel, Store } from "./store.ts";
 import type { MeshPod, World } from "./world.ts";
 
@@ -18,7 +21,7 @@ export function scrape(
   store: Store,
   clock: Clock,
   intervalMs: number,
-  read: ReadMetrics = httpReader(intervalMs),
+  read: ReadMetrics,
 ): Close {
   const busy = new Set<string>();
   const turn = (): void => {
@@ -26,12 +29,12 @@ export function scrape(
     for (const pod of world.value?.pods ?? []) {
       if (!pod.meshed || pod.ip === "" || busy.has(pod.ip)) continue;
       busy.add(pod.ip);
+      // The pod's name, because an address may belong to another pod tomorrow.
+      const name = `${pod.namespace}/${pod.name}`;
       read(pod)
         .then(
-          // The pod's name, because an address may belong to another pod tomorrow.
-          (text) =>
-            store.take(`${pod.namespace}/${pod.name}`, pod.metricLabels, text, asProbes(pod)),
-          () => {},
+          (text) => store.take(name, pod.metricLabels, text, asProbes(pod)),
+          (error: Error) => store.miss(name, error.message),
         )
         .finally(() => busy.delete(pod.ip));
     }
@@ -52,23 +55,31 @@ function asProbes({ adminPort }: MeshPod): Relabel {
 // A dump of this size is no proxy's.
 const MOST_BYTES = 32 << 20;
 
-/** Reads `/metrics` of admin ports, over connections that are kept while one goes on asking. */
-export function httpReader(timeoutMs: number): ReadMetrics {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  return ({ ip, adminPort }) =>
-    readText({ ip, port: adminPort }, "/metrics", Math.max(timeoutMs, 1000), agent);
+/** Reads `/metrics` of admin ports over connections that are kept while one goes on asking: as viz itself when it has an
+ * identity of its own, else in the clear. */
+export function metricsReader(timeoutMs: number, own?: Own): ReadMetrics {
+  const options = { keepAlive: true, maxSockets: 1 };
+  const agent = own ? new SecureAgent(options) : new Agent(options);
+  return async (pod) => {
+    const mine = own?.();
+    if (own && !mine) throw new Fault("unavailable", "viz has no certificate yet");
+    const tls = mine && clientTls(mine, serverAt(mine, pod));
+    const addr = { ip: pod.ip, port: pod.adminPort };
+    return readText(addr, "/metrics", Math.max(timeoutMs, 1000), { agent, ...tls });
+  };
 }
 
-/** The text at a path of an HTTP server; rejects unless it is answered with 200 in time. */
+/** The text at a path of an HTTP server, over TLS when `more` says how; rejects unless it is answered with 200 in time. */
 export function readText(
   addr: SocketAddr,
   path: string,
   timeoutMs: number,
-  agent?: Agent,
+  more: Partial<ReturnType<typeof clientTls>> & { readonly agent?: Agent } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(
-      { agent: agent ?? false, host: addr.ip, port: addr.port, path, timeout: timeoutMs },
+    const ask = more.secureContext ? secureGet : get;
+    const request = ask(
+      { agent: false, host: addr.ip, port: addr.port, path, timeout: timeoutMs, ...more },
       (rsp) => {
         const chunks: Buffer[] = [];
         let size = 0;

@@ -20,9 +20,9 @@ import { header } from "../wire/headers.ts";
 import { vizApi } from "./api.ts";
 import type { Metrics } from "./metrics.ts";
 import { observeOver } from "./observe.ts";
-import { scrape } from "./scrape.ts";
+import type { Own } from "./own.ts";
+import { metricsReader, scrape } from "./scrape.ts";
 import { Store } from "./store.ts";
-import type { Observe } from "./tap.ts";
 import { tap } from "./tap.ts";
 import { type MayTap, type StartTap, tapApi } from "./tapapi.ts";
 import { web } from "./web.ts";
@@ -39,8 +39,8 @@ export type VizOptions = {
   readonly version: string;
   /** Where metrics come from; default: viz scrapes proxies itself, and keeps ten minutes. */
   readonly metrics?: Metrics;
-  /** How tap reaches proxies; default in the clear, as on one machine. */
-  readonly observe?: Observe;
+  /** As whom it taps and scrapes proxies; default nobody, in the clear, as on one machine. */
+  readonly own?: Own;
   /** Who may tap through the ports, and whether the dashboard may tap something; default everybody and everything, as
    * befits loopback. */
   readonly mayTap?: MayTap;
@@ -71,8 +71,8 @@ export async function startViz(options: VizOptions): Promise<Viz> {
   const world = watchWorld(resources);
   // Even while nobody asks, so that the first question finds an answer.
   scope.defer(world.observe(() => {}));
-  const metrics = options.metrics ?? embedded(world, clock, intervalMs, scope);
-  const observe = options.observe ?? observeOver(clock);
+  const metrics = options.metrics ?? embedded(world, options, intervalMs, scope);
+  const observe = observeOver(clock, options.own);
   const startTap: StartTap = (request, sink) => tap(world, observe, clock, request, sink);
   const api = vizApi(world, metrics, clock);
   let address = "";
@@ -120,9 +120,14 @@ export async function startViz(options: VizOptions): Promise<Viz> {
 
 const everybody = (): Promise<void> => Promise.resolve();
 
-function embedded(world: Watch<World>, clock: Clock, intervalMs: number, scope: Scope): Metrics {
+function embedded(
+  world: Watch<World>,
+  { clock, own }: VizOptions,
+  intervalMs: number,
+  scope: Scope,
+): Metrics {
   const store = new Store(intervalMs);
-  scope.defer(scrape(world, store, clock, intervalMs));
+  scope.defer(scrape(world, store, clock, intervalMs, metricsReader(intervalMs, own)));
   return store;
 }
 

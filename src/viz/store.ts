@@ -54,6 +54,9 @@ class Series {
   }
 }
 
+/** A proxy that missed as many scrapes is gone, and its connections with it. */
+const PATIENCE = 3;
+
 class Target {
   /** By the series' own text, which saves parsing its labels again at each scrape. */
   readonly series = new Map<string, Series>();
@@ -66,6 +69,8 @@ export class Store implements Metrics {
   readonly #slots: number;
   readonly #targets = new Map<string, Target>();
   readonly #families = new Map<string, Set<Series>>();
+  /** Targets that did not answer, in which turn and why. */
+  readonly #missed = new Map<string, { readonly tick: number; readonly why: string }>();
   #tick = 0;
   #firstTick = 0;
 
@@ -121,7 +126,13 @@ export class Store implements Metrics {
       },
     );
     from.scraped = true;
+    this.#missed.delete(target);
     if (this.#firstTick === 0) this.#firstTick = this.#tick;
+  }
+
+  /** Takes note that `target` did not answer in this turn. */
+  miss(target: string, why: string): void {
+    this.#missed.set(target, { tick: this.#tick, why });
   }
 
   increase(
@@ -136,8 +147,7 @@ export class Store implements Metrics {
   }
 
   latest(family: string, match: Match, by: readonly string[]): Promise<Group[]> {
-    // A proxy that missed three scrapes is gone, and its connections with it.
-    const since = this.#tick - 3;
+    const since = this.#tick - PATIENCE;
     return Promise.resolve(
       this.#group(family, match, by, (series) => (series.tick >= since ? series.value : undefined)),
     );
@@ -185,6 +195,12 @@ export class Store implements Metrics {
 
   trouble(): Promise<undefined> {
     return Promise.resolve(undefined);
+  }
+
+  refusals(): Promise<ReadonlyMap<string, string>> {
+    const since = this.#tick - PATIENCE;
+    const missed = [...this.#missed].filter(([, { tick }]) => tick >= since);
+    return Promise.resolve(new Map(missed.map(([target, { why }]) => [target, why])));
   }
 
   #family(name: string): Set<Series> {
@@ -253,6 +269,7 @@ export class Store implements Metrics {
 
   #forget(): void {
     const oldest = this.#tick - this.#slots;
+    for (const [name, { tick }] of this.#missed) if (tick < oldest) this.#missed.delete(name);
     for (const [name, target] of this.#targets) {
       for (const [key, series] of target.series) {
         if (series.tick >= oldest) continue;
