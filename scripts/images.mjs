@@ -1,7 +1,7 @@
 // `node scripts/images.mjs --oci FOLDER` writes the images into an OCI image layout, and their sizes.
 // `node scripts/images.mjs OUT.tar`: the images of the mesh and of the demo, from this machine's Node and iptables, as a
 // tar to load (scripts/archive.mjs says into what); with LINKERD2_PROXY_BIN, the path of a stock proxy, also one in which
-// that is the sidecar. `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
+// that is the sidecar; with PROMETHEUS_BIN, the path of a Prometheus, also the one that viz installs. `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
 // images in FOLDER, on top of a copy of the folder BASE, for builders; images/Dockerfile uses that.
 // Proxy and controller are one tree with two entry points: the controller adds nothing that a proxy would load.
 
@@ -10,6 +10,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { isBuilt } from "../bin/built.mjs";
 import { findNode, needNode } from "../bin/node.mjs";
 import { archive, layout } from "./archive.mjs";
@@ -49,10 +50,9 @@ console.log(`wrote ${out}`);
 
 function writeImages() {
   const dir = fs.mkdtempSync(join(tmpdir(), "images-"));
-  const [system, mesh, demo, stock, debug] = ["system", "mesh", "demo", "stock", "debug"].map(
-    (name) => join(dir, name),
-  );
-  const { LINKERD2_PROXY_BIN: stockProxy } = process.env;
+  const names = ["system", "mesh", "demo", "stock", "debug", "metrics"];
+  const [system, mesh, demo, stock, debug, metrics] = names.map((name) => join(dir, name));
+  const { LINKERD2_PROXY_BIN: stockProxy, PROMETHEUS_BIN: prometheus } = process.env;
   try {
     fillSystem(system);
     fillMesh(mesh);
@@ -60,6 +60,7 @@ function writeImages() {
     if (stockProxy) fillStock(stock, stockProxy);
     const hasDebug = fillDebug(debug);
     if (!hasDebug) console.log("left out linkerd-ts/debug, since this machine has no tcpdump");
+    if (prometheus) copyProgram(metrics, prometheus, "/bin/prometheus");
     const main = [NODE, "/app/dist/main.js"];
     const ours = (name, User, Entrypoint) => ({
       name: `linkerd-ts/${name}:ts-${version}`,
@@ -86,6 +87,15 @@ function writeImages() {
               name: `linkerd-ts/linkerd2-proxy:ts-${version}`,
               layers: [system, mesh, stock],
               config: { User: "2102", Entrypoint: [NODE, `/stock/${STOCK_START}`] },
+            },
+          ]
+        : []),
+      ...(prometheus
+        ? [
+            {
+              name: prometheusImage(),
+              layers: [metrics],
+              config: { User: "65534", Entrypoint: ["/bin/prometheus"] },
             },
           ]
         : []),
@@ -156,6 +166,13 @@ function fillStock(root, proxy) {
   copyProgram(root, proxy, "/usr/lib/linkerd/linkerd2-proxy");
   for (const path of [STOCK_START, "src/proxy/csr.ts", "package.json"])
     copy(join(home, path), join(root, "stock", path));
+}
+
+/** The image that the chart of viz asks for. */
+function prometheusImage() {
+  const values = fs.readFileSync(join(home, "charts/linkerd-viz/values.yaml"), "utf8");
+  const { registry, name, tag } = parse(values).prometheus.image;
+  return `${registry}/${name}:${tag}`;
 }
 
 /** Packages with all that they depend on. */
