@@ -31,7 +31,7 @@ export function bindInbound(
   metrics: InboundMetrics,
   accessLog: AccessLog | undefined,
 ): BindPort {
-  const { settings, clock, random, logger: log, serving, spans: sink } = sidecar;
+  const { settings, clock, random, logger: log, serving, spans: sink, buckets } = sidecar;
   // The application ended before us, as both were told to; clients may not have heard of it.
   const refuses = (req: HttpReq, { code }: Fault): boolean =>
     serving.leaving && code === "connect-failed" && isMeshed(req);
@@ -44,7 +44,13 @@ export function bindInbound(
     const labels = serverLabels(addr, policy);
     // One for all routes: the limit is the server's.
     const limited = rateLimit
-      ? [ratelimit(rateLimit, { clock, onLimit: metrics.onLimit(labels, rateLimit.meta) })]
+      ? [
+          ratelimit(rateLimit, {
+            clock,
+            onLimit: metrics.onLimit(labels, rateLimit.meta),
+            ...(buckets && { bucket: (rps, name) => buckets(rps, `${addr.port} ${name}`) }),
+          }),
+        ]
       : [];
 
     const ofRule = (rule: InboundRule, route: InboundRoute): HttpService => {

@@ -93,11 +93,13 @@ export function tell<T, Encoded>(
 ): Close {
   let last: T | undefined;
   return watch.observe((state) => {
+    if (state.kind === "pending") return;
     const value = known(state);
     const news = value !== undefined && value !== last ? { value: encode(value, last) } : {};
-    last = value;
-    const { code, message } = state.kind === "failed" ? state.fault : {};
-    answer(code === undefined ? news : { ...news, fault: { code, message: message! } });
+    last = value ?? last;
+    if (state.kind === "ok") return answer(news);
+    const { code, message } = state.fault;
+    answer({ ...news, fault: { code, message } });
   });
 }
 

@@ -1,6 +1,7 @@
 // What all parts of a sidecar share: settings, the two things that tests replace, metrics, identity,
 // knowledge, taps and spans. Made once by start.ts; a part takes the whole and uses what it needs.
 
+import type { BindBucket } from "../base/buckets.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Registry } from "../base/metrics.ts";
@@ -28,6 +29,8 @@ export type Sidecar = {
   /** The SNI by which other proxies ask for us. */
   readonly serverName: string;
   readonly discover: Discovery;
+  /** The buckets of rate limits that threads share; undefined for a single thread. */
+  readonly buckets: BindBucket | undefined;
   readonly taps: Taps;
   readonly spans: SpanSink | undefined;
   /** The connections that are being served, for the drain. */

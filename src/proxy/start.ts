@@ -2,6 +2,7 @@
 // threads as it may use. What it returns can be waited for, and told to drain.
 
 import { availableParallelism } from "node:os";
+import { bindShared, bucketMemory } from "../base/buckets.ts";
 import { systemClock as clock } from "../base/clock.ts";
 import { log, type Log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
@@ -12,12 +13,13 @@ import { Taps } from "../stack/tap.ts";
 import { admin } from "./admin.ts";
 import { coresOf } from "./cores.ts";
 import { Discover } from "./discover.ts";
-import { parseSettings, type Env } from "./env.ts";
+import { parseSettings, type Env, type Settings } from "./env.ts";
 import { identify } from "./identify.ts";
 import type { Addrs } from "./listeners.ts";
 import { measureProcess } from "./processmetrics.ts";
 import { Serving } from "./serving.ts";
 import type { Sidecar } from "./sidecar.ts";
+import { watchTaps, type WatchTaps } from "./tapevents.ts";
 import { tapServer } from "./tapserver.ts";
 import type { Threads } from "./threads.ts";
 import { spanSink } from "./tracing.ts";
@@ -43,7 +45,7 @@ const isCommon = (family: string): boolean => /_balancer_endpoints$|_time_second
 
 /** Starts a sidecar. Throws `bad-input` for a wrong environment, `in-use` for a taken port. */
 export async function startProxy(env: Env): Promise<RunningProxy> {
-  const { sidecar, discover, cores } = await bindSidecar(env);
+  const { sidecar, discover, cores, memory } = await bindSidecar(env);
   const { settings, serving, scope, credentials, registry, logger } = sidecar;
   let threads: Threads = ALONE;
   let isReady = false;
@@ -54,6 +56,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   let draining: Promise<void> | undefined;
   const drain = async (code: number): Promise<void> => {
     await Promise.all([traffic.drain(), threads.drain()]);
+    await scope.close();
     stopped.resolve(code);
   };
   const stop = (code = 0): Promise<void> => (draining ??= drain(code));
@@ -69,6 +72,11 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   };
 
   const { tapName } = settings.control;
+  const watchOwn = watchTaps(sidecar.taps, random);
+  const watchAll: WatchTaps = (request, tell) => {
+    const closers = [watchOwn(request, tell), threads.listen("tap", request, tell)];
+    return () => closers.forEach((close) => close());
+  };
   const traffic = new Traffic(sidecar, {
     pages: admin({
       env,
@@ -92,14 +100,14 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
         };
       },
     }),
-    tap: tapName === undefined ? undefined : tapServer(sidecar, tapName),
+    tap: tapName === undefined ? undefined : tapServer(sidecar, tapName, watchAll),
     admitted: certified.promise,
-    shared: cores > 1,
+    shared: memory !== undefined,
   });
   const addrs = await traffic.open();
-  if (cores > 1) {
+  if (memory !== undefined) {
     const { startThreads } = await import("./threads.ts");
-    threads = startThreads(cores - 1, sidecar, addrs);
+    threads = startThreads(cores - 1, sidecar, addrs, memory);
     threads.failed.catch((error: Error) => {
       logger.error("The proxy ends, since it has lost a thread", { error });
       void stop(BROKEN);
@@ -113,6 +121,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
 
 const ALONE: Threads = {
   ask: () => Promise.resolve([]),
+  listen: () => () => {},
   ready: Promise.resolve(),
   failed: new Promise(() => {}),
   drain: async () => {},
@@ -131,29 +140,47 @@ function filterOf(tell: (filter: string) => void): Pick<Log, "filter"> {
   };
 }
 
-async function bindSidecar(
-  env: Env,
-): Promise<{ sidecar: Sidecar; discover: Discover; cores: number }> {
-  const settings = parseSettings(env);
-  log.filter = settings.log.directive;
-  log.format = settings.log.format.toLowerCase() === "json" ? "json" : "plain";
-  const logger = log.logger("proxy");
-  const cores = coresOf(settings.runtime, availableParallelism());
+type First = {
+  readonly sidecar: Sidecar;
+  readonly discover: Discover;
+  readonly cores: number;
+  /** What threads share; undefined for a single one. */
+  readonly memory: SharedArrayBuffer | undefined;
+};
+
+async function bindSidecar(env: Env): Promise<First> {
+  const given = parseSettings(env);
+  log.filter = given.log.directive;
+  log.format = given.log.format.toLowerCase() === "json" ? "json" : "plain";
+  const cores = coresOf(given.runtime, availableParallelism());
+  const settings = shareOf(given, cores);
   const scope = new Scope();
   const registry = new Registry(clock, { retainMs: settings.metrics.retainIdleMs });
   measureProcess(registry, clock, VERSION);
   const parts = { settings, clock, random, registry, scope };
   const { credentials, destination, policy } = await identify(parts);
   const discover = new Discover({ ...parts, destination, policy });
+  const memory = cores > 1 ? bucketMemory() : undefined;
   const sidecar = {
     ...parts,
     credentials,
     serverName: settings.identity.serverName ?? settings.identity.localName!,
-    logger,
+    logger: log.logger("proxy"),
     discover,
+    buckets: memory && bindShared(memory, clock),
     taps: new Taps(),
     spans: await spanSink({ ...parts, env, credentials: () => credentials.value }),
     serving: new Serving(),
   };
-  return { sidecar, discover, cores };
+  return { sidecar, discover, cores, memory };
+}
+
+// What each of the threads gets of what is limited for all of them.
+function shareOf(settings: Settings, threads: number): Settings {
+  const { inbound, outbound } = settings;
+  const share = <Side extends { readonly maxInFlight: number }>(side: Side): Side => ({
+    ...side,
+    maxInFlight: Math.ceil(side.maxInFlight / threads),
+  });
+  return { ...settings, inbound: share(inbound), outbound: share(outbound) };
 }

@@ -8,20 +8,50 @@ import {
   type ObserveRequest,
 } from "../../proto/gen/tap_pb.js";
 import type { Labels } from "../base/metrics.ts";
+import type { Random } from "../base/random.ts";
+import type { Close } from "../base/watch.ts";
 import { identityOf } from "../stack/authorize.ts";
 import type { Exchange } from "../stack/exchange.ts";
-import type { TapMeta, TapStream } from "../stack/tap.ts";
+import type { TapMeta, Taps, TapStream } from "../stack/tap.ts";
 import type { Headers } from "../wire/headers.ts";
 import { printMethod, printTcpAddress } from "./fromproto.ts";
-import { routeLabelsOf } from "./tapmatch.ts";
+import { compileTap, routeLabelsOf } from "./tapmatch.ts";
 
 type Event = MessageInitShape<typeof TapEventSchema>;
 type HttpEvent = NonNullable<Extract<Event["event"], { case: "http" }>["value"]["event"]>;
 type StreamId = { readonly base: number; readonly stream: bigint };
 
+/** What a tap tells of an exchange; data, for it may come from another thread. */
+export type TapNews = {
+  readonly id: StreamId;
+  readonly phase: "begin" | "response" | "end";
+  readonly event: Event;
+};
+
+/** Looks for what a request asks for and tells of it, up to its limit; until closed. */
+export type WatchTaps = (request: ObserveRequest, tell: (news: TapNews) => void) => Close;
+
+/** What looks at the exchanges of this thread. */
+export function watchTaps(taps: Taps, random: Random): WatchTaps {
+  const base = random.below(2 ** 31);
+  let streams = 0n;
+  return (request, tell) => {
+    const wants = compileTap(request.match);
+    let left = request.limit;
+    return taps.add({
+      request(x, meta) {
+        if (left === 0 || !wants(x, meta)) return undefined;
+        left -= 1;
+        streams += 1n;
+        return new TapTeller(x, meta, { base, stream: streams }, request, tell);
+      },
+    });
+  };
+}
+
 /** Tells one exchange as events; the first is told at once. */
-export class TapTeller implements TapStream {
-  readonly #send: (event: Event) => void;
+class TapTeller implements TapStream {
+  readonly #send: (news: TapNews) => void;
   readonly #id: StreamId;
   readonly #withHeaders: boolean;
   readonly #about: ReturnType<typeof aboutOf>;
@@ -31,7 +61,7 @@ export class TapTeller implements TapStream {
     meta: TapMeta,
     id: StreamId,
     { extract }: ObserveRequest,
-    send: (event: Event) => void,
+    send: (news: TapNews) => void,
   ) {
     this.#send = send;
     this.#id = id;
@@ -40,7 +70,7 @@ export class TapTeller implements TapStream {
     const { method, authority, path, scheme, headers } = x.req;
     const pseudo = [":method", method, ":authority", authority, ":path", path];
     const registered = scheme === "https" ? 1 : 0;
-    this.#tell({
+    this.#tell("begin", {
       case: "requestInit",
       value: {
         id,
@@ -55,7 +85,7 @@ export class TapTeller implements TapStream {
 
   response(x: Exchange): void {
     const { status, headers } = x.rsp!;
-    this.#tell({
+    this.#tell("response", {
       case: "responseInit",
       value: {
         id: this.#id,
@@ -75,7 +105,7 @@ export class TapTeller implements TapStream {
         : grpcStatus !== undefined
           ? { case: "grpcStatusCode" as const, value: grpcStatus }
           : { case: undefined };
-    this.#tell({
+    this.#tell("end", {
       case: "responseEnd",
       value: {
         id: this.#id,
@@ -88,8 +118,9 @@ export class TapTeller implements TapStream {
     });
   }
 
-  #tell(event: HttpEvent): void {
-    this.#send({ ...this.#about, event: { case: "http", value: { event } } });
+  #tell(phase: TapNews["phase"], event: HttpEvent): void {
+    const told: Event = { ...this.#about, event: { case: "http", value: { event } } };
+    this.#send({ id: this.#id, phase, event: told });
   }
 
   #headers(headers: Headers): { headers?: ReturnType<typeof fields> } {

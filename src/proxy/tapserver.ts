@@ -10,17 +10,17 @@ import { identityOf, isLoopback } from "../stack/authorize.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcService, implement, type Call } from "../stack/grpcserver.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
-import { TapTeller } from "./tapevents.ts";
-import { compileTap, type TapTest } from "./tapmatch.ts";
+import type { WatchTaps } from "./tapevents.ts";
+import { compileTap } from "./tapmatch.ts";
 import { readHello, terminate } from "./terminate.ts";
 
 /** Events that wait for a slow reader. */
 const BUFFER = 400;
 
-/** Serves Tap.Observe to the identity `allowed`. */
-export function tapServer(sidecar: Sidecar, allowed: string): ConnService {
+/** Serves Tap.Observe to the identity `allowed`, of what `watchAll` sees on all threads. */
+export function tapServer(sidecar: Sidecar, allowed: string, watchAll: WatchTaps): ConnService {
   const { clock, settings, serving } = sidecar;
-  const service = grpcService([observe(sidecar, allowed)], { clock });
+  const service = grpcService([observe(allowed, watchAll)], { clock });
   return async (conn) => {
     const { protocol, first } = await new Detection(conn, settings.inbound.detectTimeoutMs, clock)
       .result;
@@ -34,49 +34,37 @@ export function tapServer(sidecar: Sidecar, allowed: string): ConnService {
   };
 }
 
-function observe({ taps, random }: Sidecar, allowed: string) {
-  const base = random.below(2 ** 31);
-  let streams = 0n;
+function observe(allowed: string, watchAll: WatchTaps) {
   return implement(Tap, {
     observe(request, call) {
       admit(call, allowed);
       if (request.limit === 0) throw new GrpcFault("INVALID_ARGUMENT", "limit must be positive");
-      const wants = compiled(request.match);
+      check(request);
       return (outlet) => {
         let left = request.limit;
         let waiting = 0;
-        let open = 0;
+        const open = new Set<string>();
         outlet.onRoom = () => (waiting = 0);
-        const send: ConstructorParameters<typeof TapTeller>[4] = (event) => {
-          if (waiting < BUFFER && !outlet.send(event)) waiting += 1;
-        };
-        const close = taps.add({
-          request(x, meta) {
-            if (left === 0 || !wants(x, meta)) return undefined;
+        // Each thread keeps to the limit; here it holds for all of them together.
+        return watchAll(request, ({ id, phase, event }) => {
+          const key = `${id.base} ${id.stream}`;
+          if (phase === "begin" && left > 0) {
             left -= 1;
-            open += 1;
-            streams += 1n;
-            const id = { base, stream: streams };
-            const teller = new TapTeller(x, meta, id, request, send);
-            return {
-              response: (y) => teller.response(y),
-              end: (y) => {
-                teller.end(y);
-                open -= 1;
-                if (left === 0 && open === 0) outlet.end();
-              },
-            };
-          },
+            open.add(key);
+          }
+          if (!open.has(key)) return;
+          if (waiting < BUFFER && !outlet.send(event)) waiting += 1;
+          if (phase === "end") open.delete(key);
+          if (left === 0 && open.size === 0) outlet.end();
         });
-        return close;
       };
     },
   });
 }
 
-function compiled(match: ObserveRequest["match"]): TapTest {
+function check({ match }: ObserveRequest): void {
   try {
-    return compileTap(match);
+    compileTap(match);
   } catch (cause) {
     const { message } = Fault.from(cause);
     throw new GrpcFault("INVALID_ARGUMENT", `the match cannot be used: ${message}`, { cause });

@@ -2,6 +2,7 @@
 // that it has to know. What it counts, it tells when it is asked.
 
 import { parentPort, workerData } from "node:worker_threads";
+import { bindShared } from "../base/buckets.ts";
 import { systemClock as clock } from "../base/clock.ts";
 import { log, type LogFormat } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
@@ -16,6 +17,7 @@ import { outliveErrors } from "./longlived.ts";
 import { RelayedDiscovery, type DiscoveryTopics } from "./relay.ts";
 import { Serving } from "./serving.ts";
 import type { Sidecar } from "./sidecar.ts";
+import { watchTaps, type WatchTaps } from "./tapevents.ts";
 import { Traffic, type TrafficReport } from "./traffic.ts";
 import { spanSink } from "./tracing.ts";
 
@@ -24,6 +26,8 @@ export type ThreadStart = {
   /** From 2 on. */
   readonly number: number;
   readonly settings: Settings;
+  /** Where threads share the buckets of rate limits. */
+  readonly buckets: SharedArrayBuffer;
   readonly logFilter: string;
   readonly logFormat: LogFormat;
 };
@@ -47,11 +51,12 @@ export type OtherThread = {
   /** Answers when all is over. */
   readonly drain: Question<boolean>;
   readonly log: Question<string, string>;
+  readonly tap: WatchTaps;
 };
 
 /** Runs this thread until it is ended from outside. */
 export async function proxyThread(env: Env): Promise<never> {
-  const { number, settings, logFilter, logFormat } = workerData as ThreadStart;
+  const { number, settings, buckets, logFilter, logFormat } = workerData as ThreadStart;
   log.thread = String(number).padStart(2, "0");
   log.filter = logFilter;
   log.format = logFormat;
@@ -59,6 +64,7 @@ export async function proxyThread(env: Env): Promise<never> {
   const { scope } = parts;
   const registry = new Registry(clock, { retainMs: settings.metrics.retainIdleMs });
   const serving = new Serving();
+  const taps = new Taps();
   const admitted = Promise.withResolvers<void>();
   let current: Credentials | undefined;
   const spans = await spanSink({
@@ -73,8 +79,13 @@ export async function proxyThread(env: Env): Promise<never> {
     metrics: (_, answer) => answer(registry.print()),
     report: (_, answer) => answer(traffic.report()),
     leave: (_, answer) => answer((serving.leaving = true)),
-    drain: (_, answer) => void traffic.drain().then(() => answer(true)),
+    drain: (_, answer) =>
+      void traffic
+        .drain()
+        .then(() => scope.close())
+        .then(() => answer(true)),
     log: (filter, answer) => answer((log.filter = filter)),
+    tap: watchTaps(taps, random),
   };
   const link = new Link<FirstThread>(parentPort!, own);
   const credentials = hear<Credentials, Credentials>(
@@ -95,20 +106,15 @@ export async function proxyThread(env: Env): Promise<never> {
     serverName: settings.identity.serverName ?? settings.identity.localName!,
     logger: log.logger("proxy"),
     discover: new RelayedDiscovery(link, { clock, scope, idleMs }),
-    taps: new Taps(),
+    buckets: bindShared(buckets, clock),
+    taps,
     spans,
     serving,
   };
   const options = { pages: undefined, tap: undefined, admitted: admitted.promise, shared: true };
   const traffic = new Traffic(sidecar, options);
   const open = traffic.open();
-  // Uncaught, so that the first thread hears why this one ends.
-  open.then(
-    () => outliveErrors(sidecar.logger),
-    (error) =>
-      queueMicrotask(() => {
-        throw error;
-      }),
-  );
+  // A rejection stays uncaught, so that the first thread hears why this one ends.
+  void open.then(() => outliveErrors(sidecar.logger));
   return new Promise(() => {});
 }

@@ -7,6 +7,7 @@ import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import type { Close } from "../base/watch.ts";
 import { discoveryTopics } from "./relay.ts";
 import type { Addrs } from "./listeners.ts";
 import { Link, tell, type About, type Answer } from "./link.ts";
@@ -25,6 +26,12 @@ export type Threads = {
     topic: K,
     about: About<OtherThread[K]>,
   ): Promise<Answer<OtherThread[K]>[]>;
+  /** Asks all of them for answers until closed. */
+  listen<K extends keyof OtherThread>(
+    topic: K,
+    about: About<OtherThread[K]>,
+    answer: (value: Answer<OtherThread[K]>) => void,
+  ): Close;
   /** Resolves when all of them serve. */
   readonly ready: Promise<unknown>;
   /** Rejects when one ends that was not told to. */
@@ -34,7 +41,12 @@ export type Threads = {
 };
 
 /** Starts `count` threads more, which listen at `addrs`. */
-export function startThreads(count: number, sidecar: Sidecar, addrs: Addrs): Threads {
+export function startThreads(
+  count: number,
+  sidecar: Sidecar,
+  addrs: Addrs,
+  buckets: SharedArrayBuffer,
+): Threads {
   const { discover, credentials } = sidecar;
   const own: FirstThread = {
     ...discoveryTopics(discover),
@@ -42,6 +54,7 @@ export function startThreads(count: number, sidecar: Sidecar, addrs: Addrs): Thr
   };
   const start = {
     settings: boundAt(sidecar.settings, addrs),
+    buckets,
     logFilter: log.filter,
     logFormat: log.format,
   };
@@ -59,30 +72,29 @@ export function startThreads(count: number, sidecar: Sidecar, addrs: Addrs): Thr
     });
     let why: Error | undefined;
     worker.on("error", (error) => (why = Fault.from(error)));
+    const ended = new Promise((resolve) => worker.on("exit", resolve));
     worker.on("exit", (code) => {
       const message = `thread ${number} has ended: ${why === undefined ? `exit code ${code}` : why.message}`;
       if (!isEnding) failed.reject(new Fault("closed", message, { cause: why }));
     });
-    return { worker, link: new Link<OtherThread>(worker, own) };
+    return { worker, ended, link: new Link<OtherThread>(worker, own) };
   });
   const ask: Threads["ask"] = (topic, about) =>
     Promise.all(workers.map(({ link }) => link.once(topic, about)));
   return {
     ask,
+    listen: (topic, about, answer) => {
+      const closers = workers.map(({ link }) => link.ask(topic, about, answer));
+      return () => closers.forEach((close) => close());
+    },
     ready: ask("ready", undefined),
     failed: failed.promise,
     drain: async () => {
       isEnding = true;
-      // One that has ended answers nothing any more.
-      const drained = ({ worker, link }: (typeof workers)[number]): Promise<unknown> =>
-        Promise.race([
-          link.once("drain", undefined),
-          new Promise((resolve) => worker.once("exit", resolve)),
-        ]);
       await Promise.all(
-        workers.map(async (one) => {
-          await drained(one);
-          await one.worker.terminate();
+        workers.map(async ({ worker, link, ended }) => {
+          await Promise.race([link.once("drain", undefined), ended]);
+          await worker.terminate();
         }),
       );
     },

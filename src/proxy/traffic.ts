@@ -79,11 +79,10 @@ export class Traffic {
     };
   }
 
-  /** Stops accepting, lets what is under way finish within the grace period, then closes everything. */
-  async drain(): Promise<void> {
-    const { serving, settings, scope, clock } = this.#sidecar;
+  /** Stops accepting and lets what is under way finish within the grace period. */
+  drain(): Promise<void> {
+    const { serving, settings, clock } = this.#sidecar;
     this.#listeners?.close();
-    await serving.drain(settings.admin.gracePeriodMs, clock);
-    await scope.close();
+    return serving.drain(settings.admin.gracePeriodMs, clock);
   }
 }

@@ -1,7 +1,7 @@
 // A local rate limit: so many requests a second in all, for each client identity, and other numbers for clients that
-// are named. Each is a token bucket that holds one second's worth, kept as a single moment (GCRA): the moment at
-// which the bucket would be full again.
+// are named.
 
+import { OwnBucket, type BindBucket, type Bucket } from "../base/buckets.ts";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { identityOf } from "./authorize.ts";
@@ -18,6 +18,8 @@ export type RateLimit = {
 
 export type RateLimitOptions = {
   readonly clock: Clock;
+  /** Makes the buckets: those of this filter alone when absent. */
+  readonly bucket?: BindBucket;
   /** Told which limit refused a request. */
   readonly onLimit?: (scope: "total" | "identity") => void;
 };
@@ -27,12 +29,12 @@ const MAX_CLIENTS = 10_000;
 
 /** Refuses what exceeds `rates` with `rate-limited` (429). */
 export function ratelimit(rates: RateLimit, options: RateLimitOptions): HttpFilter {
-  const { clock, onLimit } = options;
-  const total = rates.totalRps === undefined ? undefined : new Bucket(rates.totalRps);
+  const { clock, onLimit, bucket = (rps) => new OwnBucket(rps) } = options;
+  const total = rates.totalRps === undefined ? undefined : bucket(rates.totalRps, "total");
   const own = new Map<string, Bucket>();
-  for (const { rps, identities } of rates.overrides) {
+  for (const [i, { rps, identities }] of rates.overrides.entries()) {
     // The clients of one override share its limit.
-    const shared = new Bucket(rps);
+    const shared = bucket(rps, `override ${i}`);
     for (const identity of identities) own.set(identity, shared);
   }
   const clients = new Map<string, Bucket>();
@@ -40,9 +42,9 @@ export function ratelimit(rates: RateLimit, options: RateLimitOptions): HttpFilt
     const named = own.get(identity) ?? clients.get(identity);
     if (named !== undefined || rates.identityRps === undefined) return named;
     if (clients.size >= MAX_CLIENTS) clients.clear();
-    const bucket = new Bucket(rates.identityRps);
-    clients.set(identity, bucket);
-    return bucket;
+    const made = bucket(rates.identityRps, `client ${identity}`);
+    clients.set(identity, made);
+    return made;
   };
   const refuse = (scope: "total" | "identity", rps: number): Promise<never> => {
     onLimit?.(scope);
@@ -59,24 +61,4 @@ export function ratelimit(rates: RateLimit, options: RateLimitOptions): HttpFilt
       if (total !== undefined && !total.take(now)) return refuse("total", total.rps);
       return next(req);
     };
-}
-
-class Bucket {
-  readonly rps: number;
-  private readonly costMs: number;
-  private fullAt: number;
-
-  constructor(rps: number) {
-    this.rps = rps;
-    this.costMs = rps > 0 ? 1000 / rps : Infinity;
-    this.fullAt = -Infinity;
-  }
-
-  take(now: number): boolean {
-    const fullAt = Math.max(this.fullAt, now) + this.costMs;
-    // Rounding must not cost the last token of a full bucket.
-    if (fullAt - now > 1000 + 1e-6) return false;
-    this.fullAt = fullAt;
-    return true;
-  }
 }

@@ -1,34 +1,9 @@
 // The sidecar as a process: its exit codes, how it drains, and that it does not outlive whoever started it.
 
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { application, get, mesh, tcp, until } from "./mesh.ts";
-
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
-
-function program(t: TestContext, env: Record<string, string>, stdio: "pipe" | "ignore" = "ignore") {
-  const path = process.env["PATH"] ?? "";
-  const child = spawn(process.execPath, [MAIN, "proxy"], {
-    env: { PATH: path, ...env },
-    stdio: ["ignore", "ignore", "pipe", stdio],
-  });
-  let errors = "";
-  child.stderr!.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
-  t.after(() => child.kill("SIGKILL"));
-  return { child, errors: () => errors };
-}
-
-async function exitCode(child: ChildProcess): Promise<number | null> {
-  const [code] = (await once(child, "exit")) as [number | null];
-  return code;
-}
-
-const isReady = (ip: string) => async (): Promise<boolean> => {
-  const page = await get(ip, 4191, "/ready").catch(() => undefined);
-  return page?.status === 200;
-};
+import { exitCode, isReady, program } from "./process.ts";
 
 test("a wrong environment ends it with 64 and a line for each mistake", async (t) => {
   const { child, errors } = program(t, { LINKERD2_PROXY_INBOUND_LISTEN_ADDR: "nowhere" });
