@@ -1,3 +1,5 @@
+// Buckets of one thread and of several, which are real ones here.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";

@@ -1,3 +1,5 @@
+// Pages of several registries as one.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "./clock.ts";

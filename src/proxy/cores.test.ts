@@ -1,3 +1,5 @@
+// The number of threads, for what may be set and what there is.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { coresOf } from "./cores.ts";
