@@ -30,7 +30,8 @@ const GROUPS: Record<ParentKind, readonly string[]> = {
 /** A parent reference of a route. */
 export type ParentRef = Resource<RouteKind>["spec"]["parentRefs"][number];
 
-type Attached = { readonly route: Resource<RouteKind>; readonly port: number | undefined };
+type Attached = { readonly route: Resource<RouteKind>; readonly ref: ParentRef };
+type Port = { readonly port: number; readonly name?: string | undefined };
 
 // Routes by kind and by "kind namespace/name" of what they hang on, in the order in which proxies try them.
 const attachments = index(ROUTE_KINDS, (world) => {
@@ -44,7 +45,7 @@ const attachments = index(ROUTE_KINDS, (world) => {
         const key = `${kind} ${parent} ${namespace}/${ref.name}`;
         const attached = byParent.get(key) ?? [];
         byParent.set(key, attached);
-        attached.push({ route, port: ref.port });
+        attached.push({ route, ref });
       }
     }
   }
@@ -60,14 +61,28 @@ export function routesOn<K extends RouteKind>(
   clientNamespace: string,
 ): Resource<K>[] {
   const { namespace, name } = parent.metadata;
+  const { ports } = world.Service.get(`${namespace}/${name}`)?.spec ?? {};
+  const declared = ports?.find((each) => each.port === port && each.protocol === "TCP");
   const found = routeKinds
     .flatMap((kind) => attachments(world).get(`${kind} ${parent.kind} ${namespace}/${name}`) ?? [])
-    .filter((attached) => attached.port === undefined || attached.port === port)
+    .filter(({ ref }) =>
+      parent.kind === "Service" && declared
+        ? names(ref, declared)
+        : ref.port === undefined || ref.port === port,
+    )
     .map(({ route }) => route)
     .sort(byAge) as Resource<K>[];
   const of = (ns: string): Resource<K>[] => found.filter((each) => each.metadata.namespace === ns);
   const consumer = clientNamespace === namespace ? [] : of(clientNamespace);
   return consumer.length > 0 ? consumer : of(namespace);
+}
+
+/** Whether a reference names a port of its service: by number, by its name as the section, by both, or all by neither. */
+export function names(ref: ParentRef, { port, name }: Port): boolean {
+  return (
+    (ref.port === undefined || ref.port === port) &&
+    (ref.sectionName === undefined || ref.sectionName === name)
+  );
 }
 
 /** The kind that a reference names, when it is one that routes of a mesh hang on. */

@@ -129,6 +129,15 @@ test("a consumer's route replaces the producer's, for its own namespace only", (
   assert.deepEqual(names("other"), ["producer"]);
 });
 
+test("a route hangs on the port that its section names", () => {
+  const named = (section: string): string =>
+    route("HTTPRoute", "named", "rules: [{}]").replace("port: 80}", `sectionName: ${section}}`);
+  const first = (section: string) =>
+    http(policy([service(), named(section)].join("---"))).routes[0]!.meta.name;
+  assert.equal(first("http"), "named");
+  assert.equal(first("db"), "http");
+});
+
 test("a port that is not there is forbidden, an address that is not there unknown", () => {
   const parsed = policy(service(), 81);
   assert.ok(parsed.protocol.kind === "opaque");

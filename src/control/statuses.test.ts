@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storeFrom, worldFrom } from "../../test/support/world.ts";
+import type { Condition } from "../platform/kinds.ts";
 import { resourceOf } from "../platform/manifests.ts";
 import { statusesOf } from "./statuses.ts";
 
@@ -12,7 +13,7 @@ const SERVICE = `
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: ns}
-spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}
+spec: {clusterIP: 10.96.0.1, ports: [{port: 80, name: http}, {port: 8080, name: other}]}
 `;
 
 const route = (name: string, kind: string, parent: string, backend = "web"): string => `
@@ -88,13 +89,72 @@ spec: {podSelector: {}, port: 80}
   );
 });
 
-test("a status that is right already is left alone", () => {
-  const store = storeFrom([SERVICE, route("good", "HTTPRoute", WEB)].join("---"));
-  const world = () => worldFrom("---", {});
-  const before = { ...world(), HTTPRoute: store.all("HTTPRoute"), Service: store.all("Service") };
-  const [wanted] = statusesOf(before, NOW);
-  const resource = store.get("HTTPRoute", "ns/good")!;
-  store.put(resourceOf("HTTPRoute", { ...resource, status: wanted!.status }));
-  const after = { ...before, HTTPRoute: store.all("HTTPRoute") };
-  assert.deepEqual(statusesOf(after, "later"), []);
+test("a route names a port of its service by number, by name, or by both", () => {
+  const parent = (ref: string) => WEB.replace("port: 80", ref);
+  assert.deepEqual(
+    reasons([
+      route("by-name", "HTTPRoute", parent("sectionName: http")),
+      route("by-both", "HTTPRoute", parent("sectionName: http, port: 80")),
+      route("by-two", "HTTPRoute", parent("sectionName: http, port: 8080")),
+      route("by-none", "HTTPRoute", parent("sectionName: gone")),
+    ]),
+    {
+      "ns/by-name": ["Accepted", "ResolvedRefs"],
+      "ns/by-both": ["Accepted", "ResolvedRefs"],
+      "ns/by-two": ["NoMatchingTarget", "ResolvedRefs"],
+      "ns/by-none": ["NoMatchingTarget", "ResolvedRefs"],
+    },
+  );
+});
+
+// A world in which statuses are written.
+function written(yaml: string) {
+  const store = storeFrom(yaml);
+  const world = () => ({
+    ...worldFrom("---", {}),
+    HTTPRoute: store.all("HTTPRoute"),
+    Service: store.all("Service"),
+  });
+  type Changes = { status?: unknown; spec?: unknown; generation?: number };
+  const change = ({ generation, ...changes }: Changes): void => {
+    const resource = store.get("HTTPRoute", "ns/good")!;
+    const metadata = { ...resource.metadata, ...(generation && { generation }) };
+    store.put(resourceOf("HTTPRoute", { ...resource, metadata, ...changes }));
+  };
+  return { world, change };
+}
+
+type Parents = { parents: { controllerName: string; conditions: Condition[] }[] };
+
+test("a status that is right already is left alone, but for the generation that it is about", () => {
+  const { world, change } = written([SERVICE, route("good", "HTTPRoute", WEB)].join("---"));
+  change({ generation: 1 });
+  change({ status: statusesOf(world(), NOW)[0]!.status });
+  assert.deepEqual(statusesOf(world(), "later"), []);
+  change({ generation: 2 });
+  const { parents } = statusesOf(world(), "later")[0]!.status as Parents;
+  assert.deepEqual(
+    parents[0]!.conditions.map((each) => [each.lastTransitionTime, each.observedGeneration]),
+    [
+      [NOW, 2],
+      [NOW, 2],
+    ],
+  );
+});
+
+test("what other controllers say of a route stays, and what we said goes with our parents", () => {
+  const gateway = "{name: some-gateway}";
+  const { world, change } = written(
+    [SERVICE, route("good", "HTTPRoute", `${gateway}, ${WEB}`)].join("---"),
+  );
+  const theirs = { parentRef: { name: "some-gateway" }, controllerName: "other", conditions: [] };
+  change({ status: { parents: [theirs] } });
+  const { status } = statusesOf(world(), NOW)[0]!;
+  const names = (of: unknown): string[] =>
+    (of as Parents).parents.map(({ controllerName }) => controllerName);
+  assert.deepEqual(names(status), ["other", "linkerd.io/policy-controller"]);
+  change({ status });
+  assert.deepEqual(statusesOf(world(), NOW), []);
+  change({ spec: { parentRefs: [{ name: "some-gateway" }] } });
+  assert.deepEqual(names(statusesOf(world(), NOW)[0]!.status), ["other"]);
 });

@@ -1,5 +1,6 @@
 // What the policy controller says of routes, egress networks and rate limits in their status: whether their
-// parents took them and whether what they refer to is there. People read it; answers to proxies do not.
+// parents took them and whether what they refer to is there. People read it; answers to proxies do not. A route may
+// hang on gateways too: what their controllers say of it is left as it is.
 
 import type { Clock } from "../base/clock.ts";
 import { type Close, combine, constant, type Watch } from "../base/watch.ts";
@@ -7,7 +8,7 @@ import type { Condition, Kind, Resource } from "../platform/kinds.ts";
 import { keyOf } from "../platform/kinds.ts";
 import type { Resources } from "../platform/resources.ts";
 import type { ParentRef, RouteKind } from "./attachment.ts";
-import { byAge, parentKindOf, ROUTE_KINDS } from "./attachment.ts";
+import { byAge, names, parentKindOf, ROUTE_KINDS } from "./attachment.ts";
 import type { World } from "./world.ts";
 
 const CONTROLLER_NAME = "linkerd.io/policy-controller";
@@ -40,37 +41,57 @@ export function writeStatuses(
 /** The statuses that differ from what the world has; `now` is when they became so. */
 export function statusesOf(world: World, now: string): WantedStatus[] {
   const wanted: WantedStatus[] = [];
-  const want = (kind: Kind, resource: Resource, before: unknown, status: unknown): void => {
-    if (meaning(before) !== meaning(status)) wanted.push({ kind, key: keyOf(resource), status });
-  };
   for (const kind of ROUTE_KINDS) {
     for (const route of world[kind].values() as Iterable<Resource<RouteKind>>) {
-      const parents = parentsOf(world, kind, route, now);
-      if (parents.length > 0) want(kind, route, route.status, { parents });
+      const said = route.status?.parents ?? [];
+      const [ours = [], others = []] = [isOurs, isOthers].map((whose) => said.filter(whose));
+      const parents = parentsOf(world, kind, route, ours, now);
+      if (isSame(ours, parents)) continue;
+      wanted.push({ kind, key: keyOf(route), status: { parents: [...others, ...parents] } });
     }
   }
-  for (const policy of world.HTTPLocalRateLimitPolicy.values()) {
-    const accepted = rateLimitCondition(world, policy, now);
-    want("HTTPLocalRateLimitPolicy", policy, policy.status, { conditions: [accepted] });
-  }
-  for (const network of world.EgressNetwork.values()) {
-    const accepted = condition("Accepted", "Accepted", "Accepted", now);
-    want("EgressNetwork", network, network.status, { conditions: [accepted] });
-  }
+  const want = (kind: "HTTPLocalRateLimitPolicy" | "EgressNetwork", reasonOf: ReasonOf): void => {
+    for (const resource of world[kind].values()) {
+      const before = resource.status?.conditions ?? [];
+      const set = conditions(resource, before, now);
+      const status = { conditions: [set("Accepted", reasonOf(resource))] };
+      if (!isSame(before, status.conditions)) wanted.push({ kind, key: keyOf(resource), status });
+    }
+  };
+  want("HTTPLocalRateLimitPolicy", (policy) => rateLimitReason(world, policy as RateLimit));
+  want("EgressNetwork", () => "Accepted");
   return wanted;
 }
 
-function parentsOf(world: World, kind: RouteKind, route: Resource<RouteKind>, now: string) {
+type RateLimit = Resource<"HTTPLocalRateLimitPolicy">;
+type ReasonOf = (resource: RateLimit | Resource<"EgressNetwork">) => string;
+type Said = NonNullable<Resource<RouteKind>["status"]>["parents"][number];
+
+const isOurs = ({ controllerName }: Said): boolean => controllerName === CONTROLLER_NAME;
+const isOthers = (said: Said): boolean => !isOurs(said);
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+function parentsOf(
+  world: World,
+  kind: RouteKind,
+  route: Resource<RouteKind>,
+  before: readonly Said[],
+  now: string,
+): Said[] {
   return route.spec.parentRefs
     .filter((ref) => parentKindOf(ref) !== undefined)
-    .map((parentRef) => ({
-      parentRef,
-      controllerName: CONTROLLER_NAME,
-      conditions: [
-        condition("Accepted", acceptance(world, kind, route, parentRef), "Accepted", now),
-        condition("ResolvedRefs", resolution(world, route), "ResolvedRefs", now),
-      ],
-    }));
+    .map((parentRef) => {
+      const said = before.find((each) => isSame(each.parentRef, parentRef));
+      const set = conditions(route, said?.conditions ?? [], now);
+      return {
+        parentRef,
+        controllerName: CONTROLLER_NAME,
+        conditions: [
+          set("Accepted", acceptance(world, kind, route, parentRef)),
+          set("ResolvedRefs", resolution(world, route)),
+        ],
+      };
+    });
 }
 
 // The most specific kind of route wins a parent's port.
@@ -93,8 +114,7 @@ function acceptance(
   if (!parent) return "NoMatchingParent";
   if (parentKind !== "Service") return "Accepted";
   const { ports } = (parent as Resource<"Service">).spec;
-  if (ref.port !== undefined && !ports.some(({ port }) => port === ref.port))
-    return "NoMatchingTarget";
+  if (!ports.some((port) => names(ref, port))) return "NoMatchingTarget";
   const stronger = PRECEDENCE.slice(
     0,
     PRECEDENCE.findIndex((each) => each.includes(kind)),
@@ -131,37 +151,32 @@ function resolution(world: World, route: Resource<RouteKind>): string {
 }
 
 // The oldest limit of a Server counts.
-function rateLimitCondition(
-  world: World,
-  policy: Resource<"HTTPLocalRateLimitPolicy">,
-  now: string,
-): Condition {
+function rateLimitReason(world: World, policy: RateLimit): string {
   const { namespace } = policy.metadata;
   const { name } = policy.spec.targetRef;
   const rivals = [...world.HTTPLocalRateLimitPolicy.values()].filter(
     (each) => each.metadata.namespace === namespace && each.spec.targetRef.name === name,
   );
-  const reason = !world.Server.has(`${namespace}/${name}`)
-    ? "NoMatchingTarget"
-    : rivals.sort(byAge)[0] === policy
-      ? "Accepted"
-      : "RateLimitReasonAlreadyExists";
-  return condition("Accepted", reason, "Accepted", now);
+  if (!world.Server.has(`${namespace}/${name}`)) return "NoMatchingTarget";
+  return rivals.sort(byAge)[0] === policy ? "Accepted" : "RateLimitReasonAlreadyExists";
 }
 
-function condition(type: string, reason: string, good: string, now: string): Condition {
-  return {
-    type,
-    status: reason === good ? "True" : "False",
-    reason,
-    message: "",
-    lastTransitionTime: now,
+// A condition is true when its reason is its own name, and keeps its time as long as that does not change.
+function conditions(
+  { metadata: { generation } }: Resource,
+  before: readonly Condition[],
+  now: string,
+): (type: "Accepted" | "ResolvedRefs", reason: string) => Condition {
+  return (type, reason) => {
+    const status = reason === type ? "True" : "False";
+    const same = before.find((each) => each.type === type && each.status === status);
+    return {
+      type,
+      status,
+      reason,
+      message: "",
+      lastTransitionTime: same?.lastTransitionTime ?? now,
+      ...(generation !== undefined && { observedGeneration: generation }),
+    };
   };
-}
-
-// A status without its times.
-function meaning(status: unknown): string {
-  return JSON.stringify(status, (key, value: unknown) => {
-    return key === "lastTransitionTime" || key === "observedGeneration" ? undefined : value;
-  });
 }

@@ -125,7 +125,7 @@ export const KINDS = {
   HTTPRoute: row("HTTPRoute", GATEWAY, "v1 v1beta1", "httproutes", routes.httpRoute),
   GRPCRoute: row("GRPCRoute", GATEWAY, "v1 v1alpha2", "grpcroutes", routes.grpcRoute),
   TLSRoute: row("TLSRoute", GATEWAY, "v1alpha2 v1alpha3 v1", "tlsroutes", routes.tlsRoute),
-  TCPRoute: row("TCPRoute", GATEWAY, "v1alpha2", "tcproutes", routes.tcpRoute),
+  TCPRoute: row("TCPRoute", GATEWAY, "v1alpha2 v1", "tcproutes", routes.tcpRoute),
 } as const;
 
 export type Kind = keyof typeof KINDS;
