@@ -143,7 +143,14 @@ const cases: readonly [string, RawObject, RegExp | undefined][] = [
     /filters.0.type: expected one of RequestHeaderModifier/,
   ],
   [
-    "the same filter in the route of another controller's gateway",
+    "a filter that only HTTPRoutes have",
+    parse(
+      "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: x, namespace: ns}, spec: {parentRefs: [{group: '', kind: Service, name: s, port: 80}], rules: [{filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [x]}}]}]}}",
+    ) as RawObject,
+    /can have the filter RequestHeaderModifier, not ResponseHeaderModifier/,
+  ],
+  [
+    "a filter that the mesh has not, in the route of another controller's gateway",
     parse(
       "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: x, namespace: ns}, spec: {parentRefs: [{name: g}], rules: [{filters: [{type: RequestMirror}]}]}}",
     ) as RawObject,

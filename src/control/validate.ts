@@ -57,6 +57,15 @@ function routes({ spec }: Route): string[] {
   ];
 }
 
+// On the wire their rules have no others.
+function grpcFilters({ spec }: Resource<"GRPCRoute">): string[] {
+  return spec.rules
+    .flatMap((rule) => [rule, ...rule.backendRefs])
+    .flatMap(({ filters }) => filters)
+    .filter(({ type }) => type !== "RequestHeaderModifier")
+    .map(({ type }) => `a GRPCRoute can have the filter RequestHeaderModifier, not ${type}`);
+}
+
 function timeouts({ request, backendRequest }: Timeouts = {}): string[] {
   const [whole, each] = [request, backendRequest].map((text) => parseGoDuration(text ?? "0s")!);
   return unless(
@@ -79,6 +88,7 @@ function responses({ status, all, any, not }: ResponseMatch): string[] {
 
 const RULES: Rules = {
   ...(Object.fromEntries(ROUTE_KINDS.map((kind) => [kind, routes])) as Pick<Rules, RouteKind>),
+  GRPCRoute: (route) => [...routes(route), ...grpcFilters(route)],
   MeshTLSAuthentication: ({ spec }) => [
     ...spec.identities.flatMap((name) =>
       unless(
