@@ -4,6 +4,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { FaultCode } from "../base/fault.ts";
 import type { Counter, Family, Histogram, Labels, Registry } from "../base/metrics.ts";
+import { grpcStatusName } from "../wire/grpc.ts";
 import type { Exchange, Watcher } from "./exchange.ts";
 import type { QueueWatcher } from "./queue.ts";
 import type { RetryCounters } from "./retry.ts";
@@ -61,9 +62,11 @@ export class RouteStats implements Watcher {
     let counter = this.ends.get(key);
     if (counter === undefined) {
       const error = typeof key === "string" ? key : "";
-      const name = this.grpc ? "grpc_status" : "http_status";
-      const shown = error === "" && status !== undefined ? String(status) : "";
-      counter = this.statuses.with({ ...this.labels, [name]: shown, error });
+      const shown = error === "" ? status : undefined;
+      const label = this.grpc
+        ? { grpc_status: shown === undefined ? "" : grpcStatusName(shown) }
+        : { http_status: String(shown ?? "") };
+      counter = this.statuses.with({ ...this.labels, ...label, error });
       this.ends.set(key, counter);
     }
     counter.value += 1;
@@ -193,23 +196,23 @@ export function queueStats(
 }
 
 const ERRORS: Partial<Record<FaultCode, string>> = {
-  "no-endpoints": "FailFast",
-  failfast: "FailFast",
-  "load-shed": "LoadShed",
-  "request-timeout": "RequestTimeout",
-  "idle-timeout": "IdleTimeout",
-  cancelled: "Cancel",
-  "refused-stream": "Refused",
-  reset: "Reset",
-  closed: "GoAway",
-  io: "Io",
-  "connect-failed": "Io",
-  "connect-timeout": "Io",
+  "no-endpoints": "FAIL_FAST",
+  failfast: "FAIL_FAST",
+  "load-shed": "LOAD_SHED",
+  "request-timeout": "REQUEST_TIMEOUT",
+  "idle-timeout": "IDLE_TIMEOUT",
+  cancelled: "CANCEL",
+  "refused-stream": "REFUSED",
+  reset: "RESET",
+  closed: "GO_AWAY",
+  io: "IO",
+  "connect-failed": "IO",
+  "connect-timeout": "IO",
 };
 
 // Linkerd's word for what cut an exchange short; a response without the status that it should have is one too.
 function errorOf({ fault, rsp }: Exchange): string {
-  if (fault === undefined) return "Unknown";
-  if (fault.code !== "response-timeout") return ERRORS[fault.code] ?? "Unknown";
-  return rsp === undefined ? "ResponseHeadersTimeout" : "ResponseStreamTimeout";
+  if (fault === undefined) return "UNKNOWN";
+  if (fault.code !== "response-timeout") return ERRORS[fault.code] ?? "UNKNOWN";
+  return rsp === undefined ? "RESPONSE_HEADERS_TIMEOUT" : "RESPONSE_STREAM_TIMEOUT";
 }

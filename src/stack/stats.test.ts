@@ -78,8 +78,8 @@ test("routes and backends by HTTP status or error", async () => {
   assert.deepEqual(await samples((r) => routeStats(r, "outbound_http", route), answers, 20), [
     `outbound_http_route_request_duration_seconds_count{${common}} 4`,
     `outbound_http_route_request_statuses_total{${common},http_status="200",error=""} 2`,
-    `outbound_http_route_request_statuses_total{${common},http_status="",error="FailFast"} 1`,
-    `outbound_http_route_request_statuses_total{${common},http_status="",error="ResponseHeadersTimeout"} 1`,
+    `outbound_http_route_request_statuses_total{${common},http_status="",error="FAIL_FAST"} 1`,
+    `outbound_http_route_request_statuses_total{${common},http_status="",error="RESPONSE_HEADERS_TIMEOUT"} 1`,
   ]);
   assert.deepEqual(
     (await samples((r) => backendStats(r, "outbound_http", route), answers)).slice(0, 2),
@@ -98,9 +98,9 @@ test("gRPC routes count gRPC statuses", async () => {
   assert.deepEqual(
     lines.filter((line) => line.includes("statuses")),
     [
-      'inbound_grpc_statuses_total{route_name="r",grpc_status="0",error=""} 1',
-      'inbound_grpc_statuses_total{route_name="r",grpc_status="5",error=""} 1',
-      'inbound_grpc_statuses_total{route_name="r",grpc_status="",error="Unknown"} 1',
+      'inbound_grpc_statuses_total{route_name="r",grpc_status="OK",error=""} 1',
+      'inbound_grpc_statuses_total{route_name="r",grpc_status="NOT_FOUND",error=""} 1',
+      'inbound_grpc_statuses_total{route_name="r",grpc_status="",error="UNKNOWN"} 1',
     ],
   );
 });
