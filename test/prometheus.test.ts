@@ -18,6 +18,7 @@ import { edges } from "../src/viz/edges.ts";
 import { PRESENT, type Match, type Metrics } from "../src/viz/metrics.ts";
 import { Prometheus } from "../src/viz/prometheus.ts";
 import { routes } from "../src/viz/routes.ts";
+import { outboundRows } from "../src/viz/routestat.ts";
 import { parseSelector } from "../src/viz/selector.ts";
 import { stat, type StatQuery } from "../src/viz/stat.ts";
 import { Store } from "../src/viz/store.ts";
@@ -167,6 +168,19 @@ test("authorizations, given and refused", async () => {
       row.authz,
       row.allowed > 0,
       row.denied > 0,
+    ]);
+  assert.deepEqual(await rows(prometheus), await rows(embedded));
+});
+
+test("routes and backends of what is sent", async () => {
+  const rows = async (metrics: Metrics) =>
+    (await outboundRows(metrics, web, WINDOW_MS)).map((row) => [
+      row.service,
+      row.backend,
+      row.successRate.toFixed(3),
+      row.timeoutRate.toFixed(3),
+      row.retryRate?.toFixed(3),
+      row.latencyMsP95?.toFixed(3),
     ]);
   assert.deepEqual(await rows(prometheus), await rows(embedded));
 });

@@ -92,9 +92,11 @@ export function oneOf<const T extends readonly [string, ...string[]]>(
   return { initial: choices[0], help, value: choices.join("|"), choices, ...options, read };
 }
 
-/** `allNamespaces` → `all-namespaces`. */
+/** `allNamespaces` → `all-namespaces`; a name that ends in capitals stays, as Linkerd's `prometheusURL` is spelt. */
 export function flagName(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return /[A-Z]{2}$/.test(key)
+    ? key
+    : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function readBoolean(raw: string): boolean {

@@ -82,6 +82,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     defaultNamespace: api.access.namespace,
     trustDomain: async () => trustDomainOf((await installation()).values),
     viz: answers(Api, viz),
+    vizPage: async (path) => readText(await viz(), path, CALL_MS),
     destination: answers(Destination, destination),
     inbound: answers(InboundServerPolicies, policy),
     outbound: answers(OutboundPolicies, policy),

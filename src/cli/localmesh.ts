@@ -48,6 +48,7 @@ export async function localMesh(globals: Globals, env: NodeJS.ProcessEnv): Promi
     defaultNamespace: LOCAL_NAMESPACE,
     trustDomain: async () => status.trustDomain,
     viz: firstAnswers(Api, vizAt),
+    vizPage: (path) => readText(vizAt, path, CALL_MS),
     destination: firstAnswers(Destination, parseAddr(status.destination)),
     inbound: firstAnswers(InboundServerPolicies, parseAddr(status.policy)),
     outbound: firstAnswers(OutboundPolicies, parseAddr(status.policy)),

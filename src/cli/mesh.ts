@@ -30,6 +30,8 @@ export interface Mesh {
   readonly defaultNamespace: string;
   trustDomain(): Promise<string>;
   readonly viz: Client<typeof Api>;
+  /** What viz answers at a path. */
+  vizPage(path: string): Promise<string>;
   readonly destination: Client<typeof Destination>;
   readonly inbound: Client<typeof InboundServerPolicies>;
   readonly outbound: Client<typeof OutboundPolicies>;

@@ -12,6 +12,7 @@ import {
 import { printAuthz, printAuthzJson } from "./authz.ts";
 import { printEdges, printEdgesJson } from "./edges.ts";
 import { printRoutes, printRoutesJson } from "./routes.ts";
+import { printInbound, printOutbound } from "./routestats.ts";
 import { printStat, printStatJson } from "./stat.ts";
 import { palette } from "./terminal.ts";
 
@@ -243,4 +244,43 @@ stats  admin                        -                                  0.1rps   
       latency_ms_p99: null,
     },
   ]);
+});
+
+const latencies = { latencyMsP50: 1.4, latencyMsP95: 20, latencyMsP99: null };
+
+test("stat-inbound: servers and routes, those of nobody in brackets", () => {
+  const row = { name: "web", port: "8080", rps: 2.25, successesRate: 0.875, ...latencies };
+  assert.equal(
+    printInbound([
+      { ...row, server: "[default]", route: "[default]", routeType: "" },
+      { ...row, server: "web-http", route: "list", routeType: "HTTPRoute" },
+    ]),
+    `NAME  SERVER          ROUTE      TYPE       SUCCESS   RPS  LATENCY_P50  LATENCY_P95  LATENCY_P99  
+web   [default]:8080  [default]              87.50%  2.25          1ms         20ms            -  
+web   web-http:8080   list       HTTPRoute   87.50%  2.25          1ms         20ms            -  
+`,
+  );
+});
+
+test("stat-outbound: backends on branches below their route", () => {
+  const row = {
+    name: "web",
+    service: "voting-svc",
+    port: "8080",
+    rps: 2,
+    successRate: 1,
+    route: "split",
+    routeType: "HTTPRoute",
+    timeoutRate: 0.1,
+    ...latencies,
+  };
+  const backend = (name: string) => ({ ...row, backend: name, backendPort: "8080" });
+  assert.equal(
+    printOutbound([{ ...row, retryRate: 0.25 }, backend("voting-svc"), backend("other")]),
+    `NAME  SERVICE          ROUTE  TYPE       BACKEND          SUCCESS   RPS  LATENCY_P50  LATENCY_P95  LATENCY_P99  TIMEOUTS  RETRIES  
+web   voting-svc:8080  split  HTTPRoute                   100.00%  2.00          1ms         20ms            -    10.00%   25.00%  
+                       ├────  ────────►  voting-svc:8080  100.00%  2.00          1ms         20ms            -    10.00%           
+                       └────  ────────►  other:8080       100.00%  2.00          1ms         20ms            -    10.00%           
+`,
+  );
 });

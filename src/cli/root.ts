@@ -20,6 +20,7 @@ import { local } from "./local.ts";
 import { profile } from "./profile.ts";
 import { explain, router } from "./router.ts";
 import { routes } from "./routes.ts";
+import { statInbound, statOutbound } from "./routestats.ts";
 import { stat } from "./stat.ts";
 import { tap } from "./tap.ts";
 import { top } from "./top.ts";
@@ -43,6 +44,8 @@ const viz = command({
     routes,
     edges,
     authz,
+    statInbound,
+    statOutbound,
     allowScrapes,
     dashboard,
     vizList,

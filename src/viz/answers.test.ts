@@ -11,6 +11,7 @@ import { edges } from "./edges.ts";
 import { graph } from "./graph.ts";
 import { idOf, livePage } from "./page.ts";
 import { DEFAULT_ROUTE, routes } from "./routes.ts";
+import { inboundRows, outboundRows } from "./routestat.ts";
 import { parseSelector } from "./selector.ts";
 import type { StatQuery } from "./stat.ts";
 import { stat } from "./stat.ts";
@@ -165,6 +166,48 @@ test("authz: what was let in and what was not", async () => {
       ["web-http", "bots", 96, 0],
     ],
   );
+});
+
+test("stat-inbound: by server and route", async () => {
+  const rows = await inboundRows(metrics, { kind: "deployment", namespace: ns, name: "" }, 60_000);
+  assert.deepEqual(
+    rows.map(({ name, route, successesRate, rps, latencyMsP50 }) => [
+      name,
+      route,
+      successesRate,
+      rps,
+      latencyMsP50,
+    ]),
+    [
+      ["emoji", "", 1, 100, 0.5],
+      ["emoji", "probe", 0.5, 10, 0.5],
+      ["vote-bot", "probe", 1, 5, 0.5],
+      ["voting", "", 0.8, 50, 0.5],
+      ["web", "", 96 / 106, 106, rows.at(-1)!.latencyMsP50],
+    ],
+  );
+});
+
+test("stat-outbound: routes with their backends, what timed out and what was tried again", async () => {
+  const web = { kind: "deployment", namespace: ns, name: "web" };
+  const rows = await outboundRows(metrics, web, 60_000);
+  const common = { name: "web", port: "8080", route: "list", routeType: "HTTPRoute" };
+  const latencies = { latencyMsP50: 25, latencyMsP95: 47.5, latencyMsP99: 49.5 };
+  const emoji = { ...common, ...latencies, service: "emoji-svc" };
+  const on = (backend: string) => ({ backend, backendPort: "8080", timeoutRate: 0 });
+  assert.deepEqual(rows, [
+    { ...emoji, successRate: 0.6, rps: 100, timeoutRate: 0.2, retryRate: 0.5 },
+    { ...emoji, ...on("emoji-a"), successRate: 0.5, rps: 120 },
+    { ...emoji, ...on("emoji-b"), successRate: 1, rps: 30 },
+    {
+      ...emoji,
+      service: "voting-svc",
+      successRate: 0.75,
+      rps: 40,
+      timeoutRate: 0,
+      retryRate: 0,
+    },
+  ]);
 });
 
 test("graph: who calls whom, and who comes from outside", async () => {

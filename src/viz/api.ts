@@ -221,7 +221,7 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 const LEAST_WINDOW_MS = 15_000;
 
 /** "1m", "1m30s" → milliseconds; one minute when empty. */
-function parseWindow(text: string): number {
+export function parseWindow(text: string): number {
   if (text === "") return 60_000;
   const parts = [...text.matchAll(/(\d+)(ms|s|m|h)/g)];
   const ms = parts.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit!]!, 0);

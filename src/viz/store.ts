@@ -13,7 +13,6 @@ import { parseText } from "./text.ts";
 
 /** What is kept: everything that the viz API answers from. `gauge` families keep only their latest value. */
 const FAMILIES: Readonly<Record<string, "counter" | "gauge">> = {
-  request_total: "counter",
   response_total: "counter",
   response_latency_ms_bucket: "counter",
   route_response_total: "counter",
@@ -24,7 +23,6 @@ const FAMILIES: Readonly<Record<string, "counter" | "gauge">> = {
   tcp_write_bytes_total: "counter",
   inbound_http_authz_allow_total: "counter",
   inbound_http_authz_deny_total: "counter",
-  inbound_http_route_not_found_total: "counter",
   outbound_http_route_request_statuses_total: "counter",
   outbound_grpc_route_request_statuses_total: "counter",
   outbound_http_route_backend_response_statuses_total: "counter",
@@ -33,7 +31,8 @@ const FAMILIES: Readonly<Record<string, "counter" | "gauge">> = {
   outbound_grpc_route_retry_requests_total: "counter",
   outbound_http_route_request_duration_seconds_bucket: "counter",
   outbound_grpc_route_request_duration_seconds_bucket: "counter",
-  process_start_time_seconds: "gauge",
+  outbound_http_route_backend_response_duration_seconds_bucket: "counter",
+  outbound_grpc_route_backend_response_duration_seconds_bucket: "counter",
 };
 
 /** The labels that a series of a family is kept with; undefined leaves it out. */

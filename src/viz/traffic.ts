@@ -24,8 +24,10 @@ export type TcpTraffic = {
   writeBytes: number;
 };
 
-const QUANTILES = [0.5, 0.95, 0.99];
+/** The quantiles that people look at. */
+export const QUANTILES = [0.5, 0.95, 0.99];
 
+/** A key that is equal for equal values of the labels `by`. */
 export function sliceKey(labels: Labels, by: readonly string[]): string {
   return by.map((name) => labels[name] ?? "").join("\0");
 }
@@ -110,7 +112,13 @@ export async function tcpTraffic(
   return found;
 }
 
-function entry<T>(map: Map<string, T>, labels: Labels, by: readonly string[], make: () => T): T {
+/** What `map` has for a slice, or `make` makes for it. */
+export function entry<T>(
+  map: Map<string, T>,
+  labels: Labels,
+  by: readonly string[],
+  make: () => T,
+): T {
   const key = sliceKey(labels, by);
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));

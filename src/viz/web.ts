@@ -28,7 +28,7 @@ import type { Watch } from "../base/watch.ts";
 import { header } from "../wire/headers.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpService } from "../stack/types.ts";
-import type { VizApi } from "./api.ts";
+import { parseWindow, type VizApi } from "./api.ts";
 import { Calls } from "./calls.ts";
 import { eventStream } from "./events.ts";
 import { dashboardFolder, files, json, text } from "./files.ts";
@@ -37,6 +37,7 @@ import { kindOf, parseResource } from "./kinds.ts";
 import type { Metrics } from "./metrics.ts";
 import { figures, historyPage, livePage } from "./page.ts";
 import { routes } from "./routes.ts";
+import { inboundRows, outboundRows } from "./routestat.ts";
 import type { StartTap } from "./tapapi.ts";
 import type { Named, World } from "./world.ts";
 
@@ -69,6 +70,10 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/api/history": async (query, { metrics, clock }) =>
     json(await historyPage(metrics, thingOf(query), clock.wall())),
   "/api/tap": (query, options) => liveCalls(query, options),
+  "/api/stat-inbound": async (query, { metrics }) =>
+    json(await inboundRows(metrics, thingOf(query), windowOf(query))),
+  "/api/stat-outbound": async (query, { metrics }) =>
+    json(await outboundRows(metrics, thingOf(query), windowOf(query))),
   "/api/route-rows": async (query, options) =>
     json(await routeRows(thingOf(query), query.get("side") === "outbound", options)),
   "/api/tps-reports": async (query, { api }) =>
@@ -242,6 +247,10 @@ function thingOf(query: Query): Named {
     namespace: query.get("namespace") ?? "",
     name: query.get("name") ?? "",
   };
+}
+
+function windowOf(query: Query): number {
+  return parseWindow(query.get("window") ?? "");
 }
 
 function resourceOf(query: Query, prefix = "resource_", namespace = "namespace") {

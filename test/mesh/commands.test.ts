@@ -91,6 +91,41 @@ test("the guided tour", { timeout: 170_000 }, async (t) => {
     assert.match(stdout, /^\[DEFAULT\] +web-svc +\d/m);
   });
 
+  await t.test("viz stat-inbound, stat-outbound: by route, and by backend", async () => {
+    const taken = (await cli("viz", "stat-inbound", "deploy/voting", ...ns)).stdout;
+    const latencies = ["LATENCY_P50", "LATENCY_P95", "LATENCY_P99"];
+    assert.deepEqual(columns(taken), [
+      "NAME",
+      "SERVER",
+      "ROUTE",
+      "TYPE",
+      "SUCCESS",
+      "RPS",
+      ...latencies,
+    ]);
+    assert.match(taken, /^voting +\[default\]:8080 +\[default\] +\d+\.\d\d% +\d+\.\d\d +\d+ms/m);
+    const sent = (await cli("viz", "stat-outbound", "deploy/web", ...ns)).stdout;
+    assert.deepEqual(columns(sent), [
+      "NAME",
+      "SERVICE",
+      "ROUTE",
+      "TYPE",
+      "BACKEND",
+      "SUCCESS",
+      "RPS",
+      ...latencies,
+      "TIMEOUTS",
+      "RETRIES",
+    ]);
+    assert.match(
+      sent,
+      /^web +emoji-svc:8080 .* 100\.00% .* 0\.00% +0\.00% *\n +└─* +─*► +emoji-svc:8080 /m,
+    );
+    const { code, stderr } = await cli("viz", "stat-inbound", "svc/web-svc", ...ns);
+    assert.equal(code, 1);
+    assert.match(stderr, /is about workloads/);
+  });
+
   await t.test("viz tap: a line as each request begins, is answered, and ends", async () => {
     const tapped = async (...words: string[]) =>
       (await run(["viz", "tap", ...words, "--state-dir", stateDir], {}, 4000)).stdout;

@@ -85,6 +85,28 @@ const probe = 'direction="inbound",route_name="probe",tls="no_identity"';
 const routed = (direction: string, route: string): string =>
   `direction="${direction}",dst="voting-svc.${ns}.svc.cluster.local:8080",rt_route="${route}"`;
 
+type Ends = Readonly<Record<string, number>>;
+
+// How often the responses of a backend, or of a route when it has none, ended in which way, in 50 ms for each.
+function ended(protocol: "http" | "grpc", service: string, ends: Ends, backend?: string): string {
+  const route = `parent_name="${service}",parent_port="8080",route_name="list",route_kind="HTTPRoute"`;
+  const labels = backend ? `${route},backend_name="${backend}",backend_port="8080"` : route;
+  const what = backend ? "backend_response" : "request";
+  const family = `outbound_${protocol}_route_${what}`;
+  const all = Object.values(ends).reduce((sum, value) => sum + value, 0);
+  return [
+    ...Object.entries(ends).map(([end, value]) => {
+      const [status, error] = /^(\d+|OK)$/.test(end) ? [end, ""] : ["", end];
+      const how = `${protocol}_status="${status}",error="${error}"`;
+      return `${family}_statuses_total{${labels},${how}} ${value}`;
+    }),
+    ...["0.05", "+Inf"].map(
+      (le) => `${family}_duration_seconds_bucket{${labels},le="${le}"} ${all}`,
+    ),
+    "",
+  ].join("\n");
+}
+
 /** The metrics of each workload's proxy after `scale` rounds of the same traffic. */
 export function proxies(scale: number): Record<string, string> {
   const n = (value: number): number => value * scale;
@@ -98,6 +120,11 @@ export function proxies(scale: number): Record<string, string> {
       say(to("emoji"), { ok: n(100), open: 1 }) +
       say(to("voting"), { ok: n(40), bad: n(10), open: 1 }) +
       say(routed("outbound", "POST /Vote"), { ok: n(45), bad: n(5) }, "route_") +
+      ended("http", "emoji-svc", { 200: n(60), 503: n(20), REQUEST_TIMEOUT: n(20) }) +
+      ended("http", "emoji-svc", { 200: n(60), 503: n(60) }, "emoji-a") +
+      ended("http", "emoji-svc", { 200: n(30) }, "emoji-b") +
+      `outbound_http_route_retry_requests_total{parent_name="emoji-svc",parent_port="8080",route_name="list",route_kind="HTTPRoute"} ${n(100)}\n` +
+      ended("grpc", "voting-svc", { OK: n(30), UNAVAILABLE: n(10) }) +
       `route_actual_response_total{${routed("outbound", "POST /Vote")},classification="success"} ${n(45)}\n` +
       `route_actual_response_total{${routed("outbound", "POST /Vote")},classification="failure"} ${n(15)}\n` +
       `inbound_http_authz_allow_total{srv_kind="server",srv_name="web-http",authz_kind="authorizationpolicy",authz_name="bots"} ${n(96)}\n` +
