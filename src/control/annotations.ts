@@ -1,5 +1,6 @@
 // What annotations of a Service, an EgressNetwork or a route say of retries, timeouts, failure accrual and
-// load. An annotation that cannot be read counts as absent, as it does for Linkerd's controller.
+// load, and what a rule says of them itself. An annotation that cannot be read counts as absent, as it does for Linkerd's
+// controller.
 
 import type { Init } from "./init.ts";
 import type { TimeoutsSchema } from "../../proto/gen/http_route_pb.js";
@@ -8,7 +9,8 @@ import type {
   GrpcRoute_RetrySchema,
   HttpRoute_RetrySchema,
 } from "../../proto/gen/outbound_pb.js";
-import { parseAnnotationDuration } from "../platform/quantity.ts";
+import type { HttpRoute } from "../platform/kinds.ts";
+import { parseAnnotationDuration, parseGoDuration } from "../platform/quantity.ts";
 import { duration } from "./duration.ts";
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -19,7 +21,7 @@ type Accrual = Init<typeof FailureAccrualSchema>;
 type Timeouts = Init<typeof TimeoutsSchema>;
 
 const MAX_BODY_BYTES = 65_536;
-const BACKOFF = { minBackoff: duration(25), maxBackoff: duration(250), jitterRatio: 1 };
+const BACKOFF_MS = 25;
 
 /** The annotations of a route, and those of its parent where the route has none of a family. */
 export function inherit(route: Annotations, parent: Annotations): Annotations {
@@ -33,8 +35,16 @@ export function inherit(route: Annotations, parent: Annotations): Annotations {
   return { ...Object.fromEntries(inherited), ...route };
 }
 
-/** When a request over HTTP is sent again; undefined when it is not. */
-export function httpRetry(annotations: Annotations, attemptMs?: number): HttpRetry | undefined {
+/** When a request over HTTP is sent again; undefined when it is not. What its rule leaves open, annotations say. */
+export function httpRetry(
+  annotations: Annotations,
+  attemptMs?: number,
+  rule?: HttpRoute["spec"]["rules"][number]["retry"],
+): HttpRetry | undefined {
+  if (rule) {
+    const statusRanges = rule.codes.map((code) => ({ start: code, end: code }));
+    return { ...retry(annotations, attemptMs, rule), conditions: { statusRanges } };
+  }
   const wanted = words(annotations["retry.linkerd.io/http"]);
   const statusRanges = wanted.map(statusRange).filter((range) => range !== undefined);
   if (statusRanges.length === 0 || statusRanges.length < wanted.length) return undefined;
@@ -123,12 +133,17 @@ export function balancerLoad(annotations: Annotations) {
   };
 }
 
-function retry(annotations: Annotations, attemptMs: number | undefined) {
+function retry(
+  annotations: Annotations,
+  attemptMs: number | undefined,
+  { attempts, backoff }: { attempts?: number; backoff?: string } = {},
+) {
+  const minMs = parseGoDuration(backoff ?? "") || BACKOFF_MS;
   const timeoutMs = durationOf(annotations["retry.linkerd.io/timeout"]) ?? attemptMs;
   return {
-    maxRetries: numberOf(annotations["retry.linkerd.io/limit"]) ?? 1,
+    maxRetries: attempts ?? numberOf(annotations["retry.linkerd.io/limit"]) ?? 1,
     maxRequestBytes: MAX_BODY_BYTES,
-    backoff: BACKOFF,
+    backoff: { minBackoff: duration(minMs), maxBackoff: duration(10 * minMs), jitterRatio: 1 },
     ...(timeoutMs && { timeout: duration(timeoutMs) }),
   };
 }

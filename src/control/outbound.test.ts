@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { podYaml, worldFrom } from "../../test/support/world.ts";
+import { exponential } from "../base/backoff.ts";
 import type { Fault } from "../base/fault.ts";
 import { parseOutboundPolicy } from "../proxy/outboundpolicy.ts";
 import type { HttpRoutes } from "../proxy/policy.ts";
@@ -115,6 +116,27 @@ rules:
   const [good, bad] = rule!.to.backends;
   assert.deepEqual([good!.weight, good!.backend.to.kind, good!.filters.length], [9, "balance", 0]);
   assert.deepEqual([bad!.weight, bad!.backend.to.kind, bad!.filters.length], [1, "none", 1]);
+});
+
+test("a rule says itself when to retry, and annotations what it leaves open", () => {
+  const rules = `
+rules:
+  - retry: {codes: [500, 503], attempts: 4, backoff: 100ms}
+  - retry: {}
+  - {}
+`;
+  const limit =
+    ", annotations: {retry.linkerd.io/http: gateway-error, retry.linkerd.io/limit: '7'}";
+  const [full, empty, without] = http(
+    policy([service(), route("HTTPRoute", "h", rules, limit)].join("---")),
+  ).routes[0]!.rules.map(({ retry }) => retry!);
+  assert.deepEqual(full!.statuses, [
+    { from: 500, to: 500 },
+    { from: 503, to: 503 },
+  ]);
+  assert.deepEqual([full!.limit, full!.backoff], [4, exponential(100, 1000, 1)]);
+  assert.deepEqual([empty!.limit, empty!.statuses], [7, []]);
+  assert.deepEqual([without!.limit, without!.statuses], [7, [{ from: 502, to: 504 }]]);
 });
 
 test("a consumer's route replaces the producer's, for its own namespace only", () => {

@@ -58,7 +58,7 @@ export function httpRoute(context: RouteContext, route: HttpRoute): HttpInit {
             }),
           ),
         },
-        ...httpBehaviour(context.world, annotations, requestMs, attemptMs),
+        ...httpBehaviour(context.world, annotations, requestMs, attemptMs, rule.retry),
       };
     }),
   };
@@ -115,7 +115,7 @@ export function defaultHttpRoute(context: RouteContext, name: string, denied = f
         matches: [ANY_PATH],
         filters: denied ? [httpFailure(403, "traffic not allowed")] : [],
         backends: { kind: first(context, {}) },
-        ...httpBehaviour(context.world, context.annotations, undefined, undefined),
+        ...httpBehaviour(context.world, context.annotations),
       },
     ],
   };
@@ -201,10 +201,11 @@ function first<M extends object>({ world, origin }: RouteContext, more: M): Dist
 function httpBehaviour(
   { settings }: World,
   annotations: Annotations,
-  requestMs: number | undefined,
-  attemptMs: number | undefined,
+  requestMs?: number,
+  attemptMs?: number,
+  declared?: HttpRoute["spec"]["rules"][number]["retry"],
 ) {
-  const retry = httpRetry(annotations, attemptMs);
+  const retry = httpRetry(annotations, attemptMs, declared);
   const times = timeouts(annotations, requestMs);
   return {
     allowL5dRequestHeaders: settings.allowL5dRequestHeaders,

@@ -102,6 +102,12 @@ const httpFilter = where(
   itsKey,
 );
 
+const retry = strict({
+  codes: lists(integer(400, 599)),
+  attempts: optional(integer(1)),
+  backoff: optional(duration),
+});
+
 const timeouts = strict({ request: optional(duration), backendRequest: optional(duration) });
 
 const headerMatch = strict({
@@ -163,6 +169,7 @@ const httpRule = strict({
   filters: lists(httpFilter),
   backendRefs: lists(strict({ ...backendRefFields, filters: lists(filter) })),
   timeouts: optional(timeouts),
+  retry: optional(retry),
 });
 
 export const httpRoute = route(httpRule);
