@@ -124,4 +124,5 @@ async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-await main(process.argv.slice(2));
+// Not awaited: a command that the user stops may leave a promise that nothing will settle any more.
+void main(process.argv.slice(2));

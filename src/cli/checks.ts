@@ -23,7 +23,7 @@ const TIMEOUT_MS = 5000;
 const existence: Category<CheckContext> = {
   id: "linkerd-existence",
   checks: [
-    awaited("fatal", "local mesh is running", "", async (c) => void (await c.mesh())),
+    row("fatal", "local mesh is running", "", async (c) => void (await c.mesh())),
     row("warning", "state folder is private to its owner", "", async (c) => {
       const dir = (await c.mesh()).local!.status.stateDir;
       const mode = statSync(dir).mode & 0o777;

@@ -95,10 +95,11 @@ function runExtension(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: "inherit" });
-    terminal.scope.defer(() => void child.kill());
+  const child = spawn(program, args, { stdio: "inherit" });
+  const ended = new Promise<number>((resolve, reject) => {
     child.on("error", (error) => reject(Fault.from(error)));
     child.on("exit", (code) => resolve(code ?? 1));
   });
+  terminal.scope.defer(async () => void (child.kill() && (await ended)));
+  return ended;
 }

@@ -1,7 +1,7 @@
 // The verbs `linkerd local up` and `linkerd local down`: the life of a mesh on this machine.
 
 import { spawn } from "node:child_process";
-import { openSync } from "node:fs";
+import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -55,7 +55,9 @@ them changes in the mesh. Ctrl-C stops everything.`,
       // The same command again, in a network of its own.
       const argv = programArgv(...process.argv.slice(2));
       const notice = (sentence: string): void => terminal.note(sentence);
-      return runIsolated(argv, stateDir, terminal.env, systemClock, notice);
+      const ended = runIsolated(argv, stateDir, terminal.env, systemClock, notice);
+      terminal.scope.defer(async () => void (await Promise.allSettled([ended])));
+      return ended;
     }
     const running = await runLocal(
       {
@@ -105,9 +107,11 @@ async function detach(stateDir: string, terminal: Terminal): Promise<number> {
   const [program, ...args] = programArgv(...words);
   const child = spawn(program!, args, { detached: true, stdio: ["ignore", out, out] });
   const ended = new Promise<never>((_, reject) => {
-    child.on("exit", () =>
-      reject(new Fault("unavailable", `the mesh did not start; ${log} says why`)),
-    );
+    child.on("exit", () => {
+      const [, why = `${log} has its log`] =
+        /Error: ([^]*)$/.exec(readFileSync(log, "utf8").trimEnd()) ?? [];
+      reject(new Fault("unavailable", `the mesh did not start: ${why}`));
+    });
   });
   const spinner = spin(terminal, "starting the control plane");
   try {

@@ -1,7 +1,9 @@
 // Where a command writes and how it learns that the user has had enough. Commands never touch `process`, so
 // that a test can read what they print and stop them.
 
+import { constants } from "node:os";
 import { MessageChannel } from "node:worker_threads";
+import { systemClock } from "../base/clock.ts";
 import { Scope } from "../base/scope.ts";
 import type { Close } from "../base/watch.ts";
 
@@ -39,6 +41,9 @@ export function palette(on: boolean): Palette {
   return Object.fromEntries(entries);
 }
 
+// A command that has been stopped may still say a last thing, but does not wait for an answer that may never come.
+const GRACE_MS = 1000;
+
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
@@ -46,9 +51,13 @@ export function processTerminal(): Terminal {
   let asked = 0;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
+      const code = 128 + constants.signals[signal];
       // Twice means now: what hangs in a close must not hold the user.
-      if (++asked > 1) process.exit(130);
-      void scope.close();
+      if (++asked > 1) process.exit(code);
+      // What was to go on until it is stopped ends with a code of its own; this is for what was not done yet.
+      process.exitCode = code;
+      const leave = (): void => void systemClock.after(GRACE_MS, () => process.exit());
+      void scope.close().then(leave, leave);
     });
   }
   // Timers of the clock hold no process; a command that waits for one does.

@@ -36,7 +36,7 @@ export function dashboardFolder(): string | undefined {
 /** Serves the files below `folder`; every other address is the page itself, which knows where it is. */
 export function files(folder: string | undefined): (req: HttpReq) => HttpRsp {
   if (folder === undefined)
-    return () => text(503, "The dashboard is not built: run `npx vite build web`.\n");
+    return () => text(503, "The dashboard is not built: run `npm run build`.\n");
   const all = new Map(
     globSync("**/*.*", { cwd: folder }).map((name) => [
       `/${name.replaceAll("\\", "/")}`,

@@ -54,6 +54,8 @@ function asProbes({ adminPort }: MeshPod): Relabel {
 
 // A dump of this size is no proxy's.
 const MOST_BYTES = 32 << 20;
+/** Of the answer of one that refuses, in characters. */
+const MOST_TOLD = 200;
 
 /** Reads `/metrics` of admin ports over connections that are kept while one goes on asking: as viz itself when it has an
  * identity of its own, else in the clear. */
@@ -89,11 +91,11 @@ export function readText(
         });
         rsp.on("error", reject);
         rsp.on("end", () => {
-          if (rsp.statusCode === 200) resolve(Buffer.concat(chunks).toString("utf8"));
-          else
-            reject(
-              new Fault("unavailable", `${addr.ip}:${addr.port}${path} answered ${rsp.statusCode}`),
-            );
+          const body = Buffer.concat(chunks).toString("utf8");
+          if (rsp.statusCode === 200) return resolve(body);
+          const [line] = body.slice(0, MOST_TOLD).split("\n");
+          const status = `${rsp.statusCode}${line && `: ${line}`}`;
+          reject(new Fault("unavailable", `${addr.ip}:${addr.port}${path} answered ${status}`));
         });
       },
     );

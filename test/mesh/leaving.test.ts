@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -148,3 +148,28 @@ test("a port that another program has is not taken from it", { timeout: 60_000 }
     JSON.stringify([rsp.status, ...rsp.headers]),
   );
 });
+
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)
+  test(`a command that gets no answer ends with ${signal}`, { timeout: 60_000 }, async (t) => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    t.after(() => silent.close());
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const kubeconfig = join(dir, `${signal}.kubeconfig`);
+    const cluster = { name: "c", cluster: { server: `http://127.0.0.1:${port}` } };
+    const context = { name: "c", context: { cluster: "c", user: "c" } };
+    const users = [{ name: "c", user: {} }];
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({ clusters: [cluster], users, contexts: [context], "current-context": "c" }),
+    );
+    const child = start(["viz", "stat", "deploy", "--kubeconfig", kubeconfig]);
+    const output = gather(child);
+    await once(silent, "connection");
+    child.kill(signal);
+    assert.deepEqual(await once(child, "close"), [code, null], output.stderr);
+    assert.deepEqual(output, { stdout: "", stderr: "" });
+  });
