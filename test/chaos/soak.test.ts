@@ -1,6 +1,7 @@
 // Mixed traffic through a meshed pair while endpoints come and go each second, the control plane is killed each minute,
 // and a server's sidecar is drained and replaced between: no client may see an error, and memory stays flat. Two minutes
-// unless SOAK_MINUTES says otherwise; SOAK_SEED repeats the choices of a run.
+// unless SOAK_MINUTES says otherwise; SOAK_SEED repeats the choices of a run. `SOAK_MINUTES=30 node bin/node.mjs
+// test/chaos/soak.test.ts` is a long one, which tells each minute how it goes.
 // Needs: linux.
 
 import assert from "node:assert/strict";
@@ -16,8 +17,9 @@ import { type Random, seededRandom } from "../../src/base/random.ts";
 import { PROXY_FLAGS } from "../../src/cli/running.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { Gauge } from "./soakgauge.ts";
-import { startApps } from "./soakapps.ts";
+import { served, startApps } from "./soakapps.ts";
 import { closeTraffic, KINDS, type Kind } from "./soaktraffic.ts";
+import { Turns } from "./soakturns.ts";
 import { CLIENT, CLIENT_IP, listeners, manifests, PLANE_IP, SERVERS } from "./soakworld.ts";
 
 const minutes = Number(process.env["SOAK_MINUTES"] ?? 2);
@@ -31,6 +33,12 @@ const SETTLE_S = 15;
 /** When memory counts as warm, at the latest after this part of the run, and how much it may grow from then on. */
 const WARM_S = Math.min(300, minutes * 20);
 const [RSS_MB, HEAP_MB] = [24, 6];
+/** A schedule of which less than this was kept says little. */
+const LEAST_KEPT = 0.5;
+/** The share of its traffic that a workload may get that is no endpoint: what was under way when it ceased to be one. */
+const MOST_STRAY = 0.1;
+/** The conversations of each kind for each minute: the machine may be slow, but none may stand still. */
+const LEAST_TALKS = 10;
 /** Where V8's own account of the heap is printed, after each collection of all of it. */
 const FLAGS = [...PROXY_FLAGS, "--trace-gc", "--trace-gc-ignore-scavenger"];
 
@@ -76,17 +84,24 @@ test(`${minutes} minutes of everything`, { timeout: minutes * 60_000 + 120_000 }
   soak.onTrouble = (error) => fail("the schedule", inspect(error));
   while (performance.now() < until) {
     await soak.tick().catch(soak.onTrouble);
+    if (soak.second % 60 === 0) {
+      const talks = [...counts.values()].reduce((sum, count) => sum + count, 0);
+      process.stderr.write(
+        `${soak.second} s: ${talks} conversations, ${failures.length} failures, ${soak.summary()}\n`,
+      );
+    }
     await sleep(1_000);
   }
   await Promise.all(talking);
 
   for (const [name, count] of counts) t.diagnostic(`${name}: ${count}`);
-  t.diagnostic(
-    `SOAK_SEED=${seed}; ${soak.kills} kills, ${soak.replacements} replacements, the longest drain ${Math.round(soak.longestDrainMs)} ms`,
-  );
+  t.diagnostic(`SOAK_SEED=${seed}; ${soak.second} s, ${soak.summary()}`);
   const gauges = [soak.gauges.get(CLIENT)!, soak.gauges.get("web-1")!];
   for (const gauge of gauges) t.diagnostic(gauge.summary());
   assert.deepEqual(failures.slice(0, MOST_TOLD), []);
+  for (const { name } of KINDS)
+    assert.ok(counts.get(name)! >= LEAST_TALKS * minutes, `${name}: only ${counts.get(name)}`);
+  soak.assertKept();
   for (const gauge of gauges) {
     const { rssMb, heapMb } = gauge.growth();
     assert.ok(rssMb < RSS_MB, `${gauge.name} grew by ${rssMb} MB`);
@@ -108,6 +123,7 @@ class Soak {
   readonly #random: Random;
   readonly #folder: string;
   readonly #proxies = new Map<string, Proxy>();
+  readonly #turns = new Turns(SERVERS.keys());
   /** The pods that are endpoints; one that is being replaced is none until it is back. */
   readonly #ready = new Set(SERVERS.keys());
   #replacing: string | undefined;
@@ -148,10 +164,33 @@ class Soak {
       .join("");
   }
 
+  /** What has happened so far. */
+  summary(): string {
+    const { in: into, out } = this.#turns.rates();
+    return [
+      `${this.#turns.changes} endpoints came or went`,
+      `${into.toFixed(1)} requests a second to one, ${out.toFixed(1)} to one that is none`,
+      `${this.kills} kills of the control plane`,
+      `${this.replacements} sidecars replaced, the longest drain ${Math.round(this.longestDrainMs)} ms`,
+    ].join(", ");
+  }
+
+  /** Fails when what should have happened did not. */
+  assertKept(): void {
+    const least = (every: number): number => Math.floor((this.second / every) * LEAST_KEPT);
+    assert.ok(this.kills >= least(KILL_S), `only ${this.kills} kills`);
+    assert.ok(this.replacements >= least(REPLACE_S), `only ${this.replacements} replacements`);
+    assert.ok(this.#turns.changes >= least(1), `only ${this.#turns.changes} changes`);
+    const { in: into, out } = this.#turns.rates();
+    assert.ok(out < into * MOST_STRAY, "what is no endpoint has traffic as if it were one");
+  }
+
   /** What the schedule has for this second. */
   async tick(): Promise<void> {
     this.second += 1;
     for (const gauge of this.gauges.values()) gauge.sample(this.second);
+    for (const [pod, ip] of SERVERS) this.#turns.count(this.second, pod, served.get(ip)!);
+    if (!this.#plane) this.#turns.unsettle(this.second);
     const at = this.second % KILL_S;
     if (at === 0) this.#kill();
     else if (at === AWAY_S && !this.#plane) await this.#startPlane();
@@ -171,6 +210,7 @@ class Soak {
 
   #tell(): void {
     this.last = `ready: ${[...this.#ready].join()}`;
+    this.#turns.tell(this.second, this.#ready);
     if (this.#plane?.connected) this.#plane.send(manifests(this.#ready));
   }
 

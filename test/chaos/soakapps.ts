@@ -19,25 +19,33 @@ export const GREETING = "220 ready\r\n";
 
 type Closing = () => void;
 
+/** The requests and connections that each address has served so far, but for those of gRPC and WebSocket. */
+export const served = new Map<string, number>();
+
 /** Starts all servers at `host`; gives what ends them. */
 export async function startApps(host: string): Promise<Closing> {
+  served.set(host, 0);
   const open = async (
     name: Protocol,
     server: ReturnType<typeof createServer>,
+    turn: "request" | "stream" | "connection",
   ): Promise<Closing> => {
+    server.on(turn, () => served.set(host, served.get(host)! + 1));
     await new Promise<void>((done) => server.listen(PORTS[name].target, host, done));
     return () => server.close();
   };
   const all = [
-    open("http1", createH1(echoH1)),
-    open("http2", createH2().on("stream", echoH2) as never),
+    open("http1", createH1(echoH1), "request"),
+    open("http2", createH2().on("stream", echoH2) as never, "stream"),
     open(
       "opaque",
       createServer({ allowHalfOpen: true }, (socket) => echoBytes(socket, "")),
+      "connection",
     ),
     open(
       "first",
       createServer({ allowHalfOpen: true }, (socket) => echoBytes(socket, GREETING)),
+      "connection",
     ),
     echoServer({ host, port: PORTS.websocket.target }).then((it) => () => it.close()),
     echoGrpc(host),
