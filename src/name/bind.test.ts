@@ -7,7 +7,7 @@ import { seededRandom } from "../base/random.ts";
 import { Fault } from "../base/fault.ts";
 import { constant, known, type State, Var, type Watch } from "../base/watch.ts";
 import { absent } from "./addr.ts";
-import { bindName, type Bound, lookupIn, type Mount, type Name } from "./bind.ts";
+import { bindName, type Bound, lookupIn, maxLookups, type Mount, type Name } from "./bind.ts";
 import { builtins } from "./builtin.ts";
 import { parseDtab } from "./dtab.ts";
 import { empty, fail, leaf, type NameTree, neg, pickLeaf, printTree } from "./nametree.ts";
@@ -181,6 +181,29 @@ test("a dtab that multiplies is stopped", () => {
   close();
   const wide = Array.from({ length: 900 }, () => "/svc => /nothing").join(";");
   assert.equal(follow(`/svc => /$/inet/h/1; ${wide}`, "/svc").now(), "/$/inet/h/1");
+});
+
+test("a union that multiplies is stopped before its steps are made", () => {
+  for (const branches of [10, 100, 999, 2_000]) {
+    const dtab = parseDtab(`/a => ${Array(branches).fill("/a").join(" & ")}`);
+    const lookup = lookupIn(dtab, []);
+    let lookups = 0;
+    const watch = bindName(
+      (path) => {
+        lookups += 1;
+        return lookup(path);
+      },
+      ["a"],
+    );
+    const failures: string[] = [];
+    const close = watch.observe((s) => failures.push(s.kind === "failed" ? s.fault.message : ""));
+    assert.deepEqual(failures, ["More than 1000 lookups for /a"]);
+    assert.ok(
+      lookups <= maxLookups / branches + 2,
+      `${lookups} lookups of ${branches} leaves each`,
+    );
+    close();
+  }
 });
 
 test("a configured namer comes before the built-in ones, and its no falls through to the next", () => {

@@ -75,26 +75,43 @@ export function lookupNamers(mounts: readonly Mount[], path: Path): Watch<NameTr
 
 /** The bound clients of a name, kept up to date; fails where the name never comes to an end. */
 export function bindName(lookup: Lookup, name: Path): Watch<NameTree<Bound>> {
+  const tooMany = failed<NameTree<Bound>>(
+    new Fault("no-route", `More than ${maxLookups} lookups for ${printPath(name)}`),
+  );
   let live = 0;
   const bindPath = (path: Path, depth: number): Watch<NameTree<Bound>> =>
     source((set) => {
-      if (depth > maxDepth || live >= maxLookups) {
-        set({ kind: "failed", fault: endless(depth, name) });
-        return () => {};
-      }
-      live++;
-      const bound = lookup(path).flatMap((tree) =>
-        resolve(tree, (found) =>
-          isPath(found) ? bindPath(found, depth + 1) : constant(leaf(found)),
-        ),
-      );
+      if (depth > maxDepth) return tooDeep().observe(set);
+      // One tree was refused: what is beside it is not looked up in vain.
+      if (live > maxLookups) return tooMany.observe(set);
+      return lookup(path)
+        .flatMap((tree) => expand(tree, depth))
+        .observe(set);
+    });
+  const expand = (tree: NameTree<Name>, depth: number): Watch<NameTree<Bound>> =>
+    source((set) => {
+      const count = together(tree);
+      live += count;
+      const bound =
+        live > maxLookups
+          ? tooMany
+          : resolve(tree, (found) =>
+              isPath(found) ? bindPath(found, depth + 1) : constant(leaf(found)),
+            );
       const close = bound.observe(set);
       return () => {
-        live--;
+        live -= count;
         close();
       };
     });
   return bindPath(name, 0);
+}
+
+/** How many lookups a tree stands for: those of a union are made at once, alternatives one after the other. */
+function together(tree: NameTree<unknown>): number {
+  if (tree.kind === "alt") return tree.trees.reduce((most, t) => Math.max(most, together(t)), 1);
+  if (tree.kind === "union") return tree.branches.reduce((sum, b) => sum + together(b.tree), 0);
+  return 1;
 }
 
 // A namer may be a plug-in; one that throws fails its name and nothing else.
@@ -106,8 +123,7 @@ function ask(namer: Namer, path: Path): Watch<NameTree<Name>> {
   }
 }
 
-function endless(depth: number, name: Path): Fault {
-  return depth > maxDepth
-    ? new Fault("no-route", `Max recursion level: ${maxDepth} reached in Namer lookup`)
-    : new Fault("no-route", `More than ${maxLookups} lookups for ${printPath(name)}`);
+function tooDeep(): Watch<NameTree<Bound>> {
+  const sentence = `Max recursion level: ${maxDepth} reached in Namer lookup`;
+  return failed(new Fault("no-route", sentence));
 }

@@ -167,6 +167,17 @@ test("a name that leads to itself ends, where alternatives go on", () => {
   assert.match(JSON.stringify(delegation(doubling, "/0")), /More than 1000 lookups/);
 });
 
+test("a union that multiplies is shown in part", () => {
+  const union = `/a => ${Array(30).fill("/a").join(" & ")}`;
+  const text = JSON.stringify(delegation(union, "/a"));
+  const nodes = text.match(/"type":/g)!.length;
+  assert.ok(nodes > 30 && nodes < 3_000, `${nodes} nodes`);
+  // Of the name's own alternatives as many stand there as there are lookups.
+  const wide = `/a => ${Array.from({ length: 1_500 }, (_, i) => `/x${i}`).join(" | ")}`;
+  const known = JSON.stringify(delegation(wide, "/a")).match(/"type":"neg"/g)!.length;
+  assert.ok(known > 900, `${known} alternatives`);
+});
+
 test("a rewriting name is a step of its own", () => {
   const dtab = "/host => /$/inet/127.1/80; /svc => /$/io.buoyant.http.domainToPathPfx/host";
   assert.deepEqual(

@@ -70,6 +70,8 @@ class Delegator {
   readonly #dtab: Dtab;
   readonly #mounts: readonly Mount[];
   readonly #transformers: readonly Transformer[];
+  /** Rules as they are shown: a long one is printed once and not for each of its leaves. */
+  readonly #printed = new Map<Dentry, DentryJson>();
   #live = 0;
 
   constructor(dtab: Dtab, mounts: readonly Mount[], transformers: readonly Transformer[]) {
@@ -80,16 +82,20 @@ class Delegator {
 
   /** The node of a path that is still to be looked up. */
   node(path: Path, dentry: Dentry | undefined, depth: number): Watch<Delegation> {
-    const at = place(path, dentry);
+    const at = this.#place(path, dentry);
     if (depth > maxDepth) return exception(at, "Max recursion level reached.");
     return source((set) => {
-      if (this.#live >= maxLookups) {
-        return exception(at, `More than ${maxLookups} lookups.`).observe(set);
-      }
-      this.#live++;
-      const close = this.#step(path, dentry, depth).observe(set);
+      // One tree was refused: what is beside it is not looked up in vain.
+      if (this.#live > maxLookups) return tooMany(at).observe(set);
+      const rules = rewrites(this.#dtab, path);
+      // Of the name itself as much is shown as there are lookups for.
+      const leaves = depth === 0 ? 0 : rules.reduce((sum, { tree }) => sum + leafCount(tree), 0);
+      const count = Math.max(1, leaves);
+      this.#live += count;
+      const next = this.#live > maxLookups ? tooMany(at) : this.#step(rules, path, dentry, depth);
+      const close = next.observe(set);
       return () => {
-        this.#live--;
+        this.#live -= count;
         close();
       };
     });
@@ -97,10 +103,20 @@ class Delegator {
 
   /** The node of a name whose place is taken by a tree, whatever its rules say. */
   instead(name: Path, watch: Watch<NameTree<Bound>>): Watch<Delegation> {
-    const at = place(name, undefined);
+    const at = this.#place(name, undefined);
     return this.#settle(watch, at, (tree) =>
       this.#tree(tree, name, undefined, 0).map((node) => hang(at, node)),
     );
+  }
+
+  #place(path: Path, dentry: Dentry | undefined): Place {
+    if (!dentry) return { path: printPath(path) };
+    let printed = this.#printed.get(dentry);
+    if (!printed) {
+      printed = { prefix: printPrefix(dentry.prefix), dst: printTree(dentry.dst) };
+      this.#printed.set(dentry, printed);
+    }
+    return { path: printPath(path), dentry: printed };
   }
 
   #settle<T>(watch: Watch<T>, at: Place, f: (value: T) => Watch<Delegation>): Watch<Delegation> {
@@ -113,9 +129,14 @@ class Delegator {
     });
   }
 
-  #step(path: Path, dentry: Dentry | undefined, depth: number): Watch<Delegation> {
-    const at = place(path, dentry);
-    const branches = rewrites(this.#dtab, path).flatMap((rule) =>
+  #step(
+    rules: ReturnType<typeof rewrites>,
+    path: Path,
+    dentry: Dentry | undefined,
+    depth: number,
+  ): Watch<Delegation> {
+    const at = this.#place(path, dentry);
+    const branches = rules.flatMap((rule) =>
       (rule.tree.kind === "alt" ? rule.tree.trees : [rule.tree]).map((tree) =>
         this.#tree(tree, path, rule.dentry, depth + 1),
       ),
@@ -136,13 +157,13 @@ class Delegator {
     depth: number,
   ): Watch<Delegation> {
     if (tree.kind === "leaf" && isPath(tree.value)) {
-      const at = place(path, dentry);
+      const at = this.#place(path, dentry);
       return this.node(tree.value, undefined, depth + 1).map((next) => hang(at, next));
     }
     if (tree.kind === "leaf" || tree.kind === "alt" || tree.kind === "union") {
       return this.#tree(tree, path, dentry, depth + 1);
     }
-    return constant<Delegation>({ type: tree.kind, ...place(path, dentry) });
+    return constant<Delegation>({ type: tree.kind, ...this.#place(path, dentry) });
   }
 
   /** A tree in the place of `path`. */
@@ -152,7 +173,7 @@ class Delegator {
     dentry: Dentry | undefined,
     depth: number,
   ): Watch<Delegation> {
-    const at = place(path, dentry);
+    const at = this.#place(path, dentry);
     switch (tree.kind) {
       case "leaf":
         return isPath(tree.value)
@@ -199,15 +220,6 @@ class Delegator {
 
 type Place = { path: string; dentry?: DentryJson };
 
-function place(path: Path, dentry: Dentry | undefined): Place {
-  if (!dentry) return { path: printPath(path) };
-  const { prefix, dst } = dentry;
-  return {
-    path: printPath(path),
-    dentry: { prefix: printPrefix(prefix), dst: printTree(dst) },
-  };
-}
-
 // A union stands for the name itself; everything else hangs below it.
 function hang(at: Place, tree: Delegation): Delegation {
   return tree.type === "union" && tree.path === at.path
@@ -221,6 +233,16 @@ function alternatives(at: Place, branches: readonly Watch<Delegation>[]): Watch<
 
 function exception(at: Place, message: string): Watch<Delegation> {
   return constant<Delegation>({ type: "exception", ...at, message });
+}
+
+function tooMany(at: Place): Watch<Delegation> {
+  return exception(at, `More than ${maxLookups} lookups.`);
+}
+
+function leafCount(tree: NameTree<unknown>): number {
+  if (tree.kind === "alt") return tree.trees.reduce((sum, t) => sum + leafCount(t), 0);
+  if (tree.kind === "union") return tree.branches.reduce((sum, b) => sum + leafCount(b.tree), 0);
+  return 1;
 }
 
 function boundJson(bound: Bound): Watch<BoundJson> {
