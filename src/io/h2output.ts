@@ -4,6 +4,7 @@
 
 import { FLAG } from "../wire/frames.ts";
 import type { Conn } from "./conn.ts";
+import { rest } from "./h2rest.ts";
 import { lender } from "./memory.ts";
 
 const BUFFER_BYTES = 32_768;
@@ -25,6 +26,7 @@ function flushAll(): void {
   const outputs = dirty;
   dirty = [];
   for (const output of outputs) output.flush();
+  rest();
 }
 
 export class Output {

@@ -4,6 +4,7 @@
 //
 //   slot = id/2 mod size; what finds its slot taken goes to the next free one.
 
+import { traffic } from "./h2rest.ts";
 import type { H2Stream } from "./h2stream.ts";
 
 const INITIAL_SLOTS = 32;
@@ -24,6 +25,8 @@ export class H2Streams {
   add(stream: H2Stream): void {
     if (this.size * 2 >= this.slots.length) this.grow();
     this.size++;
+    traffic.open++;
+    traffic.opened++;
     this.place(stream);
   }
 
@@ -33,6 +36,8 @@ export class H2Streams {
     let hole = id >>> 1;
     for (; slots[hole & mask]?.id !== id; hole++) if (slots[hole & mask] === undefined) return;
     this.size--;
+    traffic.open--;
+    traffic.ended++;
     // What had to go past the hole comes back into it, so that every search may stop at a free slot.
     for (let at = hole + 1; ; at++) {
       const stream = slots[at & mask];
@@ -47,6 +52,8 @@ export class H2Streams {
 
   clear(): void {
     this.slots.fill(undefined);
+    traffic.open -= this.size;
+    traffic.ended += this.size;
     this.size = 0;
   }
 
