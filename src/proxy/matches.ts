@@ -73,7 +73,8 @@ export function parseFilter(kind: WireFilter, place: string): RouteFilter {
     case "invalid":
       return { kind: "invalid", message: kind.value.message };
     case undefined:
-      throw invalid(place, "is of a kind that this proxy does not know");
+      // From a newer control plane. What it shall do must not be left out; other rules need not suffer.
+      return { kind: "invalid", message: `${place} is of a kind that this proxy does not know` };
   }
 }
 

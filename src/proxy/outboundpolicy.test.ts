@@ -129,6 +129,14 @@ const edited = (name: string, value: string): JsonValue => {
   return route({ filters: [{ responseHeaderModifier: { add: { headers } } }] });
 };
 
+test("a filter that is not known fails the requests of its rule, not the policy", () => {
+  const { protocol } = parse(route({ filters: [{}] }));
+  assert.equal(
+    protocol.kind === "http1" && protocol.http.routes[0]!.rules[0]!.filters[0]!.kind,
+    "invalid",
+  );
+});
+
 const REJECTED: [string, JsonValue, string][] = [
   ["no metadata", { protocol: { opaque: OPAQUE } }, "metadata"],
   ["no protocol", { metadata: SERVICE }, "protocol"],
