@@ -1,4 +1,4 @@
-// What routes do: service profiles, gRPC, HTTP_PROXY.
+// What routes do: service profiles, HTTPRoutes, gRPC, HTTP_PROXY.
 
 import assert from "node:assert/strict";
 import { request } from "node:http";
@@ -58,6 +58,39 @@ test("a service profile retries, times out and names its routes", async (t) => {
   assert.equal(actual?.value, 3);
   const inbound = await metric(server, "route_request_total", { ...route, direction: "inbound" });
   assert.deepEqual([inbound?.labels["dst"], inbound?.value], ["web.ns.svc.cluster.local:80", 3]);
+});
+
+const httpRoute = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: ns}
+spec:
+  parentRefs: [{group: "", kind: Service, name: web, port: 80}]
+  rules:
+    - matches: [{path: {value: /old}}]
+      filters:
+        - type: URLRewrite
+          urlRewrite: {hostname: other, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}
+      retry: {codes: [503], attempts: 2, backoff: 1ms}
+    - filters:
+        - type: ResponseHeaderModifier
+          responseHeaderModifier: {set: [{name: x-rule, value: rest}]}
+`;
+
+test("an HTTPRoute rewrites URLs and retries", async (t) => {
+  const { client, server, plane, start } = await mesh(t);
+  const seen: string[] = [];
+  await application(t, server, (req, rsp) => {
+    if (req.url!.startsWith("/new")) seen.push(`${req.headers.host}${req.url}`);
+    rsp.statusCode = seen.length % 3 === 0 ? 200 : 503;
+    rsp.end(req.url);
+  });
+  plane.apply(httpRoute);
+  await start();
+  await until(async () => (await get(client, PORTS.http, "/older")).headers["x-rule"] === "rest");
+  assert.equal((await get(client, PORTS.http, "/older")).body, "/older");
+  assert.equal((await get(client, PORTS.http, "/old/a?q")).status, 200);
+  assert.deepEqual(seen, Array(3).fill("other/new/a?q"));
 });
 
 test("gRPC calls cross both sidecars, and their status counts", async (t) => {
