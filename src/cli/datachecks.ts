@@ -48,20 +48,26 @@ const dataPlane: Category<CheckContext> = {
     }),
     row(
       "warning",
+      "data plane pod labels are configured correctly",
+      "l5d-data-plane-pod-labels",
+      async (c) => {
+        const pods = (await c.world()).pods.filter(
+          ({ namespace }) => c.namespace === "" || namespace === c.namespace,
+        );
+        const wrong = pods.flatMap(({ namespace, name, labels }) =>
+          Object.keys(labels)
+            .filter(isForAnnotations)
+            .map((key) => `\t* ${key} on ${namespace}/${name}`),
+        );
+        refuseLabels(wrong);
+      },
+    ),
+    row(
+      "warning",
       "data plane service labels are configured correctly",
       "l5d-data-plane-services-labels",
       async (c) => {
-        const wrong = misplaced(
-          await c.world(),
-          c.namespace,
-          "labels",
-          (key) => key === "linkerd.io/inject" || key.startsWith("config.linkerd.io/"),
-        );
-        if (wrong.length > 0)
-          throw new Fault(
-            "bad-input",
-            `These annotations are labels, where they do nothing:\n${wrong.join("\n")}`,
-          );
+        refuseLabels(misplaced(await c.world(), c.namespace, "labels", isForAnnotations));
       },
     ),
     row(
@@ -156,6 +162,15 @@ function refuse(
   if (pods.length === 0) return;
   const lines = pods.map((pod) => `\t* ${pod.namespace}/${pod.name} (${more(pod)})`);
   throw new Fault("bad-input", `${title}\n${lines.join("\n")}`);
+}
+
+const isForAnnotations = (key: string): boolean =>
+  key === "linkerd.io/inject" || key.startsWith("config.linkerd.io/");
+
+function refuseLabels(wrong: readonly string[]): void {
+  if (wrong.length === 0) return;
+  const lines = wrong.join("\n");
+  throw new Fault("bad-input", `These annotations are labels, where they do nothing:\n${lines}`);
 }
 
 function misplaced(

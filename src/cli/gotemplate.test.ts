@@ -77,7 +77,7 @@ test("the charts render, and every object has a name", () => {
   };
   const wanted = [
     ["linkerd-crds", {}, 10],
-    ["linkerd-control-plane", control, 34],
+    ["linkerd-control-plane", control, 36],
     ["linkerd-viz", { tap: tls, tapInjector: tls }, 20],
     ["linkerd2-cni", {}, 6],
   ] as const;

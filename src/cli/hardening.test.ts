@@ -78,13 +78,17 @@ test("the destination service reads what it watches, and writes statuses", () =>
   );
 });
 
-test("the injector reads namespaces, asks for owners, and tells", () => {
+test("the injector reads namespaces, looks for pods that it missed, asks for owners, and tells", () => {
+  const lease = "coordination.k8s.io/leases";
   assert.deepEqual(
     rightsOf("proxy-injector"),
     [
       ...read("Namespace"),
+      "list pods",
       "create events",
       ...["namespaces", "apps/replicasets", "batch/jobs"].map((plural) => `get ${plural}`),
+      `create ${lease}`,
+      ...["get", "update"].map((verb) => `${verb} ${lease}/proxy-injector-missed`),
     ].sort(),
   );
 });

@@ -3,15 +3,15 @@
 
 import { Fault } from "../base/fault.ts";
 import { fetchInstallation } from "../control/installation.ts";
-import { READ } from "../control/reads.ts";
 import { contains, parseCidr } from "../platform/cidr.ts";
-import { KINDS, type Kind } from "../platform/kinds.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
 import { CONTROL_VERSION, IDENTITY } from "./checks.ts";
+import { CONTROL_NEWEST, EXTENSIONS, GATEWAY_API, INIT_AS_ROOT, NEWEST } from "./clusterchecks.ts";
 import { CNI, CNI_IF_ENABLED } from "./cnichecks.ts";
 import { DATA_PLANE } from "./datachecks.ts";
+import { MAY_READ, MISSED } from "./gapchecks.ts";
 import {
   expectNames,
   KUBERNETES,
@@ -20,7 +20,6 @@ import {
   ofMesh,
   PRE_KUBERNETES,
   query,
-  REPAIR,
 } from "./kubeprechecks.ts";
 import { certificateChecks, expectReady, podsOf } from "./kubeparts.ts";
 import { VIZ, VIZ_DATA } from "./vizchecks.ts";
@@ -54,35 +53,6 @@ const crds = row(
 const roles = (c: CheckContext): string[] =>
   COMPONENTS.map((name) => `linkerd-${c.globals.linkerdNamespace}-${name}`);
 
-// Images that are newer than the roles want more than these allow: what they cannot read they do without, or wait for.
-async function mayRead(c: CheckContext): Promise<void> {
-  const { linkerdNamespace: namespace } = c.globals;
-  const isForbidden = async (kind: Kind): Promise<boolean> => {
-    const { group, plural: resource } = KINDS[kind];
-    const body = {
-      apiVersion: "authorization.k8s.io/v1",
-      kind: "SubjectAccessReview",
-      spec: {
-        user: `system:serviceaccount:${namespace}:linkerd-destination`,
-        resourceAttributes: { group, resource, verb: "watch" },
-      },
-    };
-    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-    return c.api.request<{ status: { allowed: boolean } }>(path, { method: "POST", body }).then(
-      ({ status }) => !status.allowed,
-      // Who may not ask still sees everything else.
-      () => false,
-    );
-  };
-  const answers = await Promise.all(READ.map(isForbidden));
-  const missing = READ.filter((_, i) => answers[i]).map((kind) => KINDS[kind].plural);
-  if (missing.length > 0)
-    throw new Fault(
-      "no-permission",
-      `the ClusterRole linkerd-${namespace}-destination does not allow: ${missing.join(", ")}\n${REPAIR}`,
-    );
-}
-
 const config: Category<CheckContext> = {
   id: "linkerd-config",
   checks: [
@@ -98,7 +68,7 @@ const config: Category<CheckContext> = {
     awaited("fatal", "control plane ClusterRoleBindings exist", "l5d-existence-crb", (c) =>
       expectNames(c, query(`${RBAC}/clusterrolebindings`, ofMesh(c)), roles(c)),
     ),
-    row("error", "control plane may read all that it serves", "l5d-existence-cr", mayRead),
+    MAY_READ,
     awaited("fatal", "control plane ServiceAccounts exist", "l5d-existence-sa", (c) =>
       expectNames(
         c,
@@ -126,6 +96,7 @@ const config: Category<CheckContext> = {
           "linkerd-policy-validator-webhook-config",
         ]),
     ),
+    INIT_AS_ROOT,
   ],
 };
 
@@ -203,6 +174,16 @@ const existence: Category<CheckContext> = {
     awaited("fatal", "control plane pods are ready", "l5d-api-control-ready", async (c) =>
       expectReady(await controlPods(c)),
     ),
+    row(
+      "error",
+      "cluster networks contains all node podCIDRs",
+      "l5d-cluster-networks-cidr",
+      async (c) => {
+        type Node = Named & { readonly spec: { readonly podCIDR?: string } };
+        const { items } = await c.api.request<List<Node>>("/api/v1/nodes");
+        await expectInside(c, items, ({ spec }) => spec.podCIDR?.split("/")[0]);
+      },
+    ),
     row("error", "cluster networks contains all pods", "l5d-cluster-networks-pods", async (c) => {
       const pods = await podsOf(c, "/api/v1/pods");
       await expectInside(
@@ -275,22 +256,31 @@ const ha: Category<CheckContext> = {
   ],
 };
 
+// Before everything else.
+const START = [...KUBERNETES, GATEWAY_API, NEWEST];
+const CONTROL_START = [...START, config, existence, IDENTITY, webhooks];
+const VIZ_IF_INSTALLED: Category<CheckContext> = {
+  ...VIZ,
+  applies: async (c) => {
+    const path = query("/api/v1/namespaces", "linkerd.io/extension=viz");
+    return (await c.api.request<List<Named>>(path)).items.length > 0;
+  },
+};
+
 /** The tables of the verbs in a cluster. */
 export const KUBE_CHECKS = {
-  pre: [...KUBERNETES, PRE_KUBERNETES],
-  preCni: [...KUBERNETES, PRE_KUBERNETES, CNI],
-  crds: [...KUBERNETES, { id: "linkerd-crd", checks: [crds] }],
+  pre: [...START, PRE_KUBERNETES],
+  preCni: [...START, PRE_KUBERNETES, CNI],
+  crds: [...START, { id: "linkerd-crd", checks: [crds] }],
   control: [
-    ...KUBERNETES,
-    config,
-    existence,
-    IDENTITY,
-    webhooks,
-    CONTROL_VERSION,
+    ...CONTROL_START,
+    { ...CONTROL_VERSION, checks: [...CONTROL_VERSION.checks, CONTROL_NEWEST] },
+    EXTENSIONS,
     CNI_IF_ENABLED,
     ha,
+    VIZ_IF_INSTALLED,
   ],
-  data: [...KUBERNETES, config, existence, IDENTITY, webhooks, ...DATA_PLANE],
+  data: [...CONTROL_START, MISSED, ...DATA_PLANE],
   viz: [...KUBERNETES, VIZ],
   vizData: [...KUBERNETES, VIZ, VIZ_DATA, ...DATA_PLANE],
 } as const satisfies Readonly<Record<string, readonly Category<CheckContext>[]>>;

@@ -10,6 +10,7 @@ import { kubeResources } from "../platform/kube.ts";
 import { keyOf, type Pod } from "../platform/kinds.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { recordEvent } from "./events.ts";
+import { evict } from "./evict.ts";
 import { VALIDATOR } from "./injectproxy.ts";
 import { type Env, findApi, serveAdmin } from "./kubeprocess.ts";
 import { NOT_REDIRECTED } from "./podprograms.ts";
@@ -42,7 +43,7 @@ export async function runCniRepair(env: Env): Promise<number> {
         if (!lacksRules(pod) || tried.has(uid)) continue;
         tried.add(uid);
         // What a disruption budget forbids now may be allowed at the pod's next change.
-        void evict(api, pod).then(
+        void repair(api, pod).then(
           (done) => void (done ? evicted.with({}).inc() : tried.delete(uid)),
         );
       }
@@ -67,16 +68,8 @@ export function lacksRules({ metadata, status }: Pod): boolean {
   );
 }
 
-async function evict(api: KubeApi, pod: Pod): Promise<boolean> {
-  const { namespace, name } = pod.metadata;
-  const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { namespace, name } };
-  const path = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`;
-  try {
-    await api.request(path, { method: "POST", body: eviction });
-  } catch (error) {
-    logger.warn("cannot evict a pod", { pod: keyOf(pod), error: Fault.from(error) });
-    return false;
-  }
+async function repair(api: KubeApi, pod: Pod): Promise<boolean> {
+  if (!(await evict(api, pod.metadata, logger))) return false;
   logger.info("evicted a pod whose connections are not redirected", { pod: keyOf(pod) });
   await recordEvent(api, {
     about: { apiVersion: "v1", kind: "Pod", metadata: pod.metadata },

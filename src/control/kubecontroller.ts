@@ -26,10 +26,11 @@ import {
   settingsOf,
   watchInstallation,
 } from "./kubeprocess.ts";
+import { tellMissed } from "./missed.ts";
 import { findAnnotations } from "./namespaces.ts";
 import { findOwners } from "./owners.ts";
 import { DISPENSABLE, READ } from "./reads.ts";
-import { injector, validator } from "./webhooks.ts";
+import { injector, type InjectorParts, validator } from "./webhooks.ts";
 import { serveWebhook } from "./webhook.ts";
 
 type Context = {
@@ -96,12 +97,7 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
       admin: { ip: ANY, port: 9996 },
     },
     credentials: await ownIdentity("linkerd-destination", first.namespace, first, scope, registry),
-    isLeader: watchLease(api, {
-      namespace: first.namespace,
-      name: "policy-controller-write",
-      identity: hostname(),
-      clock,
-    }),
+    isLeader: leads(api, first, "policy-controller-write"),
     clock,
   });
   scope.defer(() => controller.close(GRACE_MS));
@@ -146,20 +142,27 @@ async function runIdentity({ scope, api, installation, first }: Context): Promis
   scope.defer(() => controller.close(GRACE_MS));
 }
 
-async function runInjector({ scope, api, installation }: Context): Promise<void> {
+async function runInjector({ scope, api, installation, first }: Context): Promise<void> {
   const registry = new Registry(clock);
   const resources: Resources = kubeResources(api, { clock, kinds: ["Namespace"] });
   const namespaces = resources.watch("Namespace");
   scope.defer(namespaces.observe(() => {}));
   await namespaces.next();
-  const service = injector({
+  const known = () => namespaces.value!;
+  const parts: InjectorParts = {
     installation: () => installation.value!,
-    annotationsOf: findAnnotations(api, () => namespaces.value!),
+    annotationsOf: findAnnotations(api, known),
     ownerOf: findOwners(api),
     record: (event) => void recordEvent(api, event),
     registry,
-  });
+  };
+  const service = injector(parts);
+  const isLeader = leads(api, first, "proxy-injector-missed");
+  scope.defer(tellMissed(api, { ...parts, namespaces: known }, isLeader, clock));
   const addr = { ip: ANY, port: 8443 };
   scope.defer(await serveWebhook(addr, FILES.webhook("proxy-injector"), service, clock));
   scope.defer(await serveAdmin({ ip: ANY, port: 9995 }, registry));
 }
+
+const leads = (api: KubeApi, { namespace }: Installation, name: string): Watch<boolean> =>
+  watchLease(api, { namespace, name, identity: hostname(), clock });

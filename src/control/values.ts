@@ -146,6 +146,7 @@ const shape = object({
   }),
   debugContainer: group({ image: image("linkerd-ts/debug") }),
   egress: group({ globalEgressNetworkNamespace: ofText("linkerd-egress") }),
+  proxyInjector: group({ evictMissed: ofBool(false) }),
   policyController: group({ probeNetworks: lists(text) }),
   identity: group({
     issuer: group({ issuanceLifetime: ofText("24h0m0s"), clockSkewAllowance: ofText("20s") }),

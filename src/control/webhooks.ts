@@ -64,18 +64,29 @@ export function injector(parts: InjectorParts): HttpService {
 function tell(
   { record }: InjectorParts,
   namespace: string,
-  { apiVersion = "v1", kind, name, uid }: Owner,
+  owner: Owner,
   skipped: SkipReason | "",
-): void {
+) {
   if (skipped === "injection_enable_annotation_absent") return;
   const what = "Linkerd sidecar proxy";
-  record({
-    about: { apiVersion, kind, metadata: { namespace, name, ...(uid && { uid }) } },
-    type: "Normal",
-    reason: skipped === "" ? "Injected" : "InjectionSkipped",
-    message: skipped === "" ? `${what} injected` : `${what} injection skipped: ${SKIPPED[skipped]}`,
-    from: "linkerd-proxy-injector",
-  });
+  const [reason, message] =
+    skipped === ""
+      ? ["Injected", `${what} injected`]
+      : ["InjectionSkipped", `${what} injection skipped: ${SKIPPED[skipped]}`];
+  record(ownerEvent(namespace, owner, "Normal", reason!, message!));
+}
+
+/** What the injector has to say of a workload. */
+export function ownerEvent(
+  namespace: string,
+  { apiVersion = "v1", kind, name, uid }: Owner,
+  type: KubeEvent["type"],
+  reason: string,
+  message: string,
+): KubeEvent {
+  const metadata = { namespace, name, ...(uid && { uid }) };
+  const about = { apiVersion, kind, metadata };
+  return { about, type, reason, message, from: "linkerd-proxy-injector" };
 }
 
 function whereAsked({ metadata }: RawObject, ofNamespace: Strings): string {

@@ -67,6 +67,10 @@ test("people are told what was injected", async () => {
       ? true
       : undefined;
   });
+  assert.match(
+    await kubectl(`describe sa -n ${NS} default`),
+    /IssuedLeafCertificate .*issued certificate for default.life.serviceaccount.* until /,
+  );
 });
 
 test("what the control plane knows can be asked", async () => {
@@ -119,6 +123,12 @@ test("policies and profiles that cannot be are refused with the reason", async (
     kubectl("apply -f -", json(wrong)),
     /backendRequest \(2s\) is longer than request/,
   );
+  await kubectl("apply -f -", json(server("one")));
+  await eventually("the refusal of another Server for the same port", async () => {
+    const refused = kubectl("apply --dry-run=server -f -", json(server("two")));
+    const why = await refused.then(() => "", String);
+    return why.includes(`Server ${NS}/one is for port 8080 of the same workloads`) || undefined;
+  });
 });
 
 test("an upgrade keeps what was chosen", async () => {
@@ -278,6 +288,17 @@ const route = (name: string) => ({
   spec: {
     parentRefs: [{ group: "", kind: "Service", name: "web", port: 80 }],
     rules: [{ backendRefs: [{ name: "web", port: 80 }] }],
+  },
+});
+
+const server = (name: string) => ({
+  apiVersion: "policy.linkerd.io/v1beta3",
+  kind: "Server",
+  metadata: { name, namespace: NS },
+  spec: {
+    podSelector: { matchLabels: { app: "web" } },
+    port: 8080,
+    accessPolicy: "all-unauthenticated",
   },
 });
 

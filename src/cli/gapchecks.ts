@@ -1,0 +1,73 @@
+// What `linkerd check` finds of gaps that nobody sees otherwise: kinds that the control plane may not read, and pods that
+// should have a proxy.
+
+import { Fault } from "../base/fault.ts";
+import { fetchInstallation } from "../control/installation.ts";
+import type { Strings } from "../control/manifest.ts";
+import { missedPods } from "../control/missed.ts";
+import { READ } from "../control/reads.ts";
+import { KINDS, type Kind } from "../platform/kinds.ts";
+import type { Category } from "./check.ts";
+import type { CheckContext } from "./checkcontext.ts";
+import { row } from "./checkcontext.ts";
+import { type List, REPAIR } from "./kubeprechecks.ts";
+
+/** Whether the ClusterRole is that of the images. */
+export const MAY_READ = row(
+  "error",
+  "control plane may read all that it serves",
+  "l5d-existence-cr",
+  mayRead,
+);
+
+/** Pods that the injector never saw. */
+export const MISSED: Category<CheckContext> = {
+  id: "linkerd-data-plane-injection",
+  checks: [
+    row("warning", "pods that ask for a proxy have one", "l5d-data-plane-ready", async (c) => {
+      type Namespace = { metadata: { name: string; labels?: Strings; annotations?: Strings } };
+      const { items } = await c.api.request<List<Namespace>>("/api/v1/namespaces");
+      const marks = new Map(items.map(({ metadata }) => [metadata.name, metadata]));
+      const installation = await fetchInstallation(c.api, c.globals.linkerdNamespace);
+      const pods = (await missedPods(c.api, installation, (name) => marks.get(name)))
+        .map(({ metadata }) => metadata!)
+        .filter(({ namespace }) => c.namespace === "" || namespace === c.namespace);
+      if (pods.length > 0)
+        throw new Fault(
+          "bad-input",
+          `made while the injector was away, or before they asked; "kubectl rollout restart" makes others:\n${pods
+            .map(({ namespace, name }) => `\t* ${namespace}/${name}`)
+            .join("\n")}`,
+        );
+    }),
+  ],
+};
+
+// Images that are newer than the roles want more than these allow: what they cannot read they do without, or wait for.
+async function mayRead(c: CheckContext): Promise<void> {
+  const { linkerdNamespace: namespace } = c.globals;
+  const isForbidden = async (kind: Kind): Promise<boolean> => {
+    const { group, plural: resource } = KINDS[kind];
+    const body = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: {
+        user: `system:serviceaccount:${namespace}:linkerd-destination`,
+        resourceAttributes: { group, resource, verb: "watch" },
+      },
+    };
+    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    return c.api.request<{ status: { allowed: boolean } }>(path, { method: "POST", body }).then(
+      ({ status }) => !status.allowed,
+      // Who may not ask still sees everything else.
+      () => false,
+    );
+  };
+  const answers = await Promise.all(READ.map(isForbidden));
+  const missing = READ.filter((_, i) => answers[i]).map((kind) => KINDS[kind].plural);
+  if (missing.length > 0)
+    throw new Fault(
+      "no-permission",
+      `the ClusterRole linkerd-${namespace}-destination does not allow: ${missing.join(", ")}\n${REPAIR}`,
+    );
+}
