@@ -126,8 +126,9 @@ test("a Kubernetes that is too old", async (t) => {
   // The real one, but for what it says of its version.
   const older = createServer(async (req, rsp) => {
     if (req.url === "/version") return void rsp.end('{"gitVersion":"v1.27.3"}');
-    const authorization = (await access.authorization()) ?? [];
-    const headers = { ...req.headers, host: new URL(server).host, authorization };
+    const authorization = await access.authorization();
+    const host = new URL(server).host;
+    const headers = { ...req.headers, host, ...(authorization && { authorization }) };
     const tls = { ca: ca ?? [], cert: cert ?? [], key: key ?? [] };
     const { method = "GET", url = "" } = req;
     const ahead = request(new URL(url, server), { ...tls, method, headers }, (answer) => {
