@@ -16,9 +16,7 @@ export const CONTROL_FLAGS = {
   controllerReplicas: optional("N", "Replicas of each part of the control plane (default 1)"),
   controllerUid: optional("UID", "User that the control plane runs as (default 2103)"),
   controllerGid: optional("GID", "Group that the control plane runs as"),
-  disableHeartbeat: toggle("Without effect: nothing is sent anywhere", {
-    hidden: true,
-  }),
+  disableHeartbeat: toggle("Without the job that --set heartbeatURL=… asks for"),
   registry: optional("NAME", "Where images come from (default linkerd-ts)"),
   identityTrustAnchorsFile: optional("FILE", "PEM of the trust anchors", { offers: "file" }),
   identityIssuerCertificateFile: optional("FILE", "PEM of the issuer's certificate", {
@@ -73,6 +71,7 @@ export function chosenValues(flags: Given): Json {
     set("controllerReplicas", numberOf(flags.controllerReplicas)),
     set("controllerUID", numberOf(flags.controllerUid)),
     set("controllerGID", numberOf(flags.controllerGid)),
+    set("disableHeartBeat", flags.disableHeartbeat),
     set("clusterDomain", flags.clusterDomain),
     set("identityTrustDomain", flags.identityTrustDomain),
     set("identity.issuer.issuanceLifetime", flags.identityIssuanceLifetime),

@@ -68,7 +68,8 @@ export const KUBERNETES: readonly Category<CheckContext>[] = [
       row("error", "is running the minimum Kubernetes API version", "k8s-version", async (c) => {
         const { gitVersion } = await c.api.request<{ gitVersion: string }>("/version");
         const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
-        if (Number(major) * 1000 + Number(minor) < 1029)
+        const isEnough = Number(major) * 1000 + Number(minor) >= 1029;
+        if (!isEnough)
           throw new Fault(
             "bad-input",
             `Kubernetes is on version ${gitVersion}, but version ${OLDEST} or more recent is required, which has native sidecars: upgrade the cluster`,

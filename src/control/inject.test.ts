@@ -87,6 +87,28 @@ test("the sidecar is told of its pod, the control plane and the ports", () => {
   assert.ok(order.indexOf("_pod_sa") < order.indexOf("LINKERD2_PROXY_IDENTITY_LOCAL_NAME"));
 });
 
+test("spans are named as OpenTelemetry would, with what annotations say", () => {
+  const tracing = { enabled: true, collector: { endpoint: "collector.tracing:4317" } };
+  const named = (labels: object, annotations: object) => {
+    const template = { ...podOf(WEB)!, metadata: { labels, annotations } };
+    const pod = { apiVersion: "v1", kind: "Pod", ...template } as RawObject;
+    const { object } = inject(pod, installation({ proxy: { tracing } }), enabled);
+    const vars = env(spec(object).initContainers![1]!);
+    return [
+      vars["LINKERD2_PROXY_TRACE_SERVICE_NAME"],
+      vars["LINKERD2_PROXY_TRACE_EXTRA_ATTRIBUTES"],
+    ];
+  };
+  const labels = { "app.kubernetes.io/name": "shop", "app.kubernetes.io/instance": "shop-a" };
+  const prefix = "resource.opentelemetry.io/";
+  const notes = { [`${prefix}service.name`]: "till", [`${prefix}team`]: "a,b" };
+  assert.equal(named({}, {})[0], "linkerd-proxy");
+  assert.equal(named({ "app.kubernetes.io/name": "shop" }, {})[0], "shop");
+  assert.equal(named(labels, {})[0], "shop-a");
+  assert.equal(named(labels, notes)[0], "till");
+  assert.match(named(labels, notes)[1]!, /,k8s.pod.name=\$\(_pod_name\),team=a%2Cb$/);
+});
+
 test("labels and annotations say whose it is, and which default ports are opaque", () => {
   const { labels, annotations } = podOf(inject(WEB, installation(), enabled).object)!.metadata!;
   assert.equal(labels?.["linkerd.io/control-plane-ns"], "linkerd");

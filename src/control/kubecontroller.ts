@@ -15,6 +15,7 @@ import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
 import { startController } from "./controller.ts";
 import { recordEvent } from "./events.ts";
+import { sendHeartbeat } from "./heartbeat.ts";
 import type { Installation } from "./injectproxy.ts";
 import { recordIssued, recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
 import {
@@ -49,10 +50,15 @@ const DAY_MS = 86_400_000;
 const SKEW_MS = 20_000;
 const TTL_MS = 60_000;
 
-const ROLES: Readonly<Record<string, (context: Context) => Promise<void>>> = {
+/** Programs by their role; those that are no service are over when they resolve. */
+const ROLES: Readonly<Record<string, (context: Context) => Promise<void | "over">>> = {
   destination: runDestination,
   identity: runIdentity,
   "proxy-injector": runInjector,
+  heartbeat: async ({ api, first }) => {
+    await sendHeartbeat(api, first);
+    return "over";
+  },
 };
 
 /** Runs a role until SIGTERM or SIGINT; resolves to the exit code. */
@@ -74,7 +80,7 @@ export async function runController(
   const first = await installation.next();
   const api = findApi(env);
   try {
-    await run({ env, scope, api, installation, first });
+    if ((await run({ env, scope, api, installation, first })) === "over") return 0;
     logger.info("serving", { role });
     await stopped;
   } finally {

@@ -131,7 +131,7 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
     own("IDENTITY_SVC_NAME", identityOf("linkerd-identity")),
     own("DESTINATION_SVC_NAME", identityOf("linkerd-destination")),
     own("POLICY_SVC_NAME", identityOf("linkerd-destination")),
-    ...tracing(installation),
+    ...tracing(pod, installation),
     ...when(proxy.accessLog, own("ACCESS_LOG", proxy.accessLog)),
     ...when(proxy.shutdownGracePeriod, own("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod)),
     ...when(proxy.metrics.hostnameLabels, own("OUTBOUND_METRICS_HOSTNAME_LABELS", "true")),
@@ -139,11 +139,25 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
   ];
 }
 
-// Spans say of which pod they are; a collector that is meshed is known by its service account.
-function tracing({ values, namespace: ns }: Installation): EnvVar[] {
+const ATTRIBUTE = "resource.opentelemetry.io/";
+
+// Spans say of which pod they are, and what its annotations say of it; a collector that is meshed is known by its
+// service account. The name is found as OpenTelemetry does it (semantic conventions, Kubernetes attributes).
+function tracing({ metadata }: RawPod, { values, namespace: ns }: Installation): EnvVar[] {
   const { enabled, collector, traceServiceName } = values.proxy.tracing;
   if (!enabled || collector.endpoint === "") return [];
   const { serviceAccountName: account, namespace: accountNs } = collector.meshIdentity;
+  const annotations = metadata?.annotations ?? {};
+  const labels = metadata?.labels ?? {};
+  const serviceName =
+    annotations[`${ATTRIBUTE}service.name`] ??
+    labels["app.kubernetes.io/instance"] ??
+    labels["app.kubernetes.io/name"] ??
+    traceServiceName;
+  const attributes = Object.entries(annotations)
+    .filter(([key]) => key.startsWith(ATTRIBUTE) && key !== `${ATTRIBUTE}service.name`)
+    // Commas part the attributes.
+    .map(([key, text]) => `,${key.slice(ATTRIBUTE.length)}=${text.replaceAll(",", "%2C")}`);
   return [
     own("TRACE_COLLECTOR_SVC_ADDR", collector.endpoint),
     ...when(
@@ -153,10 +167,10 @@ function tracing({ values, namespace: ns }: Installation): EnvVar[] {
         `${account}.${accountNs}.serviceaccount.identity.${ns}.${trustDomainOf(values)}`,
       ),
     ),
-    own("TRACE_SERVICE_NAME", traceServiceName),
+    own("TRACE_SERVICE_NAME", serviceName),
     own(
       "TRACE_EXTRA_ATTRIBUTES",
-      "k8s.pod.uid=$(_pod_uid),k8s.pod.ip=$(_pod_ip),k8s.namespace.name=$(_pod_ns),k8s.pod.name=$(_pod_name)",
+      `k8s.pod.uid=$(_pod_uid),k8s.pod.ip=$(_pod_ip),k8s.namespace.name=$(_pod_ns),k8s.pod.name=$(_pod_name)${attributes.join("")}`,
     ),
   ];
 }

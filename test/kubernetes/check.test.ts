@@ -125,7 +125,10 @@ test("a Kubernetes that is too old", async (t) => {
   const { ca, cert, key, server } = access;
   // The real one, but for what it says of its version.
   const older = createServer(async (req, rsp) => {
-    if (req.url === "/version") return void rsp.end('{"gitVersion":"v1.27.3"}');
+    if (req.url === "/version") {
+      rsp.setHeader("content-type", "application/json");
+      return void rsp.end('{"gitVersion":"v1.27.3"}');
+    }
     const authorization = await access.authorization();
     const host = new URL(server).host;
     const headers = { ...req.headers, host, ...(authorization && { authorization }) };
