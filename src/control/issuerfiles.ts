@@ -105,13 +105,17 @@ export async function recordOnIdentity(api: KubeApi, event: IssuerEvent): Promis
 /** Writes of a certificate as an event of the service account that it is for. */
 export function recordIssued(
   api: KubeApi,
-  { namespace, serviceAccount: name }: Account,
+  { namespace, serviceAccount: name, uid }: Account,
   { identity, leaf, validUntilMs }: Signed,
 ): Promise<void> {
   const until = new Date(validUntilMs).toISOString();
   const hash = createHash("sha256").update(leaf).digest("hex");
   return recordEvent(api, {
-    about: { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },
+    about: {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { name, namespace, ...(uid !== undefined && { uid }) },
+    },
     type: "Normal",
     reason: "IssuedLeafCertificate",
     message: `issued certificate for ${identity} until ${until}: ${hash}`,

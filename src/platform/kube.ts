@@ -263,7 +263,7 @@ async function reviewToken(api: KubeApi, token: string, audience: string): Promi
     spec: { token, audiences: [audience] },
   };
   type Review = {
-    status: { authenticated?: boolean; error?: string; user?: { username: string } };
+    status: { authenticated?: boolean; error?: string; user?: { username: string; uid: string } };
   };
   const path = "/apis/authentication.k8s.io/v1/tokenreviews";
   const { status } = await api.request<Review>(path, { method: "POST", body });
@@ -271,7 +271,7 @@ async function reviewToken(api: KubeApi, token: string, audience: string): Promi
   if (!status.authenticated || system !== "system" || what !== "serviceaccount") {
     throw new Fault("unauthenticated", status.error ?? "the token is not a service account's");
   }
-  return { namespace: namespace!, serviceAccount: serviceAccount! };
+  return { namespace: namespace!, serviceAccount: serviceAccount!, uid: status.user!.uid };
 }
 
 const isAbsent = (error: unknown): boolean =>

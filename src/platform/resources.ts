@@ -5,7 +5,12 @@ import type { Watch } from "../base/watch.ts";
 import type { Kind, Resource } from "./kinds.ts";
 
 /** A service account whose token was good. */
-export type Account = { readonly namespace: string; readonly serviceAccount: string };
+export type Account = {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Where there is an API server. */
+  readonly uid?: string;
+};
 
 /** Resources of one kind by "namespace/name" (the name alone for what has no namespace). */
 export type ResourceMap<K extends Kind> = ReadonlyMap<string, Resource<K>>;
