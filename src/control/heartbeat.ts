@@ -21,7 +21,8 @@ type List = { readonly items: readonly Item[] };
 /** Sends one heartbeat; rejects when nobody takes it. */
 export async function sendHeartbeat(api: KubeApi, installation: Installation): Promise<void> {
   const { heartbeatURL: url } = installation.values;
-  const rsp = await fetch(`${url}?${await measure(api, installation)}`, {
+  const words = (await measure(api, installation)).toString();
+  const rsp = await fetch(`${url}?${words}`, {
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch((error: unknown) => {
     throw new Fault("unavailable", `${url} does not answer: ${Fault.from(error).message}`);

@@ -48,7 +48,7 @@ export async function missedPods(
       ...(token !== "" && { continue: token }),
     });
     type Page = { items: RawObject[]; metadata: { continue?: string } };
-    const page = await api.request<Page>(`/api/v1/pods?${query}`);
+    const page = await api.request<Page>(`/api/v1/pods?${query.toString()}`);
     token = page.metadata.continue ?? "";
     for (const pod of page.items) {
       const ns = pod.metadata!.namespace!;

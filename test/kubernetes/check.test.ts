@@ -123,13 +123,13 @@ test("a pod that came up while the injector was away", async () => {
 test("a Kubernetes that is too old", async (t) => {
   const access = readKubeconfig(process.env["KUBECONFIG"]!, {}, process.env);
   const { ca, cert, key, server } = access;
+  const authorization = await access.authorization();
   // The real one, but for what it says of its version.
-  const older = createServer(async (req, rsp) => {
+  const older = createServer((req, rsp) => {
     if (req.url === "/version") {
       rsp.setHeader("content-type", "application/json");
       return void rsp.end('{"gitVersion":"v1.27.3"}');
     }
-    const authorization = await access.authorization();
     const host = new URL(server).host;
     const headers = { ...req.headers, host, ...(authorization && { authorization }) };
     const tls = { ca: ca ?? [], cert: cert ?? [], key: key ?? [] };
