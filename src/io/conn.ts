@@ -51,6 +51,9 @@ export type ConnService = (conn: Conn) => Promise<void>;
 
 // Holding a page for less costs more than a copy.
 const COPY_BYTES = 4096;
+// TLS brings no more than this at once.
+const RECORD_BYTES = 16_384;
+const NOTHING = Buffer.alloc(0);
 
 export class Conn {
   readonly socket: Socket;
@@ -172,8 +175,7 @@ export class Conn {
       if (page === undefined || page === shared || data.length < COPY_BYTES) {
         socket.write(keep(data));
       } else {
-        socket.write(data, this.onWritten);
-        if (socket.writableLength > 0) this.hold(page);
+        this.writeLent(data, page);
       }
     }
     return this.flows;
@@ -197,7 +199,10 @@ export class Conn {
   /** False as of `write`. */
   uncork(): boolean {
     this.socket.uncork();
-    this.settle();
+    if (this.held.length > 0) {
+      this.settle();
+      if (this.held.length > 0) this.mark();
+    }
     return this.flows;
   }
 
@@ -245,7 +250,8 @@ export class Conn {
       this.destroy(Fault.from(error));
       throw error;
     }
-    const next = (this.page = page.next(size));
+    const isMore = size === page.bytes.length || (size === RECORD_BYTES && this.secure);
+    const next = (this.page = page.next(size, isMore));
     if (next !== page) this.turned = next.bytes;
   }
 
@@ -264,10 +270,22 @@ export class Conn {
     return turned;
   }
 
-  private hold(page: Page): void {
-    if (this.held.at(-1) === page) return;
-    page.hold();
-    this.held.push(page);
+  private writeLent(data: Buffer, page: Page): void {
+    const { socket, held } = this;
+    if (this.secure) socket.write(data, this.onWritten);
+    else socket.write(data);
+    if (socket.writableLength === 0) return;
+    if (held.at(-1) !== page) {
+      page.hold();
+      held.push(page);
+    }
+    if (!this.secure && socket.writableCorked === 0) this.mark();
+  }
+
+  // Asks to be told when what was written so far has reached the kernel. A callback for each write would cost a tick
+  // where the kernel takes all at once; TLS, which never does, has one.
+  private mark(): void {
+    this.socket.write(NOTHING, this.onWritten);
   }
 
   // Gives back what was held once all has been written; what never is, stays out of use.

@@ -114,7 +114,7 @@ export class H1Incoming implements Origin {
       const end = Math.min(bytes.length, at + this.left);
       this.left -= end - at;
       this.used = end;
-      this.push(bytes.subarray(at, end));
+      this.push(end - at === bytes.length ? bytes : bytes.subarray(at, end));
       if (this.left === 0) this.finish();
     } else if (this.decoder !== undefined) {
       this.used = at + this.decoder.decode(bytes.subarray(at), 0, this);

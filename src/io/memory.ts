@@ -1,27 +1,35 @@
 // The memory that connections read into. Bytes are lent: they are valid while the reader's call lasts, and whoever
 // wants them longer keeps a copy. Only a connection that writes them need not, for it holds their page until the kernel
 // has them; then the page is read into again. Taking new memory for each read instead makes V8 collect the whole heap
-// all the time. Small reads share one page, since each is over before the next one begins.
+// all the time. Small reads share one page, since each is over before the next one begins; what fills it goes on in a
+// large one.
 
 /** A read brings at most this. */
-const PAGE_BYTES = 131_072;
-// A connection whose reads are this large has a page of its own.
-const BULK_BYTES = 16_384;
+const PAGE_BYTES = 524_288;
+// What the shared page brings is copied wherever it must wait, as the start of every large body does.
+const SHARED_BYTES = 16_384;
 const SPARES = 16;
+// So many connections keep their page until more comes. The others begin with the shared one each time: a second call,
+// but the pages in use are few however many connections there are, and the processor has them at hand.
+const KEEPERS = 4;
 
 export class Page {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(PAGE_BYTES);
+  readonly bytes: Buffer;
   // The connection that reads into it, and each that has yet to write some of it.
   private holders = 1;
+  private kept = false;
 
-  /** Ends `lend` of so many bytes: where the same connection reads next. */
-  next(bytes: number): Page {
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  /** Ends `lend` of so many bytes: where the same connection reads next. `more` may be there already. */
+  next(bytes: number, more: boolean): Page {
     lent = undefined;
     if (poison !== undefined && this.holders === 1) this.bytes.fill(poison, 0, bytes);
-    const isBulk = bytes >= BULK_BYTES;
-    if (isBulk && this !== shared && this.holders === 1) return this;
+    if (this !== shared && this.holders === 1 && (more || this.keeps(bytes))) return this;
     this.release();
-    return isBulk ? (spares.pop() ?? new Page()) : shared;
+    return more ? (spares.pop() ?? new Page(PAGE_BYTES)) : shared;
   }
 
   /** It must not be read into until it is released once more. */
@@ -31,20 +39,32 @@ export class Page {
 
   /** To be called at most once for each `hold`, and by its reader; a page that is not released is garbage in the end. */
   release(): void {
+    if (this.kept) keepers--;
+    this.kept = false;
     if (this === shared || --this.holders > 0) return;
     this.holders = 1;
     if (poison !== undefined) this.bytes.fill(poison);
     if (spares.length < SPARES) spares.push(this);
   }
+
+  private keeps(bytes: number): boolean {
+    if (bytes < SHARED_BYTES) return false;
+    if (!this.kept && keepers < KEEPERS) {
+      this.kept = true;
+      keepers++;
+    }
+    return this.kept;
+  }
 }
 
 const spares: Page[] = [];
+let keepers = 0;
 // The page whose bytes somebody is reading just now.
 let lent: Page | undefined;
 let poison: number | undefined;
 
-/** Where small reads go. */
-export const shared = new Page();
+/** Where reads begin. */
+export const shared = new Page(SHARED_BYTES);
 
 /** The first `bytes` of `page`, lent from now on until its `next`. */
 export function lend(page: Page, bytes: number): Buffer {
@@ -72,7 +92,7 @@ export class Waiting {
   private outer: Page | undefined;
 
   constructor(chunk: Buffer) {
-    const page = chunk.length < BULK_BYTES ? undefined : lender(chunk);
+    const page = chunk.length < SHARED_BYTES ? undefined : lender(chunk);
     this.page = page === shared ? undefined : page;
     this.page?.hold();
     this.chunk = this.page === undefined ? keep(chunk) : chunk;
