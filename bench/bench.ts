@@ -2,13 +2,14 @@
 // that a noisy moment hits them all; each round starts its proxy anew, so that figures do not depend on one lucky start.
 
 import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { startBackends } from "./backend.ts";
 import { startMesh } from "./mesh.ts";
 import { certify, type Peer, PEERS } from "./peers.ts";
 import { printResult, type Result, type Row, toJson } from "./report.ts";
-import { type Run, type Sample, type Scenario, SCENARIOS } from "./scenarios.ts";
-import { within, type World } from "./world.ts";
+import { type Run, type Sample, scaled, type Scenario, SCENARIOS } from "./scenarios.ts";
+import { within, withCores, type World } from "./world.ts";
 
 const USAGE = `npm run bench -- [options]
   --scenario a,b   of ${SCENARIOS.map(({ name }) => name).join(" ")} (all)
@@ -37,14 +38,15 @@ if (values.help) {
   process.exit(0);
 }
 
-const scenarios = chosen(SCENARIOS, values.scenario, "scenario");
+const cores = positive("cores");
+const scenarios = chosen(SCENARIOS, values.scenario, "scenario").flatMap((it) => scaled(it, cores));
 const wanted = chosen(PEERS, values.peer, "peer");
 const peers = wanted.filter((peer) => peer.find() !== undefined);
 const rounds = positive("rounds");
 const seconds = positive("seconds");
 const warmup = positive("warmup");
 
-await within(positive("cores"), async (world) => {
+await within(cores, async (world) => {
   const backends = await startBackends(world);
   certify(world.folder);
   const mesh = await startMesh(world);
@@ -59,9 +61,12 @@ await within(positive("cores"), async (world) => {
     );
   for (const { name, install } of wanted.filter((peer) => !peers.includes(peer)))
     console.log(`Not here: ${name} (${install}).`);
+  if (cores >= cpus().length)
+    console.log("Load and proxies share processors: rates say nothing of how it scales.");
   for (const scenario of scenarios) {
-    const result = await measure(world, scenario, (peer) => ({
-      world,
+    const its = withCores(world, scenario.cores ?? cores);
+    const result = await measure(its, scenario, (peer) => ({
+      world: its,
       mesh,
       peer,
       seconds,

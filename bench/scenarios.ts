@@ -43,6 +43,8 @@ export type Scenario = {
   readonly unit?: string;
   /** Whether it means anything without a proxy. */
   readonly direct: boolean;
+  /** Workers of each proxy, where that is not what --cores says. */
+  readonly cores?: number;
   measure(run: Run): Promise<Sample>;
 };
 
@@ -148,6 +150,12 @@ export const SCENARIOS: readonly Scenario[] = [
         return loaded(run, load, target, proxies);
       }),
   },
+  saturated(
+    "cores",
+    "One listener, HTTP/1, 64 connections, 61 bytes",
+    one("http1"),
+    http1("/small", 64),
+  ),
   memory("idle", "Memory, idle", one("http1"), 0),
   memory("connections", "Memory, 1,000 connections", one("http1"), 1_000),
   memory("endpoints", "Memory, 1,000 endpoints", one("http1", MANY), 1),
@@ -165,6 +173,15 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
+
+/** The scenario `cores` once for each number of workers up to `most`; another scenario as it is. */
+export function scaled(scenario: Scenario, most: number): readonly Scenario[] {
+  if (scenario.name !== "cores") return [scenario];
+  return Array.from({ length: most }, (_, i) => {
+    const cores = i + 1;
+    return { ...scenario, cores, title: `${scenario.title}, ${cores} of ${most} workers` };
+  });
+}
 
 /** A scenario of load as much as goes. */
 function saturated(name: string, title: string, hop: Hop, load: Load, unit?: string): Scenario {

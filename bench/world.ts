@@ -89,12 +89,26 @@ function makeFolder(): string {
   return folder;
 }
 
-function worldAt(folder: string, redirects: boolean, cores: number): World {
-  const net = redirects ? "10.77" : "127.77";
+/** The same world with `cores` processors for the proxy. */
+export function withCores(world: World, cores: number): World {
+  return { ...world, ...processors(cores) };
+}
+
+function processors(cores: number): Pick<World, "proxyCpus" | "loadCpus" | "cores"> {
   const all = cpus().map((_, index) => index);
   // With as many cores for the proxy as there are, load shares them; the figures then say less.
   const rest = all.slice(cores);
   return {
+    proxyCpus: all.slice(0, cores).join(),
+    loadCpus: (rest.length > 0 ? rest : all).join(),
+    cores,
+  };
+}
+
+function worldAt(folder: string, redirects: boolean, cores: number): World {
+  const net = redirects ? "10.77" : "127.77";
+  return {
+    ...processors(cores),
     redirects,
     folder,
     local: redirects ? "127.0.0.1" : `${net}.0.1`,
@@ -102,9 +116,6 @@ function worldAt(folder: string, redirects: boolean, cores: number): World {
     plain: `${net}.1.1`,
     meshed: `${net}.1.2`,
     services: { plain: `${net}.96.1`, meshed: `${net}.96.2`, many: `${net}.96.3` },
-    proxyCpus: all.slice(0, cores).join(),
-    loadCpus: (rest.length > 0 ? rest : all).join(),
-    cores,
   };
 }
 

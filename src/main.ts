@@ -1,7 +1,6 @@
 // Picks a program by the first word. Programs are loaded only when they are meant: a sidecar must not pay for
 // the command line.
 
-import { isMainThread } from "node:worker_threads";
 import { Fault } from "./base/fault.ts";
 import { isRouterCall } from "./proxy/routerwords.ts";
 
@@ -17,10 +16,16 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   proxy: {
     refused: 64,
     run: async () => {
-      // A thread of the sidecar that runs in this process.
-      if (!isMainThread) return (await import("./proxy/thread.ts")).proxyThread(process.env);
       const { proxyProgram } = await import("./proxy/program.ts");
       return proxyProgram(process.env);
+    },
+  },
+  /** A further thread of a sidecar, which starts it itself. */
+  "proxy-thread": {
+    refused: 64,
+    run: async () => {
+      const { proxyThread } = await import("./proxy/program.ts");
+      return proxyThread(process.env);
     },
   },
   /** A role of the control plane on Kubernetes; without a role, the control plane of a local mesh. */

@@ -1,9 +1,9 @@
 // A thread of a sidecar other than the first: it serves traffic on the listeners of the first and asks that one for all
 // that it has to know. What it counts, it tells when it is asked.
 
-import { parentPort, workerData } from "node:worker_threads";
 import { bindShared } from "../base/buckets.ts";
 import { systemClock as clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
 import { log, type LogFormat } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
 import { systemRandom as random } from "../base/random.ts";
@@ -56,6 +56,10 @@ export type OtherThread = {
 
 /** Runs this thread until it is ended from outside. */
 export async function proxyThread(env: Env): Promise<never> {
+  // Loaded here, for it is 2 MB that a sidecar on one core need not pay.
+  const { parentPort, workerData } = await import("node:worker_threads");
+  if (parentPort === null)
+    throw new Fault("bad-input", "`linkerd proxy` starts its threads itself");
   const { number, settings, buckets, logFilter, logFormat } = workerData as ThreadStart;
   log.thread = String(number).padStart(2, "0");
   log.filter = logFilter;
@@ -87,7 +91,7 @@ export async function proxyThread(env: Env): Promise<never> {
     log: (filter, answer) => answer((log.filter = filter)),
     tap: watchTaps(taps, random),
   };
-  const link = new Link<FirstThread>(parentPort!, own);
+  const link = new Link<FirstThread>(parentPort, own);
   const credentials = hear<Credentials, Credentials>(
     (answer) => link.ask("credentials", undefined, answer),
     (value) => value,

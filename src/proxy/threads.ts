@@ -65,7 +65,7 @@ export function startThreads(
   const workers = Array.from({ length: count }, (_, i) => {
     const number = i + 2;
     const worker = new Worker(MAIN, {
-      argv: ["proxy"],
+      argv: ["proxy-thread"],
       execArgv: [],
       workerData: { ...start, number } satisfies ThreadStart,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
