@@ -161,6 +161,7 @@ test("annotations of the workload win over the namespace's, and change values", 
   assert.match(vars["LINKERD2_PROXY_LOG"]!, /^debug/);
   assert.equal(vars["LINKERD2_PROXY_ADMIN_LISTEN_ADDR"], "0.0.0.0:9191");
   assert.equal(vars["LINKERD2_PROXY_CORES"], "2");
+  assert.equal(vars["LINKERD2_PROXY_CORES_MAX"], "2");
   assert.deepEqual(proxy["resources"], { limits: { cpu: "1500m" } });
   assert.ok((init["args"] as string[]).includes("4190,9191,8080,7000-7010"));
   assert.deepEqual(names(spec(object).containers), ["web", "linkerd-debug"]);

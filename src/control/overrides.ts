@@ -2,6 +2,7 @@
 // annotation that cannot be read is refused with its name, for a proxy that ignores it would be a surprise.
 
 import { Fault } from "../base/fault.ts";
+import { wholeCores } from "../platform/sidecar.ts";
 import { podPorts } from "./podports.ts";
 import type { RawPod, Strings } from "./manifest.ts";
 import type { Values } from "./values.ts";
@@ -39,6 +40,12 @@ const additionalEnv: Change = ({ proxy }, text) => {
   proxy.additionalEnv = [...proxy.additionalEnv.filter(({ name }) => !names.has(name)), ...more];
 };
 
+// Old proxies read the one, new ones the other.
+const limitCpu = (proxy: Mutable<Values>["proxy"], text: string): void => {
+  proxy.resources.cpu.limit = text;
+  proxy.cores = proxy.runtime.workers.maximum = Number(wholeCores(text));
+};
+
 const nativeSidecar: Change = ({ proxy }, text) => void (proxy.nativeSidecar = truth(text));
 
 // oxfmt-ignore
@@ -63,7 +70,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     "skip-subnets": ({ proxyInit }, text) => void (proxyInit.skipSubnets = text),
     "opaque-ports": ({ proxy }, text, pod) => void (proxy.opaquePorts = podPorts(text, pod).join(",")),
     "proxy-cpu-request": ({ proxy }, text) => void (proxy.resources.cpu.request = text),
-    "proxy-cpu-limit": ({ proxy }, text) => { proxy.resources.cpu.limit = text; proxy.cores = coresOf(text); },
+    "proxy-cpu-limit": ({ proxy }, text) => limitCpu(proxy, text),
     "proxy-cpu-ratio-limit": ({ proxy }, text) => void (proxy.runtime.workers.maximumCPURatio = share(text)),
     "proxy-memory-request": ({ proxy }, text) => void (proxy.resources.memory.request = text),
     "proxy-memory-limit": ({ proxy }, text) => void (proxy.resources.memory.limit = text),
@@ -121,13 +128,6 @@ function prefixed(changes: Readonly<Record<string, Change>>): Record<string, Cha
   return Object.fromEntries(
     Object.entries(changes).map(([name, change]) => [CONFIG + name, change]),
   );
-}
-
-// "1500m" is a core and a half, for which it takes two workers.
-function coresOf(cpu: string): number {
-  const match = /^(\d+(?:\.\d+)?)(m?)$/.exec(cpu.trim());
-  if (!match) throw new Fault("bad-input", 'expected a quantity such as "1" or "500m"');
-  return Math.ceil(Number(match[1]) / (match[2] ? 1000 : 1));
 }
 
 function secondsOf(text: string): number {

@@ -2,6 +2,7 @@
 // network and its annotations. What the injector writes into a manifest on Kubernetes, this says directly.
 
 import { resolve } from "node:path";
+import { Fault } from "../base/fault.ts";
 import type { Env } from "./state.ts";
 import type { Container } from "./kinds.ts";
 import type { Attachment } from "./network.ts";
@@ -28,6 +29,8 @@ export const PORTS = { outbound: 4140, inbound: 4143, tap: 4190, admin: 4191 } a
 
 // Annotations of a pod or its namespace (config.linkerd.io/…) and the variables that they set.
 const ANNOTATIONS: Record<string, string> = {
+  "proxy-cpu-limit": "CORES_MAX",
+  "proxy-cpu-ratio-limit": "CORES_MAX_RATIO",
   "proxy-log-level": "LOG",
   "proxy-log-format": "LOG_FORMAT",
   "access-log": "ACCESS_LOG",
@@ -40,6 +43,14 @@ const ANNOTATIONS: Record<string, string> = {
   "proxy-inbound-discovery-cache-unused-timeout": "INBOUND_DISCOVERY_IDLE_TIMEOUT",
   "shutdown-grace-period": "SHUTDOWN_GRACE_PERIOD",
 };
+
+/** The threads that a limit of processors is enough for: two for "1500m". Throws `bad-input`. */
+export function wholeCores(cpu: string): string {
+  const [, amount, milli] = /^(\d+(?:\.\d+)?)(m?)$/.exec(cpu.trim()) ?? [];
+  if (amount === undefined)
+    throw new Fault("bad-input", 'expected a quantity of processors such as "1" or "500m"');
+  return String(Math.ceil(Number(amount) / (milli ? 1000 : 1)));
+}
 
 /** The identity of a service account: what its certificates are made out to. */
 export function identityOf(serviceAccount: string, namespace: string, trustDomain: string): string {
@@ -86,7 +97,7 @@ export function sidecarEnv(
   };
   for (const [annotation, variable] of Object.entries(ANNOTATIONS)) {
     const value = facts.annotations[`config.linkerd.io/${annotation}`];
-    if (value !== undefined) env[variable] = value;
+    if (value !== undefined) env[variable] = variable === "CORES_MAX" ? wholeCores(value) : value;
   }
   return {
     ...Object.fromEntries(Object.entries(env).map(([k, v]) => [`LINKERD2_PROXY_${k}`, v])),
