@@ -28,8 +28,9 @@ test("a transparent mesh", { timeout: 60_000 }, async (t) => {
   const { port } = machine.address() as AddressInfo;
   const calls = `, {name: api, value: "http://api/"}, {name: self, value: "http://web.shop/"}, {name: plain, value: "http://plain"}, {name: machine, value: "http://host.linkerd.internal:${port}/"}`;
   const manifests = [
-    workload("web", { env: calls }),
-    workload("api"),
+    // On two threads, where there are two processors.
+    workload("web", { env: calls, annotations: '{config.linkerd.io/proxy-cpu-limit: "1500m"}' }),
+    workload("api", { annotations: '{config.linkerd.io/proxy-cpu-limit: "2"}' }),
     workload("plain", { env: calls + SPOOF, annotations: "{linkerd.io/inject: disabled}" }),
   ];
   writeFileSync(join(dir, "shop.yaml"), manifests.join("---"));
