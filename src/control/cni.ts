@@ -65,7 +65,7 @@ export async function answerCni(
   if (command === "VERSION")
     return { answer: { cniVersion: "1.0.0", supportedVersions: VERSIONS }, code: 0 };
   try {
-    config = JSON.parse(input) as NetworkConfig;
+    config = networkOf(input);
   } catch (error) {
     return failed(UNREADABLE, error);
   }
@@ -77,6 +77,13 @@ export async function answerCni(
   } catch (error) {
     return failed(FAILED, error);
   }
+}
+
+function networkOf(input: string): NetworkConfig {
+  const config: unknown = JSON.parse(input);
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    throw new Fault("bad-input", "the network's configuration on standard input is no object");
+  return config;
 }
 
 async function addPod(

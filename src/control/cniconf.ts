@@ -39,9 +39,10 @@ function parseConfig(text: string): Conflist & { readonly plugins: readonly CniP
   } catch (error) {
     throw new Fault("bad-input", `it is no JSON: ${(error as Error).message}`);
   }
-  if (Array.isArray(config.plugins)) return { ...config, plugins: config.plugins };
-  if (typeof config.type !== "string")
-    throw new Fault("bad-input", "it has neither plugins nor the type of one");
+  const { plugins } = config ?? {};
+  if (Array.isArray(plugins) && plugins.every(isPlugin)) return { ...config, plugins };
+  if (plugins !== undefined || typeof config?.type !== "string")
+    throw new Fault("bad-input", "it has neither a list of plugins nor the type of one");
   const { cniVersion, name, ...plugin } = config;
   return {
     ...(cniVersion === undefined ? {} : { cniVersion }),
@@ -49,5 +50,8 @@ function parseConfig(text: string): Conflist & { readonly plugins: readonly CniP
     plugins: [plugin],
   };
 }
+
+const isPlugin = (value: unknown): value is CniPlugin =>
+  typeof value === "object" && value !== null;
 
 const print = (config: Conflist): string => `${JSON.stringify(config, null, 2)}\n`;

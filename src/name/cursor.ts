@@ -27,6 +27,8 @@ export class Cursor {
   readonly text: string;
   readonly warn: Warn;
   at = 0;
+  /** Parentheses that are open. */
+  depth = 0;
 
   constructor(text: string, warn: Warn = () => {}) {
     this.text = text;

@@ -152,6 +152,9 @@ function pickBranch<T>(branches: readonly Branch<T>[], random: Random): T | unde
   return any && pickLeaf(any.tree, random);
 }
 
+/** How deep parentheses may stand in each other; a name of a hundred steps, each as deep, fits the stack twice. */
+const maxParentheses = 10;
+
 /** Reads a name tree of paths; throws a SyntaxFault. Weights after a path are accepted with a warning. */
 export function parseTree(text: string, warn?: Warn): NameTree<Path> {
   return parseAll(text, readTree, warn);
@@ -226,8 +229,12 @@ function readSimple(cursor: Cursor): NameTree<Path> {
   if (cursor.ate("!")) return fail;
   if (cursor.ate("~")) return neg;
   if (cursor.ate("$")) return empty;
+  // The text may be a request's: it shall not decide how deep the stack gets.
+  if (cursor.depth === maxParentheses) cursor.fail(`at most ${maxParentheses} parentheses`);
   if (!cursor.ate("(")) cursor.fail("simple");
+  cursor.depth++;
   const tree = readTree(cursor);
+  cursor.depth--;
   cursor.skip();
   cursor.eat(")");
   return tree;

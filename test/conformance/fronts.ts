@@ -59,6 +59,12 @@ export async function dialInbound(
   protocol: TransportHeader["protocol"],
   target: "http1" | "http2" = "http1",
 ): Promise<TLSSocket> {
+  const { port } = ways.end("pair", target);
+  return dialProxy(ways, encodeTransportHeader({ port, name: "", protocol }));
+}
+
+/** The same with any `first` bytes in place of a header. */
+export async function dialProxy(ways: Ways, first: Buffer): Promise<TLSSocket> {
   const { certPem, keyPem, rootsPem } = await ways.credentials(CLIENT);
   const socket = connect({
     ...ways.inbound,
@@ -71,8 +77,7 @@ export async function dialInbound(
     checkServerIdentity: () => undefined,
   });
   await new Promise<void>((done, fail) => socket.once("secureConnect", done).once("error", fail));
-  const { port } = ways.end("pair", target);
-  socket.write(encodeTransportHeader({ port, name: "", protocol }));
+  socket.write(first);
   return socket;
 }
 

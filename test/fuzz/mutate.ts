@@ -38,6 +38,13 @@ const TASTY = [
   "ffffffffffffffff",
 ];
 
+/** Values where others are expected. */
+// oxfmt-ignore
+const ODD: readonly unknown[] = [
+  null, true, 0, -1, 0.5, 65_536, 1e300, [], [null], {}, { a: null }, [[]], { kind: "x" },
+  "", "x", "0", "-1", "1.5s", "a/b", "é\0", "__proto__", "10.0.0.0/99", "x".repeat(300),
+];
+
 /** One of `seeds` with a few bytes changed, added or taken away. */
 export function mutated(seeds: readonly Buffer[], random: Random): Buffer {
   let bytes = seeds[random.below(seeds.length)]!;
@@ -55,6 +62,45 @@ export function mutated(seeds: readonly Buffer[], random: Random): Buffer {
     bytes = Buffer.concat([bytes.subarray(0, at), middle, bytes.subarray(rest)]);
   }
   return bytes;
+}
+
+/** One of `seeds` with a few lines changed, moved, indented otherwise or left out, or with a few bytes spoilt. */
+export function spoiltLines(seeds: readonly Buffer[], random: Random): Buffer {
+  if (random.below(4) === 0) return mutated(seeds, random);
+  const lines = seeds[random.below(seeds.length)]!.toString().split("\n");
+  for (let n = 1 + random.below(3); n > 0; n--) {
+    const at = random.below(lines.length);
+    const line = lines[at] ?? "";
+    const odd = ODD[random.below(ODD.length)]!;
+    const edits = [
+      () => lines.splice(at, 1),
+      () => lines.splice(at, 0, line),
+      () => lines.splice(at, 1, `  ${line}`),
+      () => lines.splice(at, 1, line.replace(/^ {2}/, "")),
+      () => lines.splice(at, 1, line.replace(/: .*$/, `: ${JSON.stringify(odd)}`)),
+      () => lines.splice(random.below(lines.length), 0, ...lines.splice(at, 1 + random.below(3))),
+    ];
+    edits[random.below(edits.length)]!();
+  }
+  return Buffer.from(lines.join("\n"));
+}
+
+/** One of `seeds`, which are JSON, with a value in it replaced or left out, or with a few bytes spoilt. */
+export function spoiltJson(seeds: readonly Buffer[], random: Random): Buffer {
+  if (random.below(4) === 0) return mutated(seeds, random);
+  const root = { value: JSON.parse(seeds[random.below(seeds.length)]!.toString()) as unknown };
+  let holder: Record<string, unknown> = root;
+  let key = "value";
+  for (;;) {
+    const value = holder[key];
+    const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
+    if (keys.length === 0 || random.below(4) === 0) break;
+    holder = value as Record<string, unknown>;
+    key = keys[random.below(keys.length)]!;
+  }
+  if (random.below(4) === 0 && holder !== root) delete holder[key];
+  else holder[key] = ODD[random.below(ODD.length)];
+  return Buffer.from(JSON.stringify(root.value));
 }
 
 /** `bytes` cut at places of chance. */
