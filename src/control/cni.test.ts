@@ -88,8 +88,10 @@ test("other commands change nothing", async () => {
   assert.equal((await answerCni(input, { CNI_COMMAND: "CHECK" }, node)).code, 0);
   const { answer } = await answerCni("", { CNI_COMMAND: "VERSION" }, node);
   assert.ok((answer as { supportedVersions: string[] }).supportedVersions.includes("1.0.0"));
-  const { answer: refused, code } = await answerCni("{", ADD, node);
-  assert.deepEqual([(refused as { code: number }).code, code], [6, 1]);
+  for (const input of ["{", "null", "[]", "1"]) {
+    const { answer: refused, code } = await answerCni(input, ADD, node);
+    assert.deepEqual([(refused as { code: number }).code, code], [6, 1]);
+  }
 });
 
 test("the configuration that counts is the first by name", () => {
@@ -126,5 +128,6 @@ test("a single plugin becomes a chain; what is no configuration is refused", () 
     plugins: [{ type: "ptp", mtu: 1400 }, { type: "linkerd-cni" }],
   });
   assert.throws(() => chained("{", {}), /it is no JSON/);
-  assert.throws(() => chained("{}", {}), /neither plugins nor the type of one/);
+  for (const text of ["{}", "null", "[]", '"x"', '{"plugins":[null]}', '{"plugins":{},"type":"x"}'])
+    assert.throws(() => chained(text, {}), /neither a list of plugins nor the type of one/);
 });

@@ -168,3 +168,10 @@ test("every rule whose prefix matches rewrites, the last one first", () => {
     "0.70*/b/x & 0.30*(/c/x | ~)",
   ]);
 });
+
+test("parentheses do not get deeper than a stack is", () => {
+  const nested = (depth: number): string => `/a => ${"(/b | ".repeat(depth)}/c${")".repeat(depth)}`;
+  assert.equal(parseDtab(nested(10)).length, 1);
+  assert.throws(() => parseDtab(nested(11)), /at most 10 parentheses expected but '\(' found/);
+  assert.throws(() => parseDtab(`/a => ${"(".repeat(5_000)}`), /at most 10 parentheses/);
+});
