@@ -105,7 +105,8 @@ const controlPods = (c: CheckContext) =>
     c,
     query(
       `/api/v1/namespaces/${c.globals.linkerdNamespace}/pods`,
-      "linkerd.io/control-plane-component",
+      // A job that is over, or failed, is none that must be ready.
+      "linkerd.io/control-plane-component,linkerd.io/control-plane-component!=heartbeat",
     ),
   );
 type Deployment = Named & { spec: { replicas: number }; status: { readyReplicas?: number } };

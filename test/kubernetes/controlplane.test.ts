@@ -37,7 +37,8 @@ test("values that the chart does not take are refused", async () => {
 test("three replicas install, without a pod for each node", async () => {
   await kubectl("apply -f -", (await linkerd("install --crds")).stdout);
   // A test cluster may have one node.
-  const { stdout } = await linkerd("install --ha --set enablePodAntiAffinity=false");
+  const set = "enablePodAntiAffinity=false,proxyInit.iptablesMode=legacy";
+  const { stdout } = await linkerd(`install --ha --set ${set}`);
   await kubectl("apply -f -", stdout);
   const { code, stdout: seen } = await linkerd("check --wait 3m", "", 200_000);
   assert.equal(code, 0, seen);
@@ -71,6 +72,19 @@ test("people are told what was injected", async () => {
     await kubectl(`describe sa -n ${NS} default`),
     /IssuedLeafCertificate .*issued certificate for default.life.serviceaccount.* until /,
   );
+  const log = await kubectl(`logs -n ${NS} deploy/web -c linkerd-init`);
+  assert.match(log, /redirected program=iptables-legacy/);
+});
+
+test("what inject --manual writes out runs as what the webhook makes", async () => {
+  const manifest = json(deployment("written"));
+  await kubectl("apply -f -", (await linkerd("inject --manual -", manifest)).stdout);
+  await kubectl(`rollout status -n ${NS} deploy/written --timeout=80s`);
+  const names = "{.items[0].spec.initContainers[*].name} {.items[0].spec.containers[*].name}";
+  const containers = (app: string) =>
+    kubectl(["get", "pods", "-n", NS, "-l", `app=${app}`, "-o", `jsonpath=${names}`]);
+  assert.equal(await containers("written"), (await containers("web")).replace("web", "written"));
+  await kubectl(`delete -n ${NS} deploy/written --wait=false`);
 });
 
 test("what the control plane knows can be asked", async () => {
@@ -261,11 +275,11 @@ const service = () => ({
   spec: { selector: { app: "web" }, ports: [{ port: 80, targetPort: 8080 }] },
 });
 
-function deployment() {
+function deployment(name = "web") {
   const script = `require("http").createServer((q, s) => s.end(require("os").hostname())).listen(8080);
     process.once("SIGTERM", () => process.exit(0));`;
   const container = {
-    name: "web",
+    name,
     image: IMAGE,
     command: ["/usr/local/bin/node", "-e", script],
     ports: [{ containerPort: 8080 }],
@@ -273,10 +287,10 @@ function deployment() {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name: "web", namespace: NS },
+    metadata: { name, namespace: NS },
     spec: {
-      selector: { matchLabels: { app: "web" } },
-      template: { metadata: { labels: { app: "web" } }, spec: { containers: [container] } },
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [container] } },
     },
   };
 }
