@@ -17,7 +17,9 @@ export function App() {
       .filter(Boolean)
       .join(" · ");
   }, [place]);
-  const namespaces = [...new Set(live?.workloads.map((w) => w.namespace))].sort();
+  const known = live?.workloads.map((w) => w.namespace) ?? [];
+  // The one of the address stands there even when nothing runs in it.
+  const namespaces = [...new Set([...known, ...(place.namespace ? [place.namespace] : [])])].sort();
   return (
     <>
       <a class="skip" href="#main">

@@ -27,6 +27,11 @@ export function health(share: number | null): "good" | "fair" | "bad" | "idle" {
   return share >= 0.99 ? "good" : share >= 0.95 ? "fair" : "bad";
 }
 
+/** Whether some pods of a workload have a proxy and others do not, as before a restart. */
+export function isPartly({ meshed, total }: { meshed: number; total: number }): boolean {
+  return meshed > 0 && meshed < total;
+}
+
 const SHORT: Readonly<Record<string, string>> = {
   deployment: "deploy",
   statefulset: "sts",

@@ -4,20 +4,24 @@ import { useState } from "preact/hooks";
 import type { CallGroup } from "./calls.ts";
 import { peerOf, useCalls } from "./calls.ts";
 import { health, millis, percent } from "./format.ts";
+import { useRefusal } from "./maytap.ts";
 
 type Props = { readonly namespace: string; readonly kind: string; readonly name: string };
 
 export function LiveCalls({ namespace, kind, name }: Props) {
   const [on, setOn] = useState(false);
-  const { groups, complaint } = useCalls(
-    on ? { namespace, resource: `${kind}/${name}` } : undefined,
-  );
+  const target = { namespace, resource: `${kind}/${name}` };
+  const refusal = useRefusal(target);
+  const { groups, complaint } = useCalls(on ? target : undefined);
   return (
     <section aria-labelledby="calls">
       <h2 id="calls">Live calls</h2>
-      <button type="button" class="switch" aria-pressed={on} onClick={() => setOn(!on)}>
-        {on ? "Stop" : "Watch calls"}
-      </button>
+      {refusal === "" && (
+        <button type="button" class="switch" aria-pressed={on} onClick={() => setOn(!on)}>
+          {on ? "Stop" : "Watch calls"}
+        </button>
+      )}
+      {refusal && <p class="empty">The dashboard may not show calls here. {refusal}.</p>}
       {complaint && <p class="complaint">{complaint}</p>}
       {on && groups.length === 0 && !complaint && <p class="empty">Waiting for calls…</p>}
       {groups.length > 0 && <CallGroups groups={groups} both={false} />}

@@ -1,7 +1,7 @@
 // The strip of figures above everything: how the mesh, or a part of it, is doing in one glance.
 
 import type { Call, Workload } from "./api.ts";
-import { health, millis, percent, rate } from "./format.ts";
+import { health, isPartly, millis, percent, rate } from "./format.ts";
 
 type Props = { readonly workloads: readonly Workload[]; readonly calls: readonly Call[] };
 
@@ -27,7 +27,7 @@ export function Summary({ workloads, calls }: Props) {
       <Figure
         title="Pods in the mesh"
         value={`${meshed} of ${pods}`}
-        state={meshed < pods ? "fair" : undefined}
+        state={workloads.some((w) => isPartly(w.pods)) ? "fair" : undefined}
       />
       <Figure
         title="Mutual TLS"

@@ -6,6 +6,7 @@ import { useCalls } from "./calls.ts";
 import { millis, shortKind } from "./format.ts";
 import { Lock, Unlocked } from "./icons.tsx";
 import { CallGroups } from "./livecalls.tsx";
+import { useRefusal } from "./maytap.ts";
 
 const FIELDS = [
   ["to", "To", "deploy/voting"],
@@ -36,6 +37,7 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
     resource,
     ...Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== "")),
   };
+  const refusal = useRefusal({ namespace: ns, resource });
   return (
     <>
       <h1>Tap</h1>
@@ -44,6 +46,7 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
           class="filters"
           onSubmit={(event) => {
             event.preventDefault();
+            if (!query && refusal !== "") return;
             setQuery(query ? undefined : wanted);
           }}
         >
@@ -74,9 +77,11 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
               />
             </label>
           ))}
-          <button type="submit" class="switch" aria-pressed={!!query}>
-            {query ? "Stop" : "Start"}
-          </button>
+          {(query || refusal === "") && (
+            <button type="submit" class="switch" aria-pressed={!!query}>
+              {query ? "Stop" : "Start"}
+            </button>
+          )}
         </form>
         <p class="command">
           <code>{commandOf(wanted, isTop)}</code>
@@ -93,7 +98,13 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
         </div>
         {calls.complaint && <p class="complaint">{calls.complaint}</p>}
         {calls.latest.length === 0 ? (
-          <p class="empty">{query ? "Waiting for calls…" : "Nothing is tapped."}</p>
+          <p class="empty">
+            {query
+              ? "Waiting for calls…"
+              : refusal
+                ? `The dashboard may not show calls here. ${refusal}.`
+                : "Nothing is tapped."}
+          </p>
         ) : isTop ? (
           <CallGroups groups={calls.groups} both={true} />
         ) : (

@@ -28,7 +28,6 @@ export function Topology({ workloads, calls, focus, onFocus }: Props) {
     id === focus ||
     calls.some(({ src, dst }) => (src === focus && dst === id) || (dst === focus && src === id));
 
-  if (nodes.length === 0) return <p class="empty">No workloads yet.</p>;
   return (
     <div class="topology">
       <svg
@@ -175,10 +174,11 @@ function Box({ id, workload, x, y, dim, onFocus }: BoxProps) {
       class={`node ${state}${dim ? " dim" : ""}${meshed ? "" : " plain"}`}
       transform={`translate(${x - NODE.width / 2} ${y - NODE.height / 2})`}
     >
+      <title>{name}</title>
       <rect width={NODE.width} height={NODE.height} rx="10" />
       <circle class="pulse" cx="18" cy={NODE.height / 2} r="4.5" />
       <text class="node-name" x="34" y="25">
-        {clip(name, 19)}
+        {clip(name, 17)}
       </text>
       <text class="node-under" x="34" y="43">
         {under}

@@ -1,6 +1,6 @@
 // The page of one workload: its past, its neighbours, its routes, and its calls as they happen.
 
-import type { Live } from "./api.ts";
+import type { Call, Id, Live } from "./api.ts";
 import { CallsTable } from "./callstable.tsx";
 import { Charts } from "./charts.tsx";
 import { Back } from "./icons.tsx";
@@ -41,21 +41,44 @@ export function WorkloadPage({ live, place: { namespace, kind, name } }: Props) 
         {name}
       </h1>
       <Summary workloads={[workload]} calls={calls} />
-      <section aria-labelledby="neighbours">
-        <h2 id="neighbours">Neighbours</h2>
-        <Topology
-          workloads={live.workloads.filter((w) => near.has(w.id))}
-          calls={calls}
-          focus={undefined}
-          onFocus={() => {}}
-        />
-      </section>
-      <Charts namespace={namespace} kind={kind} name={name} />
+      {calls.length > 0 && (
+        <section aria-labelledby="neighbours">
+          <h2 id="neighbours">Neighbours</h2>
+          <Topology
+            workloads={live.workloads.filter((w) => near.has(w.id))}
+            calls={calls}
+            focus={undefined}
+            onFocus={() => {}}
+          />
+        </section>
+      )}
+      {workload.pods.meshed > 0 ? (
+        <Proxied id={id} calls={calls} target={{ namespace, kind, name }} />
+      ) : (
+        <p class="empty">
+          It has no proxy, which would see its calls: <code>linkerd inject</code> gives it one.
+        </p>
+      )}
+    </>
+  );
+}
+
+type ProxiedProps = {
+  readonly id: Id;
+  readonly calls: readonly Call[];
+  readonly target: Pick<Place, "namespace" | "kind" | "name">;
+};
+
+// What its own proxies know.
+function Proxied({ id, calls, target }: ProxiedProps) {
+  return (
+    <>
+      <Charts {...target} />
       <section aria-labelledby="inbound">
         <h2 id="inbound">Inbound</h2>
         <CallsTable
           calls={calls.filter(({ dst }) => dst === id)}
-          caption={`Calls of ${name}`}
+          caption={`Calls of ${target.name}`}
           side="src"
         />
       </section>
@@ -63,13 +86,13 @@ export function WorkloadPage({ live, place: { namespace, kind, name } }: Props) 
         <h2 id="outbound">Outbound</h2>
         <CallsTable
           calls={calls.filter(({ src }) => src === id)}
-          caption={`Calls that ${name} makes`}
+          caption={`Calls that ${target.name} makes`}
           side="dst"
         />
       </section>
-      <Routes namespace={namespace} kind={kind} name={name} side="inbound" />
-      <Routes namespace={namespace} kind={kind} name={name} side="outbound" />
-      <LiveCalls namespace={namespace} kind={kind} name={name} />
+      <Routes {...target} side="inbound" />
+      <Routes {...target} side="outbound" />
+      <LiveCalls {...target} />
     </>
   );
 }

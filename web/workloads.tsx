@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { Id, Workload } from "./api.ts";
-import { health, millis, NONE, percent, rate, shortKind } from "./format.ts";
+import { health, isPartly, millis, NONE, percent, rate, shortKind } from "./format.ts";
 import { addressOf, namespaceAddress } from "./place.ts";
 import { Sparkline } from "./sparkline.tsx";
 
@@ -39,7 +39,7 @@ const COLUMNS: readonly Column[] = [
     sort: (w) => w.pods.meshed / Math.max(1, w.pods.total),
     cell: ({ pods }) => (
       <span
-        class={pods.failed > 0 ? "bad" : pods.meshed < pods.total || pods.total === 0 ? "fair" : ""}
+        class={pods.failed > 0 ? "bad" : pods.meshed === 0 ? "muted" : isPartly(pods) ? "fair" : ""}
       >
         {pods.meshed}/{pods.total}
       </span>

@@ -2,7 +2,7 @@
 // A table of paths; each answers from the same functions as the gRPC API.
 
 import { create, fromJson, toJson } from "@bufbuild/protobuf";
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import {
   AuthzRequestSchema,
   AuthzResponseSchema,
@@ -19,21 +19,18 @@ import {
   TopRoutesRequestSchema,
   TopRoutesResponseSchema,
 } from "../../proto/gen/viz/viz_pb.js";
-import type { TapByResourceRequest_MatchSchema } from "../../proto/gen/viz/viz_tap_pb.js";
-import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { header } from "../wire/headers.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpService } from "../stack/types.ts";
 import { parseWindow, type VizApi } from "./api.ts";
-import { Calls } from "./calls.ts";
 import { eventStream } from "./events.ts";
 import { dashboardFolder, files, json, text } from "./files.ts";
 import { graph } from "./graph.ts";
-import { kindOf, parseResource } from "./kinds.ts";
+import { kindOf } from "./kinds.ts";
+import { liveCalls, tapReview } from "./livetap.ts";
 import type { Metrics } from "./metrics.ts";
 import { figures, historyPage, livePage } from "./page.ts";
 import { routes } from "./routes.ts";
@@ -69,7 +66,8 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/api/live": (query, options) => live(query.get("namespace") ?? "", options),
   "/api/history": async (query, { metrics, clock }) =>
     json(await historyPage(metrics, thingOf(query), clock.wall())),
-  "/api/tap": (query, options) => liveCalls(query, options),
+  "/api/tap": liveCalls,
+  "/api/tap-review": async (query, options) => json(await tapReview(query, options)),
   "/api/stat-inbound": async (query, { metrics }) =>
     json(await inboundRows(metrics, thingOf(query), windowOf(query))),
   "/api/stat-outbound": async (query, { metrics }) =>
@@ -168,53 +166,6 @@ function live(
     const timer = clock.every(intervalMs, turn);
     return () => timer.cancel();
   });
-}
-
-function liveCalls(query: Query, { tap, mayTap, clock }: WebOptions): HttpRsp {
-  const { kind, name } = parseResource(query.get("resource") ?? "");
-  const namespace = kind === "namespace" ? "" : (query.get("namespace") ?? "");
-  const request = create(TapByResourceRequestSchema, {
-    target: { resource: { namespace, type: kind, name } },
-    maxRps: Number(query.get("maxRps") ?? 0),
-    match: { match: { case: "all", value: { matches: filtersOf(query) } } },
-  });
-  return eventStream(({ send }) => {
-    const calls = new Calls();
-    const scope = new Scope();
-    const begin = async (): Promise<void> => {
-      await mayTap({ kind, namespace, name });
-      if (scope.closed) return;
-      const stop = tap(request, {
-        event: (event) => {
-          const call = calls.add(event);
-          if (call) send({ at: clock.wall(), route: call.routeLabels["route"] ?? "", ...call });
-        },
-        trouble: (pod, fault) => send(`${pod.name}: ${fault.message}`, "complaint"),
-      });
-      scope.defer(stop);
-    };
-    // The stream has begun, so the reader hears of it there.
-    begin().catch((error: unknown) => send(Fault.from(error).message, "complaint"));
-    return () => void scope.close();
-  });
-}
-
-type MatchInit = MessageInitShape<typeof TapByResourceRequest_MatchSchema>;
-
-function filtersOf(query: Query): MatchInit[] {
-  const matches: MatchInit[] = [];
-  for (const part of ["scheme", "method", "authority", "path"] as const) {
-    const value = query.get(part);
-    if (value) matches.push({ match: { case: "http", value: { match: { case: part, value } } } });
-  }
-  const to = query.get("to");
-  if (to) {
-    const { kind, name } = parseResource(to);
-    const namespace = query.get("to_namespace") ?? query.get("namespace") ?? "";
-    const resource = { namespace: kind === "namespace" ? "" : namespace, type: kind, name };
-    matches.push({ match: { case: "destinations", value: { resource } } });
-  }
-  return matches;
 }
 
 const ANY_SERVICE: Named = { kind: "service", namespace: "", name: "" };

@@ -1,0 +1,90 @@
+// Live calls for the dashboard: whether it may tap something, and what it taps as server-sent events.
+
+import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { TapByResourceRequest_MatchSchema } from "../../proto/gen/viz/viz_tap_pb.js";
+import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
+import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { Scope } from "../base/scope.ts";
+import type { HttpRsp } from "../io/message.ts";
+import { Calls } from "./calls.ts";
+import { eventStream } from "./events.ts";
+import { parseResource } from "./kinds.ts";
+import type { StartTap } from "./tapapi.ts";
+import type { Named } from "./world.ts";
+
+type LiveTapOptions = {
+  readonly tap: StartTap;
+  /** Rejects unless the dashboard may tap a resource. */
+  readonly mayTap: (of: Named) => Promise<void>;
+  readonly clock: Clock;
+};
+
+type Query = URLSearchParams;
+
+/** Why the dashboard may not tap what `query` names; "" when it may. */
+export async function tapReview(query: Query, { mayTap }: LiveTapOptions) {
+  const refusal = await mayTap(targetOf(query)).then(
+    () => "",
+    (error: unknown) => {
+      const { code, message } = Fault.from(error);
+      if (code !== "no-permission") throw error;
+      return message;
+    },
+  );
+  return { refusal };
+}
+
+/** The finished calls of what `query` names, and complaints where they cannot be had. */
+export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions): HttpRsp {
+  const target = targetOf(query);
+  const { kind, namespace, name } = target;
+  const request = create(TapByResourceRequestSchema, {
+    target: { resource: { namespace, type: kind, name } },
+    maxRps: Number(query.get("maxRps") ?? 0),
+    match: { match: { case: "all", value: { matches: filtersOf(query) } } },
+  });
+  return eventStream(({ send }) => {
+    const calls = new Calls();
+    const scope = new Scope();
+    const begin = async (): Promise<void> => {
+      await mayTap(target);
+      if (scope.closed) return;
+      const stop = tap(request, {
+        event: (event) => {
+          const call = calls.add(event);
+          if (call) send({ at: clock.wall(), route: call.routeLabels["route"] ?? "", ...call });
+        },
+        trouble: (pod, fault) => send(`${pod.name}: ${fault.message}`, "complaint"),
+      });
+      scope.defer(stop);
+    };
+    // The stream has begun, so the reader hears of it there.
+    begin().catch((error: unknown) => send(Fault.from(error).message, "complaint"));
+    return () => void scope.close();
+  });
+}
+
+function targetOf(query: Query): Named {
+  const { kind, name } = parseResource(query.get("resource") ?? "");
+  return { kind, namespace: kind === "namespace" ? "" : (query.get("namespace") ?? ""), name };
+}
+
+type MatchInit = MessageInitShape<typeof TapByResourceRequest_MatchSchema>;
+
+function filtersOf(query: Query): MatchInit[] {
+  const matches: MatchInit[] = [];
+  for (const part of ["scheme", "method", "authority", "path"] as const) {
+    const value = query.get(part);
+    if (value) matches.push({ match: { case: "http", value: { match: { case: part, value } } } });
+  }
+  const to = query.get("to");
+  if (to) {
+    const { kind, name } = parseResource(to);
+    const namespace = query.get("to_namespace") ?? query.get("namespace") ?? "";
+    const resource = { namespace: kind === "namespace" ? "" : namespace, type: kind, name };
+    matches.push({ match: { case: "destinations", value: { resource } } });
+  }
+  return matches;
+}
