@@ -12,10 +12,15 @@ export async function installMesh(): Promise<void> {
   if (check.code !== 0) throw new Error(`the mesh did not come up: ${stderr}\n${check.stdout}`);
 }
 
+/** Takes away what is there of viz. */
+export async function removeViz(): Promise<void> {
+  const { stdout } = await linkerd("viz uninstall");
+  if (stdout.trim() !== "") await kubectl("delete --ignore-not-found -f -", stdout);
+}
+
 /** Takes away all that is there of the mesh and of its extensions. */
 export async function removeMesh(): Promise<void> {
-  for (const words of ["viz uninstall", "uninstall --force"]) {
-    const { stdout } = await linkerd(words);
-    if (stdout.trim() !== "") await kubectl("delete --ignore-not-found -f -", stdout);
-  }
+  await removeViz();
+  const { stdout } = await linkerd("uninstall --force");
+  if (stdout.trim() !== "") await kubectl("delete --ignore-not-found -f -", stdout);
 }

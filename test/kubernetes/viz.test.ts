@@ -14,7 +14,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { chromium } from "playwright-core";
 import { TapByResourceRequestSchema } from "../../proto/gen/viz/viz_tap_pb.js";
 import { eventually, HOME, kubectl, linkerd } from "./cluster.ts";
-import { installMesh } from "./mesh.ts";
+import { installMesh, removeViz } from "./mesh.ts";
+import { rolledOut } from "./programs.ts";
 
 const NS = "emojivoto";
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path))!;
@@ -33,7 +34,7 @@ before(async () => {
   await installMesh();
   const demo = await readFile(join(HOME, "demo/emojivoto/emojivoto.yaml"), "utf8");
   await kubectl("apply -f -", demo);
-  await rolledOut();
+  await settled();
 });
 
 after(async () => {
@@ -72,15 +73,22 @@ test("pods that were there before cannot be tapped until they restart", async ()
   assert.equal(code, 1);
   assert.match(stderr, /restart its pods to enable tap/);
   await kubectl(`rollout restart -n ${NS} deploy`);
-  await rolledOut();
+  await settled();
   await eventually("only new pods", async () => {
     const { stdout } = await linkerd(`viz list -n ${NS}`);
     return /^Pods with tap enabled:\n(\t\* .*\n){4}$/.test(stdout) ? true : undefined;
   });
 });
 
-test("A11: tap comes through the API server", async () => {
-  const { stdout } = await linkerd(`viz tap deploy/web -n ${NS}`, "", LOOK_MS);
+test("A11: tap comes through the API server, with the errors of servers", async () => {
+  const path = "/emojivoto.v1.VotingService/VoteDoughnut";
+  const [{ stdout }] = await Promise.all([
+    linkerd(`viz tap deploy/web -n ${NS}`, "", LOOK_MS),
+    eventually("a doughnut", async () => {
+      const tapped = await linkerd(`viz tap deploy/web -n ${NS} --path ${path}`, "", LOOK_MS);
+      return /^end .* proxy=out .* grpc-status=Unknown /m.test(tapped.stdout) ? true : undefined;
+    }),
+  ]);
   assert.match(stdout, /^req id=\S+ proxy=out .* tls=true .* :authority=emoji-svc.emojivoto:8080/m);
   assert.match(stdout, /^end id=\S+ proxy=out .* grpc-status=OK/m);
 });
@@ -144,7 +152,7 @@ test("without the aggregation, taps go over a forwarded port, for those who may"
 test("a pod that wants no taps has none", async () => {
   const patch = { spec: { template: { metadata: { annotations: SHY } } } };
   await kubectl(`patch deploy voting -n ${NS} -p ${JSON.stringify(patch)}`);
-  await rolledOut();
+  await settled();
   await eventually("the refusal", async () => {
     const { stderr } = await linkerd(`viz tap deploy/voting -n ${NS}`, "", LOOK_MS);
     return /have tap disabled/.test(stderr) ? true : undefined;
@@ -246,9 +254,19 @@ test("A5: the dashboard shows the cluster, and its calls as far as its account m
   const calls = page.locator("section", { hasText: "Live calls" });
   await calls.locator("tr", { hasText: "/api/list" }).first().waitFor();
   await kubectl("delete clusterrolebinding linkerd-linkerd-viz-web-admin");
-  await page.reload();
-  await page.getByRole("button", { name: "Watch calls" }).click();
-  await page.getByText(/system:serviceaccount:linkerd-viz:web may not tap/).waitFor();
+  for (const [path, button] of [
+    [`/namespaces/${NS}/deployments/web`, "Watch calls"],
+    [`/tap/${NS}`, "Start"],
+  ] as const) {
+    await page.goto(url + path);
+    await page.getByText(/system:serviceaccount:linkerd-viz:web may not tap/).waitFor();
+    assert.equal(await page.getByRole("button", { name: button }).count(), 0, button);
+  }
+  await page.goto(`${url}/namespaces/nothing`);
+  await page.getByText("There are no workloads in “nothing” now.").waitFor();
+  await page.getByLabel("Namespace").selectOption(NS);
+  await workloads.locator("tr", { hasText: "vote-bot" }).waitFor();
+  assert.equal(await workloads.getByText("kube-system").count(), 0);
 });
 
 test("A19: by its first name the command does the same", async (t) => {
@@ -260,6 +278,17 @@ test("A19: by its first name the command does the same", async (t) => {
   child.stdout.on("data", (bytes: Buffer) => (stdout += String(bytes)));
   await once(child, "close");
   assert.match(stdout, /^NAME +MESHED[^]*^web +1\/1/m);
+});
+
+test("stat-inbound and stat-outbound: routes, and backends", async () => {
+  const ask = async (words: string) => (await linkerd(`viz stat-${words} -n ${NS}`)).stdout;
+  assert.match(await ask("inbound deploy/web"), /^web +\[default\]:8080 +\[default\] +\d/m);
+  assert.match(
+    await ask("outbound deploy"),
+    /^web +voting-svc:8080 .*\n +└─* +─*► +voting-svc:8080/m,
+  );
+  const rows = JSON.parse(await ask("outbound deploy/web -o json")) as { backend?: string }[];
+  assert.ok(rows.some(({ backend }) => backend === "emoji-svc"));
 });
 
 test("servers, their routes and authorizations are counted", async () => {
@@ -291,6 +320,25 @@ test("servers, their routes and authorizations are counted", async () => {
   });
 });
 
+test("proxies that let in nobody are named, and scraped when that is allowed", async () => {
+  const annotations = { "config.linkerd.io/default-inbound-policy": "deny" };
+  const patch = { spec: { template: { metadata: { annotations } } } };
+  await kubectl(`patch deploy emoji -n ${NS} -p ${JSON.stringify(patch)}`);
+  await settled();
+  const row = (wanted: RegExp) =>
+    eventually(String(wanted), async () => {
+      const { stdout } = await linkerd(`viz check --proxy -n ${NS} --wait 1s`);
+      return wanted.test(stdout) ? true : undefined;
+    });
+  await row(/‼ prometheus is authorized to scrape.*\n\s+\* emojivoto\/emoji-\S+: .* 403/);
+  const { stdout, code, stderr } = await linkerd(`viz allow-scrapes -n ${NS}`);
+  await kubectl("apply -f -", stdout);
+  await row(/√ prometheus is authorized to scrape/);
+  await kubectl("wait pod -l app=emoji-svc --for=condition=Ready --timeout=10s -n " + NS);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match((await linkerd("viz allow-scrapes")).stderr, /--namespace NAME/);
+});
+
 test("with --ha there are two of it, and nothing stays of either", async () => {
   const { stdout } = await linkerd("viz install --ha --ignore-cluster -o json");
   assert.match(stdout, /"PodDisruptionBudget"/);
@@ -311,14 +359,5 @@ function inCluster(script: string): Promise<string> {
   return kubectl([...where, "node", "-e", script]);
 }
 
-async function removeViz(): Promise<void> {
-  const { stdout } = await linkerd("viz uninstall");
-  if (stdout.trim() !== "") await kubectl("delete --ignore-not-found -f -", stdout);
-}
-
-async function rolledOut(): Promise<void> {
-  for (const name of ["emoji", "voting", "web", "vote-bot"]) {
-    const status = `rollout status -n ${NS} deploy/${name} --timeout=60s`;
-    await eventually(name, () => kubectl(status), 240_000);
-  }
-}
+const settled = (): Promise<void> =>
+  rolledOut(NS, "deploy/emoji", "deploy/voting", "deploy/web", "deploy/vote-bot");
