@@ -2,7 +2,7 @@
 // them, from inside: what a client there sees is what an application sees.
 
 import { join } from "node:path";
-import { HOME, kubectl } from "./cluster.ts";
+import { eventually, HOME, kubectl } from "./cluster.ts";
 
 const APPS = join(HOME, "test/kubernetes/apps");
 
@@ -36,7 +36,8 @@ export async function within(ns: string, what: string, script: string): Promise<
   ]);
 }
 
-/** Waits until the workloads, such as `deploy/web`, are as their manifests want them. */
+/** Waits until the workloads, such as `deploy/web`, are as their manifests want them: minutes, on a busy machine. */
 export async function rolledOut(ns: string, ...names: string[]): Promise<void> {
-  for (const name of names) await kubectl(`rollout status -n ${ns} ${name} --timeout=80s`);
+  for (const name of names)
+    await eventually(name, () => kubectl(`rollout status -n ${ns} ${name} --timeout=80s`), 240_000);
 }
