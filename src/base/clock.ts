@@ -40,9 +40,6 @@ class Entry implements Timer {
   }
 }
 
-// Behind its time by more than this, the wheel was held up.
-const LATE_TICKS = 3;
-
 /** The wheel of Varghese and Lauck (1987), scheme 6: 512 slots of 10 ms; longer timers go round. */
 class SystemClock implements Clock {
   readonly #slots = Array.from({ length: SLOTS }, () => new Entry(0, undefined));
@@ -78,23 +75,20 @@ class SystemClock implements Clock {
     clearTimeout(this.#node);
     this.#armedTick = tick;
     const wait = Math.max(0, tick * TICK_MS - performance.now());
-    this.#node = setTimeout(() => {
-      // After a stall of this process, what has arrived meanwhile is read before anything counts as late.
-      if (performance.now() > (tick + LATE_TICKS) * TICK_MS) setImmediate(() => this.#turn());
-      else this.#turn();
-    }, wait);
+    // Whatever held this process up, what has arrived by then is read before anything counts as late.
+    this.#node = setTimeout(() => setImmediate(this.#turn, tickOf(performance.now())), wait);
     this.#node.unref();
   }
 
-  #turn(): void {
-    const until = Math.floor(performance.now() / TICK_MS);
+  // Runs what was due by a tick.
+  readonly #turn = (until: number): void => {
     const from = Math.max(this.#tick + 1, until - SLOTS + 1);
     this.#armedTick = Infinity;
     this.#tick = until;
     for (let tick = from; tick <= until; tick++) this.#run(this.#slots[tick % SLOTS]!, until);
     const next = this.#nextTick();
     if (next < this.#armedTick) this.#arm(next);
-  }
+  };
 
   #run(head: Entry, until: number): void {
     for (let entry = head.next; entry !== head;) {
@@ -119,6 +113,8 @@ class SystemClock implements Clock {
     return Infinity;
   }
 }
+
+const tickOf = (ms: number): number => Math.floor(ms / TICK_MS);
 
 /** The clock of the machine. */
 export const systemClock: Clock = new SystemClock();
