@@ -189,10 +189,12 @@ async function forward(
   );
   const pod = items.find(({ status }) => status.phase === "Running");
   if (!pod) {
-    const hint = selector === VIZ ? '"linkerd viz install" adds it' : '"linkerd check" says more';
+    const isThere = items.length > 0;
+    const hint =
+      selector !== VIZ || isThere ? '"linkerd check" says more' : '"linkerd viz install" adds it';
     throw new Fault(
-      "unavailable",
-      `no pod with the labels ${selector} runs in the cluster; ${hint}`,
+      isThere ? "unavailable" : "not-found",
+      `no pod with the labels ${selector} ${isThere ? "runs yet" : "is in the cluster"}; ${hint}`,
     );
   }
   const { namespace, name } = pod.metadata;
