@@ -6,12 +6,12 @@ import { Fault } from "../base/fault.ts";
 import { ResponseParser, UNTIL_CLOSE } from "../wire/http1.ts";
 import { Http1Printer } from "../wire/http1print.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "../wire/limits.ts";
+import { Pieces } from "../wire/pieces.ts";
 import { Body } from "./body.ts";
 import type { Conn, Reader } from "./conn.ts";
 import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
 import { H1Outgoing, type OutgoingOwner } from "./h1outgoing.ts";
 import { framingOf, printRequest } from "./h1request.ts";
-import { keep } from "./memory.ts";
 import { type HttpReq, HttpRsp, type Tunnel } from "./message.ts";
 
 type Resolve = (rsp: HttpRsp) => void;
@@ -45,7 +45,7 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   private served = 0;
   private informed = 0;
   /** The start of a head. */
-  private held: Buffer | undefined = undefined;
+  private readonly held = new Pieces();
   private resolve: Resolve;
   private reject: Reject;
   private readonly executor = (resolve: Resolve, reject: Reject): void => {
@@ -150,13 +150,15 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   // --- The response.
 
   private parse(chunk: Buffer): void {
-    const { parser } = this;
-    let bytes = this.held === undefined ? chunk : Buffer.concat([this.held, chunk]);
+    const { parser, held } = this;
+    if (held.size > 0 && !held.add(chunk)) return;
+    let bytes = held.size > 0 ? held.bytes : chunk;
     try {
       for (;;) {
         const size = parser.parse(bytes);
         if (size === 0) {
-          this.held = bytes.length > 0 ? keep(bytes) : undefined;
+          held.take();
+          held.add(bytes);
           return;
         }
         if (parser.status >= 200 || parser.status === 101) return this.onHead(bytes, size);
@@ -178,7 +180,7 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
     const { parser, incoming, conn } = this;
     const req = this.req!;
     const { status } = parser;
-    this.held = undefined;
+    this.held.take();
     const switched = status === 101;
     if (switched && (req.upgrade === undefined || req.upgrade === "")) {
       throw parser.fields.bad("101 to a request that asked for no upgrade");
@@ -264,7 +266,7 @@ export class H1Client implements Reader, IncomingOwner, OutgoingOwner {
   // The connection went away before the response came. A server may close an idle connection just when the next request
   // is on its way; that request may go again if it does no harm twice (RFC 9110 §9.2.2).
   private lost(req: HttpReq, cause: Fault | undefined): Fault {
-    const stale = this.served > 0 && this.held === undefined && this.informed === 0;
+    const stale = this.served > 0 && this.held.size === 0 && this.informed === 0;
     const why = cause === undefined ? "" : `: ${cause.message}`;
     const message = `the server closed the connection before it answered${why}`;
     const retryable = stale && IDEMPOTENT.has(req.method);

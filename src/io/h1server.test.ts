@@ -619,3 +619,20 @@ test("the absolute form is noted, and its authority wins", async () => {
   );
   assert.deepEqual(seen.headers, ["Host", "real"]);
 });
+
+test("a head that drips in is read again for each line and each few kilobytes, not for each byte", async () => {
+  await using server = await listenH1(async () => ok("ok"));
+  await using peer = await RawPeer.dial(server.port);
+  while (server.servers.length === 0) await new Promise((turn) => setImmediate(turn));
+  const served = server.servers[0]!;
+  const parse = served.parser.parse.bind(served.parser);
+  let looks = 0;
+  served.parser.parse = (bytes) => {
+    looks += 1;
+    return parse(bytes);
+  };
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: h\r\nX: ${"a".repeat(30_000)}\r\n\r\n`);
+  for (let i = 0; i < bytes.length; i += 10) served.read(bytes.subarray(i, i + 10));
+  await peer.until("ok");
+  assert.ok(looks < 15, `${looks} looks`);
+});

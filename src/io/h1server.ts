@@ -6,22 +6,19 @@ import { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
 import { RequestParser } from "../wire/http1.ts";
 import { HTTP1_LIMITS } from "../wire/limits.ts";
-import { LF } from "../wire/octets.ts";
+import { Pieces } from "../wire/pieces.ts";
 import { Ahead } from "./ahead.ts";
 import type { Body } from "./body.ts";
 import type { Conn, Reader } from "./conn.ts";
 import { H1Answer } from "./h1answer.ts";
 import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
 import { H1Link, type H1ServerOptions } from "./h1link.ts";
-import { keep } from "./memory.ts";
 import { HttpReq, type HttpRsp, type HttpService } from "./message.ts";
 
 export type { H1ServerOptions } from "./h1link.ts";
 
 // A client that waits for `100 Continue` sends its body anyway after about this time.
 const CONTINUE_MS = 1000;
-// A head is read again when a line of it is complete, or when it has become this large.
-const DRIP_BYTES = 4096;
 // A request body that nobody wants is read to its end when that is no further away, else the connection is closed.
 const DROP_BYTES = 262_144;
 
@@ -53,7 +50,7 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
     this.answer.inform(status, headers);
   private readonly ahead: Ahead;
   /** The start of a head. */
-  private held: Buffer | undefined = undefined;
+  private readonly held = new Pieces();
   private droppedBytes = 0;
 
   constructor(conn: Conn, service: HttpService, options: H1ServerOptions) {
@@ -109,10 +106,8 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
 
   private parse(chunk: Buffer): void {
     const { held, parser } = this;
-    const bytes = held === undefined ? chunk : Buffer.concat([held, chunk]);
-    // Reading a head anew for each byte that drips in would cost the square of its size.
-    if (held !== undefined && bytes.length < DRIP_BYTES && !chunk.includes(LF))
-      return this.hold(bytes);
+    if (held.size > 0 && !held.add(chunk)) return this.hold();
+    const bytes = held.size > 0 ? held.bytes : chunk;
     let body: Body | undefined;
     try {
       const size = parser.parse(bytes);
@@ -120,14 +115,19 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
     } catch (thrown) {
       return this.refuse(Fault.from(thrown));
     }
-    if (body === undefined) return this.hold(bytes);
-    this.held = undefined;
-    this.dispatch(body, bytes);
+    if (body !== undefined) {
+      held.take();
+      return this.dispatch(body, bytes);
+    }
+    if (held.size === 0) {
+      this.watchdog.await(this.headerTimeoutMs);
+      held.add(chunk);
+    }
+    this.hold();
   }
 
-  private hold(bytes: Buffer): void {
-    if (this.held === undefined) this.watchdog.await(this.headerTimeoutMs);
-    this.held = keep(bytes);
+  // The rest of a head can come only from who has not ended its side.
+  private hold(): void {
     if (this.halfClosed) this.close();
   }
 
@@ -261,7 +261,7 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
 
   protected get phase(): "idle" | "reading" | "answering" | "tunnel" {
     if (this.answer.tunnelling) return "tunnel";
-    if (this.held !== undefined || this.incoming.body !== undefined) return "reading";
+    if (this.held.size > 0 || this.incoming.body !== undefined) return "reading";
     return this.req === undefined ? "idle" : "answering";
   }
 
@@ -278,7 +278,7 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
 
   protected drop(cause?: Fault): void {
     this.req = undefined;
-    this.held = undefined;
+    this.held.take();
     if (this.incoming.body !== undefined) this.incoming.fail(cutShort("client", cause));
   }
 }

@@ -8,6 +8,7 @@ import { Http1Fields, type Http1Kind } from "./http1fields.ts";
 import { latin1 } from "./latin1.ts";
 import { HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
 import { CR, LF, OCTETS, VALUE } from "./octets.ts";
+import { Pieces } from "./pieces.ts";
 
 /** Where the data of the chunks goes. */
 export interface ChunkSink {
@@ -39,7 +40,7 @@ export class ChunkedDecoder {
   private digits = 0;
   private lineBytes = 0;
   /** The trailers so far, when they came in pieces. */
-  private held: Buffer | undefined = undefined;
+  private held: Pieces | undefined = undefined;
   private readonly what: Http1Kind;
   private readonly limits: Http1Limits;
 
@@ -113,14 +114,16 @@ export class ChunkedDecoder {
       this.state = DONE;
       return at + 2;
     }
-    const before = this.held?.length ?? 0;
-    const here = bytes.subarray(at, at + this.limits.headBytes);
-    const all = before === 0 ? here : Buffer.concat([this.held!, here]);
+    const before = this.held?.size ?? 0;
+    const { headBytes } = this.limits;
+    const here = bytes.subarray(at, at + headBytes);
+    if (this.held?.add(here) === false) return bytes.length;
+    const all = this.held?.bytes ?? here;
     const fields = new Http1Fields(this.what, this.limits);
-    const end = fields.parse(all, latin1(all, 0, Math.min(all.length, this.limits.headBytes)), 0);
+    const end = fields.parse(all, latin1(all, 0, Math.min(all.length, headBytes)), 0);
     if (end === 0) {
-      if (all.length >= this.limits.headBytes) throw fields.tooLarge();
-      this.held = Buffer.from(all);
+      if (all.length >= headBytes) throw fields.tooLarge();
+      if (this.held === undefined) (this.held = new Pieces()).add(here);
       return bytes.length;
     }
     this.state = DONE;

@@ -50,6 +50,9 @@ const servers: Server[] = [];
 before(async () => {
   ways = await startWays({
     LINKERD2_PROXY_LOG: "error",
+    // A busy machine is no failure: its applications accept late.
+    LINKERD2_PROXY_INBOUND_CONNECT_TIMEOUT: "10s",
+    LINKERD2_PROXY_OUTBOUND_CONNECT_TIMEOUT: "10s",
     LINKERD2_PROXY_TAP_SVC_NAME: "tap.linkerd-viz.serviceaccount.identity.linkerd.cluster.local",
   });
   await ways.recorder.close();
