@@ -1,6 +1,7 @@
 // A cluster for tests: commands of ours and of kubectl against the one that KUBECONFIG names. Images must be in it.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 
 /** The folder of the project. */
@@ -11,6 +12,22 @@ export type Output = { readonly code: number; readonly stdout: string; readonly 
 /** Runs `linkerd` with these words; never rejects. `timeoutMs` ends it with SIGINT, as Ctrl-C does. */
 export function linkerd(words: string, input = "", timeoutMs = 60_000): Promise<Output> {
   return run(process.execPath, [join(HOME, "src/main.ts"), ...words.split(" ")], input, timeoutMs);
+}
+
+/** Runs `linkerd` with words that go on, until it has printed what is wanted; resolves to what it printed. Rejects with
+ * that and its complaints when it ends before. */
+export async function watched(words: string, wanted: RegExp, timeoutMs = 60_000): Promise<string> {
+  const argv = [join(HOME, "src/main.ts"), ...words.split(" ")];
+  const child = spawn(process.execPath, argv, { timeout: timeoutMs, killSignal: "SIGINT" });
+  let [stdout, stderr] = ["", ""];
+  child.stderr.on("data", (bytes: Buffer) => (stderr += String(bytes)));
+  child.stdout.on("data", (bytes: Buffer) => {
+    stdout += String(bytes);
+    if (wanted.test(stdout)) child.kill("SIGINT");
+  });
+  await once(child, "close");
+  if (wanted.test(stdout)) return stdout;
+  throw new Error(`linkerd ${words}: no ${String(wanted)} in ${stdout}${stderr}`);
 }
 
 /** Runs kubectl with these words, apart by spaces where they are one text; rejects with its error output. */
