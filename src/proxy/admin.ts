@@ -19,6 +19,8 @@ export type AdminOptions = {
   readonly log: Pick<Log, "filter">;
   /** Whether traffic is accepted. */
   readonly ready: () => boolean;
+  /** Resolves at once, unless something of this process hangs. */
+  readonly alive?: () => Promise<unknown>;
   /** Starts the drain; undefined when the endpoint is disabled. */
   readonly shutdown: (() => void) | undefined;
   /** What /state.json shows. */
@@ -44,7 +46,10 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/ready": page("GET HEAD", (_, { ready }) =>
     ready() ? text(200, "ready") : text(503, "not ready"),
   ),
-  "/live": page("GET HEAD", () => text(200, "live")),
+  "/live": page("GET HEAD", async (_, { alive }) => {
+    await alive?.();
+    return text(200, "live");
+  }),
   "/metrics": page("GET HEAD", metrics),
   "/env.json": page("GET HEAD", environment),
   "/state.json": page("GET HEAD", async (_, { state }) => json(await state())),

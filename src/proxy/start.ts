@@ -86,6 +86,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
       },
       log: filterOf((filter) => void threads.ask("log", filter)),
       ready: () => isReady,
+      alive: () => threads.ask("alive", undefined),
       shutdown: settings.admin.shutdownEnabled ? () => void stop() : undefined,
       state: async () => {
         const reports = [traffic.report(), ...(await threads.ask("report", undefined))];

@@ -43,6 +43,8 @@ type Question<T, About = undefined> = (about: About, answer: (value: T) => void)
 export type OtherThread = {
   /** Answers when traffic is let in. */
   readonly ready: Question<boolean>;
+  /** Answers at once, unless this thread hangs. */
+  readonly alive: Question<boolean>;
   /** Its page of metrics. */
   readonly metrics: Question<string>;
   readonly report: Question<TrafficReport>;
@@ -80,6 +82,7 @@ export async function proxyThread(env: Env): Promise<never> {
 
   const own: OtherThread = {
     ready: (_, answer) => void Promise.all([open, admitted.promise]).then(() => answer(true)),
+    alive: (_, answer) => answer(true),
     metrics: (_, answer) => answer(registry.print()),
     report: (_, answer) => answer(traffic.report()),
     leave: (_, answer) => answer((serving.leaving = true)),
