@@ -61,6 +61,12 @@ export class Link<Theirs extends Topics> {
     });
   }
 
+  /** Ends all answers, since nobody is at the other end any more. */
+  close(): void {
+    for (const close of this.#answering.values()) close();
+    this.#answering.clear();
+  }
+
   #send(message: Message): void {
     this.#port.postMessage(message, []);
   }

@@ -59,8 +59,6 @@ export function startThreads(
     logFormat: log.format,
   };
   const failed = Promise.withResolvers<never>();
-  // Whoever runs the proxy looks at it; until then it is no unhandled rejection.
-  failed.promise.catch(() => {});
   let isEnding = false;
   const workers = Array.from({ length: count }, (_, i) => {
     const number = i + 2;
@@ -73,11 +71,13 @@ export function startThreads(
     let why: Error | undefined;
     worker.on("error", (error) => (why = Fault.from(error)));
     const ended = new Promise((resolve) => worker.on("exit", resolve));
+    const link = new Link<OtherThread>(worker, own);
     worker.on("exit", (code) => {
+      link.close();
       const message = `thread ${number} has ended: ${why === undefined ? `exit code ${code}` : why.message}`;
       if (!isEnding) failed.reject(new Fault("closed", message, { cause: why }));
     });
-    return { worker, ended, link: new Link<OtherThread>(worker, own) };
+    return { worker, ended, link };
   });
   const ask: Threads["ask"] = (topic, about) =>
     Promise.all(workers.map(({ link }) => link.once(topic, about)));
