@@ -78,23 +78,29 @@ test("what was complete before anybody asked is whole", () => {
 });
 
 test("a sink that asks to wait gets nothing until it resumes", () => {
+  // Too large to wait together.
+  const [a, b, c] = ["a", "b", "c"].map((letter) => letter.repeat(2_000)) as [
+    string,
+    string,
+    string,
+  ];
   const origin = new Source();
   const body = Body.stream(origin);
   const ends = hooked(body);
   const sink = new Recorder(1);
   body.to(sink);
-  assert.equal(body.push(Buffer.from("a")), false);
-  assert.equal(body.push(Buffer.from("b")), false);
-  assert.equal(body.push(Buffer.from("c")), false);
+  assert.equal(body.push(Buffer.from(a)), false);
+  assert.equal(body.push(Buffer.from(b)), false);
+  assert.equal(body.push(Buffer.from(c)), false);
   body.finish();
-  assert.deepEqual(sink.seen, ["a"]);
+  assert.deepEqual(sink.seen, [a]);
   assert.equal(ends.length, 0, "the consumer does not have it all");
   sink.takes = 1;
   body.resume();
-  assert.deepEqual(sink.seen, ["a", "b"]);
+  assert.deepEqual(sink.seen, [a, b]);
   sink.takes = 9;
   body.resume();
-  assert.deepEqual(sink.seen, ["a", "b", "c", "end"]);
+  assert.deepEqual(sink.seen, [a, b, c, "end"]);
   assert.deepEqual(origin.heard, ["resume"], "a finished origin is not asked for more");
 });
 
@@ -211,4 +217,52 @@ test("whatever the pace of both sides, every byte arrives once and in order", ()
       assert.equal(sink.seen.join(""), `${all.join("")}end`);
     }),
   );
+});
+
+test("small pieces that wait are joined, in order, and take no more memory than they are long", () => {
+  const sizes = fc.array(fc.constantFrom(1, 10, 1_024, 1_025, 9_000, 20_000), { maxLength: 60 });
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 1, max: 3 }), (all, takes) => {
+      const body = Body.stream(new Source());
+      let sent = "";
+      for (const [i, size] of all.entries()) {
+        const piece = String.fromCharCode(97 + (i % 26)).repeat(size);
+        sent += piece;
+        body.push(Buffer.from(piece));
+      }
+      const sink = new Recorder(takes);
+      body.to(sink);
+      while (sink.takes <= 0) {
+        sink.takes = takes;
+        body.resume();
+      }
+      assert.equal(sink.seen.join(""), sent);
+    }),
+  );
+  const body = Body.stream(new Source());
+  for (let n = 0; n < 65_535; n++) body.push(Buffer.from("x"));
+  const sink = new Recorder();
+  body.to(sink);
+  assert.deepEqual(
+    sink.seen.map(({ length }) => length),
+    [16_384, 16_384, 16_384, 16_383],
+  );
+});
+
+test("what comes while a piece is taken follows it", () => {
+  const body = Body.stream(new Source());
+  const seen: string[] = [];
+  body.push(Buffer.from("a"));
+  body.push(Buffer.from("b"));
+  body.to({
+    chunk: (chunk) => {
+      seen.push(chunk.toString());
+      if (seen.length < 4) body.push(Buffer.from(String(seen.length)));
+      return true;
+    },
+    end: () => seen.push("end"),
+    abort: () => {},
+  });
+  body.finish();
+  assert.deepEqual(seen, ["ab", "1", "2", "3", "end"]);
 });

@@ -103,7 +103,8 @@ export class Body {
     if (this.ended !== undefined) return true;
     this.bytes += chunk.length;
     if (this.sink === undefined || this.paused || this.waiting !== undefined) {
-      (this.waiting ??= []).push(new Waiting(chunk));
+      const waiting = (this.waiting ??= []);
+      if (waiting.at(-1)?.join(chunk) !== true) waiting.push(new Waiting(chunk));
       return false;
     }
     if (this.sink.chunk(chunk)) return true;

@@ -85,9 +85,14 @@ export function keep(chunk: Buffer): Buffer {
   return kept;
 }
 
+// What is smaller than the objects about it does not wait on its own, or a peer could choose how much memory a byte takes.
+const SMALL_BYTES = 1024;
+const JOINED_BYTES = 16_384;
+
 /** Bytes that wait for whoever will take them: few are copied, many stay in their page and hold it. */
 export class Waiting {
-  private readonly chunk: Buffer;
+  private chunk: Buffer;
+  private size: number;
   private readonly page: Page | undefined;
   private outer: Page | undefined;
 
@@ -96,14 +101,33 @@ export class Waiting {
     this.page = page === shared ? undefined : page;
     this.page?.hold();
     this.chunk = this.page === undefined ? keep(chunk) : chunk;
+    this.size = chunk.length;
     this.outer = undefined;
+  }
+
+  /** Takes a copy of small bytes that come next; false for those that have to wait on their own. */
+  join(chunk: Buffer): boolean {
+    const size = this.size + chunk.length;
+    if (this.page !== undefined || chunk.length > SMALL_BYTES || size > JOINED_BYTES) return false;
+    // Bytes that were given for good are not ours to write behind: there is room only in what was made here.
+    if (size > this.chunk.length) {
+      const room = Buffer.allocUnsafe(Math.min(2 * size, JOINED_BYTES));
+      this.chunk.copy(room, 0, 0, this.size);
+      this.chunk = room;
+    }
+    chunk.copy(this.chunk, this.size);
+    this.size = size;
+    return true;
   }
 
   /** Lends the bytes until `release`. */
   lend(): Buffer {
     this.outer = lent;
     lent = this.page;
-    return this.chunk;
+    const { chunk, size } = this;
+    // Whoever takes it may cause more to come, which must not follow what has been taken.
+    this.size = Infinity;
+    return size === chunk.length ? chunk : chunk.subarray(0, size);
   }
 
   /** They have been taken. */
