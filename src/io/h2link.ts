@@ -21,6 +21,7 @@ import type { Conn } from "./conn.ts";
 import { Calm } from "./h2calm.ts";
 import type { H2Outgoing } from "./h2outgoing.ts";
 import { Output } from "./h2output.ts";
+import { traffic } from "./h2rest.ts";
 import { H2Streams } from "./h2streams.ts";
 
 /** How an HTTP/2 connection is run. Sizes in bytes, times in milliseconds. */
@@ -96,7 +97,7 @@ export abstract class H2Link {
     this.encoder = new HpackEncoder();
     this.calm = new Calm(options.clock);
     this.peer = new Settings();
-    this.streams = new H2Streams();
+    this.streams = new H2Streams(isServer ? traffic.served : traffic.asked);
     this.streamWindowBytes = options.streamWindowBytes ?? DEFAULT_WINDOW_BYTES;
     this.maxHeaderListBytes = options.maxHeaderListBytes ?? MAX_HEADER_LIST_BYTES;
     this.sendLeft = DEFAULT_WINDOW_BYTES;

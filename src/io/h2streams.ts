@@ -4,7 +4,7 @@
 //
 //   slot = id/2 mod size; what finds its slot taken goes to the next free one.
 
-import { traffic } from "./h2rest.ts";
+import type { Tally } from "./h2rest.ts";
 import type { H2Stream } from "./h2stream.ts";
 
 const INITIAL_SLOTS = 32;
@@ -13,6 +13,12 @@ export class H2Streams {
   size = 0;
   private slots = newSlots(INITIAL_SLOTS);
   private mask = INITIAL_SLOTS - 1;
+  private readonly tally: Tally;
+
+  /** A table whose streams count in `tally`, with those of other connections. */
+  constructor(tally: Tally) {
+    this.tally = tally;
+  }
 
   get(id: number): H2Stream | undefined {
     for (let at = id >>> 1; ; at++) {
@@ -25,8 +31,8 @@ export class H2Streams {
   add(stream: H2Stream): void {
     if (this.size * 2 >= this.slots.length) this.grow();
     this.size++;
-    traffic.open++;
-    traffic.opened++;
+    this.tally.open++;
+    this.tally.opened++;
     this.place(stream);
   }
 
@@ -36,8 +42,8 @@ export class H2Streams {
     let hole = id >>> 1;
     for (; slots[hole & mask]?.id !== id; hole++) if (slots[hole & mask] === undefined) return;
     this.size--;
-    traffic.open--;
-    traffic.ended++;
+    this.tally.open--;
+    this.tally.ended++;
     // What had to go past the hole comes back into it, so that every search may stop at a free slot.
     for (let at = hole + 1; ; at++) {
       const stream = slots[at & mask];
@@ -52,8 +58,8 @@ export class H2Streams {
 
   clear(): void {
     this.slots.fill(undefined);
-    traffic.open -= this.size;
-    traffic.ended += this.size;
+    this.tally.open -= this.size;
+    this.tally.ended += this.size;
     this.size = 0;
   }
 
