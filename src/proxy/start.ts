@@ -10,6 +10,7 @@ import { systemRandom as random } from "../base/random.ts";
 import { Scope } from "../base/scope.ts";
 import { sumPages } from "../base/sumpages.ts";
 import { Taps } from "../stack/tap.ts";
+import type { HttpService } from "../stack/types.ts";
 import { admin } from "./admin.ts";
 import { coresOf } from "./cores.ts";
 import { Discover } from "./discover.ts";
@@ -46,7 +47,7 @@ const isCommon = (family: string): boolean => /_balancer_endpoints$|_time_second
 /** Starts a sidecar. Throws `bad-input` for a wrong environment, `in-use` for a taken port. */
 export async function startProxy(env: Env): Promise<RunningProxy> {
   const { sidecar, discover, cores, memory } = await bindSidecar(env);
-  const { settings, serving, scope, credentials, registry, logger } = sidecar;
+  const { settings, serving, scope, credentials, logger } = sidecar;
   let threads: Threads = ALONE;
   let isReady = false;
   // The first certificate, however often there was none before it: whoever issues them may start after us.
@@ -72,36 +73,15 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   };
 
   const { tapName } = settings.control;
-  const watchOwn = watchTaps(sidecar.taps, random);
-  const watchAll: WatchTaps = (request, tell) => {
-    const closers = [watchOwn(request, tell), threads.listen("tap", request, tell)];
-    return () => closers.forEach((close) => close());
+  const all: AllThreads = {
+    own: () => traffic,
+    others: () => threads,
+    isReady: () => isReady,
+    stop: () => void stop(),
   };
-  const traffic = new Traffic(sidecar, {
-    pages: admin({
-      env,
-      registry: {
-        print: async () =>
-          sumPages([registry.print(), ...(await threads.ask("metrics", undefined))], isCommon),
-      },
-      log: filterOf((filter) => void threads.ask("log", filter)),
-      ready: () => isReady,
-      alive: () => threads.ask("alive", undefined),
-      shutdown: settings.admin.shutdownEnabled ? () => void stop() : undefined,
-      state: async () => {
-        const reports = [traffic.report(), ...(await threads.ask("report", undefined))];
-        return {
-          ready: isReady,
-          identity: reportTrust(credentials.value),
-          threads: reports.length,
-          connections: reports.reduce((sum, { connections }) => sum + connections, 0),
-          outbound: reports.flatMap(({ outbound }) => outbound),
-          inbound: reports.flatMap(({ inbound }) => inbound),
-          knowledge: discover.report(),
-        };
-      },
-    }),
-    tap: tapName === undefined ? undefined : tapServer(sidecar, tapName, watchAll),
+  const traffic: Traffic = new Traffic(sidecar, {
+    pages: pages(env, sidecar, discover, all),
+    tap: tapName === undefined ? undefined : tapServer(sidecar, tapName, tapsOf(sidecar, all)),
     admitted: certified.promise,
     shared: memory !== undefined,
   });
@@ -118,6 +98,53 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
     isReady = true;
   });
   return { addrs, ready, drain: () => stop(), retire, stopped: stopped.promise };
+}
+
+/** What the first thread's servers ask of all threads. */
+type AllThreads = {
+  readonly own: () => Traffic;
+  readonly others: () => Threads;
+  readonly isReady: () => boolean;
+  readonly stop: () => void;
+};
+
+function pages(
+  env: Env,
+  { registry, settings, credentials }: Sidecar,
+  discover: Discover,
+  { own, others, isReady, stop }: AllThreads,
+): HttpService {
+  const print = async (): Promise<string> =>
+    sumPages([registry.print(), ...(await others().ask("metrics", undefined))], isCommon);
+  const state = async (): Promise<unknown> => {
+    const reports = [own().report(), ...(await others().ask("report", undefined))];
+    return {
+      ready: isReady(),
+      identity: reportTrust(credentials.value),
+      threads: reports.length,
+      connections: reports.reduce((sum, { connections }) => sum + connections, 0),
+      outbound: reports.flatMap(({ outbound }) => outbound),
+      inbound: reports.flatMap(({ inbound }) => inbound),
+      knowledge: discover.report(),
+    };
+  };
+  return admin({
+    env,
+    registry: { print },
+    log: filterOf((filter) => void others().ask("log", filter)),
+    ready: isReady,
+    alive: () => others().ask("alive", undefined),
+    shutdown: settings.admin.shutdownEnabled ? stop : undefined,
+    state,
+  });
+}
+
+function tapsOf({ taps, random }: Sidecar, { others }: AllThreads): WatchTaps {
+  const watchOwn = watchTaps(taps, random);
+  return (request, tell) => {
+    const closers = [watchOwn(request, tell), others().listen("tap", request, tell)];
+    return () => closers.forEach((close) => close());
+  };
 }
 
 const ALONE: Threads = {
