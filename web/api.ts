@@ -108,6 +108,8 @@ export function stream<T>(
   source.onopen = () => state(true);
   source.onerror = () => state(false);
   source.onmessage = ({ data }) => event(JSON.parse(data as string) as T);
-  source.addEventListener("complaint", ({ data }) => state(false, data as string));
+  source.addEventListener("complaint", ({ data }) =>
+    state(false, JSON.parse(data as string) as string),
+  );
   return () => source.close();
 }
