@@ -47,8 +47,11 @@ export function scrape(
 function asProbes({ adminPort }: MeshPod): Relabel {
   const port = String(adminPort);
   return (family, labels) => {
-    if (labels["direction"] !== "inbound" || labels["target_port"] !== port) return labels;
-    return family.startsWith("tcp_") ? undefined : { ...labels, route_name: "probe" };
+    const { direction, target_port } = labels;
+    if (direction === undefined || target_port !== port) return labels;
+    // A Prometheus with a proxy of its own would seem to call everybody.
+    if (direction === "outbound" || family.startsWith("tcp_")) return undefined;
+    return { ...labels, route_name: "probe" };
   };
 }
 

@@ -58,6 +58,9 @@ test("tables come of it", async () => {
   await viz(`stat deploy -n ${NS}`, /^emoji +1\/1 +100.00%[^]*^voting +1\/1 +\d/m);
   await viz(`stat svc -n ${NS}`, /^web-svc +- +[\d.]+% +[\d.]+rps/m);
   await viz(`edges deploy -n ${NS}`, /^web +emoji +emojivoto +emojivoto +√/m);
+  // Its scrapes are nobody's calls.
+  const { stdout } = await linkerd(`viz edges deploy -n ${NS}`);
+  assert.doesNotMatch(stdout, /^prometheus/m);
   await viz(`routes svc/web-svc -n ${NS}`, /^\[DEFAULT\] +web-svc +\d/m);
   await viz(`stat-inbound deploy/web -n ${NS}`, /^web +\[default\]:8080 +\[default\] /m);
   await viz(`authz deploy/web -n ${NS}`, /default:all-unauthenticated/);
