@@ -101,9 +101,16 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     reach: ({ namespace, name: pod }, port) => forwardPort(api, { namespace, pod, port }, scope),
     version: async () => (await installation()).values.linkerdVersion,
     dashboard: async (host, port, until) => {
-      const at = await forwardNear(api, until, { ip: host, port });
-      await versionPage(at);
-      return `http://${at.ip}:${at.port}`;
+      const own = new Scope();
+      try {
+        const at = await forwardNear(api, own, { ip: host, port });
+        await versionPage(at);
+        until.defer(() => own.close());
+        return `http://${at.ip}:${at.port}`;
+      } catch (error) {
+        await own.close();
+        throw error;
+      }
     },
     resources,
     world: () => watchWorld(resources).next(),
