@@ -5,7 +5,7 @@
 import type { Socket } from "node:net";
 import { Fault } from "../base/fault.ts";
 import { keep, lend, lender, type Page, shared } from "./memory.ts";
-import { readInto } from "./onread.ts";
+import { readInto, readNothing } from "./onread.ts";
 
 /** An IP address and a TCP port. */
 export type SocketAddr = { readonly ip: string; readonly port: number };
@@ -117,8 +117,8 @@ export class Conn {
       this.reader?.closed(this.fault);
       for (const tell of this.watchers) tell();
       // Sockets stay until the next full collection (WritableState.onwrite): what served them need not.
-      this.reader = undefined;
-      this.watchers.length = 0;
+      socket.removeAllListeners();
+      readNothing(socket);
     });
   }
 

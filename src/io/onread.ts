@@ -30,6 +30,13 @@ export function readInto(
   return true;
 }
 
+/** Lets go of what `readInto` gave to a socket that has closed. */
+export function readNothing(socket: Socket): void {
+  if (slots === undefined) return;
+  const insides = socket as unknown as Insides;
+  insides[slots.buffer] = insides[slots.onRead] = insides[slots.next] = null;
+}
+
 function findSlots(): Slots | undefined {
   // Windows reads ahead: two connections must not share memory there.
   if (process.platform === "win32") return undefined;
