@@ -178,17 +178,20 @@ export class Pod {
     const apps = spec.containers
       .filter((each) => each.name !== SIDECAR)
       .map((each) => plan(each, policy));
+    const sidecar = meshed ? this.#planSidecar(place) : undefined;
     this.#problem = undefined;
     this.#init = init;
     this.#apps = apps;
-    if (meshed) await this.#startSidecar(place);
+    this.#sidecar = sidecar;
+    sidecar?.start();
+    if (sidecar) await this.#until(() => sidecar.ready);
     for (const each of this.#init) await this.#runInit(each);
     for (const app of this.#apps) app.start();
     this.#opened = true;
     this.#changed(this);
   }
 
-  async #startSidecar(place: Attachment): Promise<void> {
+  #planSidecar(place: Attachment): Container {
     const { state, sidecar } = this.#options;
     const { namespace, name } = this.identity;
     this.refreshToken();
@@ -196,9 +199,7 @@ export class Pod {
     state.write(`${dir}/identity/.keep`, "");
     const env = sidecarEnv(sidecar, this.facts, place, dir, this.#options.env);
     const argv = place.beside(sidecar.argv);
-    this.#sidecar = this.#container(sidecarSpec(), { argv, env, cwd: this.#options.cwd }, "Always");
-    this.#sidecar.start();
-    await this.#until(() => this.#sidecar!.ready);
+    return this.#container(sidecarSpec(), { argv, env, cwd: this.#options.cwd }, "Always");
   }
 
   // A native sidecar (restartPolicy Always) goes on beside the others; any other has to end well.

@@ -48,7 +48,10 @@ const ANNOTATIONS: Record<string, string> = {
 export function wholeCores(cpu: string): string {
   const [, amount, milli] = /^(\d+(?:\.\d+)?)(m?)$/.exec(cpu.trim()) ?? [];
   if (amount === undefined)
-    throw new Fault("bad-input", 'expected a quantity of processors such as "1" or "500m"');
+    throw new Fault(
+      "bad-input",
+      `${JSON.stringify(cpu)}, expected processors such as "1" or "500m"`,
+    );
   return String(Math.ceil(Number(amount) / (milli ? 1000 : 1)));
 }
 
@@ -97,7 +100,13 @@ export function sidecarEnv(
   };
   for (const [annotation, variable] of Object.entries(ANNOTATIONS)) {
     const value = facts.annotations[`config.linkerd.io/${annotation}`];
-    if (value !== undefined) env[variable] = variable === "CORES_MAX" ? wholeCores(value) : value;
+    if (value === undefined) continue;
+    try {
+      env[variable] = variable === "CORES_MAX" ? wholeCores(value) : value;
+    } catch (cause) {
+      const why = Fault.from(cause).message;
+      throw new Fault("bad-input", `the annotation config.linkerd.io/${annotation}: ${why}`);
+    }
   }
   return {
     ...Object.fromEntries(Object.entries(env).map(([k, v]) => [`LINKERD2_PROXY_${k}`, v])),
