@@ -1,5 +1,5 @@
 // The mesh tests of the Gateway API's conformance suite, each as a test of its own. GATEWAY_CONFORMANCE_BIN is the
-// compiled suite; docs/gateway-api.md says how it is built, and what the cluster must have.
+// compiled suite; docs/gateway-api.md says what the cluster must have.
 // Needs: KUBECONFIG, GATEWAY_CONFORMANCE_BIN, kubectl.
 
 import assert from "node:assert/strict";
