@@ -64,7 +64,9 @@ const afterMethod = (text: string, at: number): number => 5 + (at % (text.length
 let backend: http.Server;
 let front: Awaited<ReturnType<typeof listenH1>>;
 let pool: H1Pool;
-let seen: string[] = [];
+/** What our server took for requests, and what the one behind it did, so far. */
+let dispatched = 0;
+const seen: string[] = [];
 
 before(async () => {
   backend = http.createServer({ keepAliveTimeout: 60_000 }, (req, rsp) => {
@@ -90,7 +92,10 @@ before(async () => {
     },
     { clock: systemClock },
   );
-  front = await listenH1(pool.service);
+  front = await listenH1((req) => {
+    dispatched += 1;
+    return pool.service(req);
+  });
 });
 
 after(async () => {
@@ -113,7 +118,7 @@ async function send(text: string): Promise<string> {
 
 test("the templates pass as they are", async () => {
   for (const template of templates) {
-    seen = [];
+    seen.length = dispatched = 0;
     const answer = await send(`${template}GET /last HTTP/1.1\r\nHost: h\r\n\r\n`);
     assert.match(answer, /^HTTP\/1\.1 200 .*HTTP\/1\.1 200 /s);
     assert.deepEqual(seen, ["/a", "/last"]);
@@ -129,7 +134,6 @@ test("whatever is put into them, the server sees no other requests than we do", 
       edits,
       cut,
       async (template, all, [from, size]) => {
-        seen = [];
         let text = template;
         for (const [at, piece] of all) {
           const place = afterMethod(text, at);
@@ -137,10 +141,9 @@ test("whatever is put into them, the server sees no other requests than we do", 
         }
         const place = afterMethod(text, from);
         text = text.slice(0, place) + text.slice(place + size);
-        const answer = await send(text);
-        // A body may come to an end before its time by what was put in; then what follows it is a request for us as well.
-        const ours = answer.split("HTTP/1.1 200 OK\r\n").length - 1;
-        assert.ok(seen.length <= Math.max(ours, 1), `${seen.join(" ")} for ${ours} answers`);
+        await send(text);
+        // All in all, since what a client no longer waits for may be seen late.
+        assert.ok(seen.length <= dispatched, `${seen.slice(-3).join(" ")}: one more than ours`);
         for (const path of seen) assert.doesNotMatch(path, /^HPE_/, "malformed for the server");
       },
     ),
