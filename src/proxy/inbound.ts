@@ -6,7 +6,7 @@ import type { HttpReq } from "../io/message.ts";
 import type { AccessLog } from "../stack/accesslog.ts";
 import { authorize } from "../stack/authorize.ts";
 import { mark, standard } from "../stack/classify.ts";
-import { observe } from "../stack/exchange.ts";
+import { observe, type Exchange, type Watcher } from "../stack/exchange.ts";
 import { clientId } from "../stack/identity.ts";
 import { limit } from "../stack/limit.ts";
 import { normalize } from "../stack/normalize.ts";
@@ -23,6 +23,9 @@ import type { InboundRoute, InboundRule } from "./policy.ts";
 import type { Port } from "./port.ts";
 import type { Sidecar } from "./sidecar.ts";
 
+/** An application that answered within this time and cannot be reached has ended; another one has a fault to be told. */
+const ENDED_MS = 10_000;
+
 export type BindPort = (port: Port, application: HttpService) => HttpService;
 
 /** The HTTP service of a port, for the policy that holds there now. */
@@ -32,9 +35,6 @@ export function bindInbound(
   accessLog: AccessLog | undefined,
 ): BindPort {
   const { settings, clock, random, logger: log, serving, spans: sink, buckets } = sidecar;
-  // The application ended before us, as both were told to; clients may not have heard of it.
-  const refuses = (req: HttpReq, { code }: Fault): boolean =>
-    serving.leaving && code === "connect-failed" && isMeshed(req);
   const profiled = profiles(sidecar);
   const server = { kind: "server", attributes: { direction: "inbound" } } as const;
 
@@ -42,6 +42,13 @@ export function bindInbound(
     const { routes, rateLimit, kind } = policy.protocol;
     const prefix = kind === "grpc" ? "inbound_grpc" : "inbound_http";
     const labels = serverLabels(addr, policy);
+    const lately = new Lately();
+    // The application ended before us, which a native sidecar is told only then, or is started anew; clients may not
+    // have heard of it.
+    const refuses = (req: HttpReq, { code }: Fault): boolean =>
+      code === "connect-failed" &&
+      isMeshed(req) &&
+      (serving.leaving || clock.now() - lately.answeredAt < ENDED_MS);
     // One for all routes: the limit is the server's.
     const limited = rateLimit
       ? [
@@ -61,7 +68,7 @@ export function bindInbound(
             mark({ labels: routed, classify: standard }), // Before all who judge responses.
             ...rewrite(rule.filters, random, rule.matches), // Only for those who may.
             ...limited, // Below authorization: the denied must not use up the share of others.
-            observe(clock, metrics.ofRoute(prefix, routed, authz.meta)), // The application's time, not ours.
+            observe(clock, [lately, ...metrics.ofRoute(prefix, routed, authz.meta)]), // The application's time, not ours.
           ],
           application,
         );
@@ -83,4 +90,17 @@ export function bindInbound(
       byRoute(routes, (rule, route) => ofRule(rule, route as InboundRoute), metrics.onMiss(labels)),
     );
   };
+}
+
+// When the application last answered, by the clock.
+class Lately implements Watcher {
+  answeredAt = -Infinity;
+
+  begin(): void {}
+
+  head({ headAt }: Exchange): void {
+    this.answeredAt = headAt;
+  }
+
+  end(): void {}
 }

@@ -111,3 +111,20 @@ test("an application that has ended before its sidecar costs no request", async 
     /REFUSED_STREAM/,
   );
 });
+
+test("an application that ends, whose sidecar knows nothing of it, costs no request", async (t) => {
+  const { client, server, second, plane, env, start, run } = await mesh(t);
+  const first = await application(t, server, (_req, rsp) => rsp.end("first"));
+  await application(t, second, (_req, rsp) => rsp.end("second"));
+  await start();
+  await run(env("web-2", second));
+  plane.apply(podYaml("web-2", second));
+  await until(async () => (await get(client, PORTS.http)).body === "second");
+  await until(async () => (await get(client, PORTS.http)).body === "first");
+  first.close();
+  first.closeIdleConnections();
+  for (let i = 0; i < 50; i++) {
+    const { status, body } = await get(client, PORTS.http);
+    assert.deepEqual([status, body], [200, "second"]);
+  }
+});
