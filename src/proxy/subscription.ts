@@ -54,6 +54,9 @@ const ANSWERS = new Set([3, 5, 9, 12]);
 // When the control plane is silent for so long after a look at something known, the old knowledge has to do.
 const STALE_AFTER_MS = 1000;
 
+// Linkerd waits for up to ten seconds; by then a rollout may have replaced all that was known.
+const MOST_DELAY_MS = 2000;
+
 export class Subscription<T> extends Watch<Answer<T>> {
   readonly #options: SubscriptionOptions<T>;
   readonly #var = new Var<Answer<T>>();
@@ -71,7 +74,7 @@ export class Subscription<T> extends Watch<Answer<T>> {
   constructor(options: SubscriptionOptions<T>) {
     super();
     this.#options = options;
-    this.#delays = delays(exponential(100, 10_000, 0.5), options.random);
+    this.#delays = delays(exponential(100, MOST_DELAY_MS, 0.5), options.random);
   }
 
   get state(): State<Answer<T>> {
