@@ -3,6 +3,7 @@
 // minutes leave the page, and come back by themselves if their holder counts again; a family with too many
 // series folds the rest into one. So the page and the memory stay bounded, whatever clients send.
 
+import { printNumber } from "./metricnumber.ts";
 import type { Clock } from "./clock.ts";
 
 /** Label names and values; printed in this order. */
@@ -290,10 +291,4 @@ function escape(text: string): string {
 
 function braces(labels: string): string {
   return labels === "" ? "" : `{${labels}}`;
-}
-
-/** A number as the text format wants it. */
-export function printNumber(value: number): string {
-  if (value === Infinity) return "+Inf";
-  return value === -Infinity ? "-Inf" : String(value);
 }

@@ -1,7 +1,7 @@
 // One page of metrics for several threads, each of which prints its own. They meet as text: a thread keeps its counters
 // as plain fields, and nothing is shared, locked or sent until somebody asks for the page.
 
-import { printNumber } from "./metrics.ts";
+import { parseNumber, printNumber } from "./metricnumber.ts";
 
 type Family = {
   readonly head: string;
@@ -48,8 +48,4 @@ function printFamily({ head, values }: Family): string {
   let text = head;
   for (const [series, value] of values) text += `${series} ${printNumber(value)}\n`;
   return text;
-}
-
-function parseNumber(text: string): number {
-  return text === "+Inf" ? Infinity : text === "-Inf" ? -Infinity : Number(text);
 }

@@ -6,10 +6,13 @@ import type { X509Certificate } from "node:crypto";
 import { Fault } from "../base/fault.ts";
 import { Scope } from "../base/scope.ts";
 import { type IssuerPem, parseIssuer } from "../control/issuer.ts";
-import type { RawContainer, RawObject } from "../control/manifest.ts";
+import type { RawContainer, RawObject, RawPod } from "../control/manifest.ts";
+import { PROXY } from "../control/injectproxy.ts";
+import { containersOf } from "../control/podports.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { forwardPort } from "../platform/portforward.ts";
+import { PORTS } from "../platform/sidecar.ts";
 import { readText } from "../viz/scrape.ts";
 import { isTrusted, parseBundle } from "./certificate.ts";
 import { OF_MESH } from "./install.ts";
@@ -20,7 +23,6 @@ export type ProxyTrust = { readonly anchors: readonly string[]; readonly certifi
 const ASK_MS = 5000;
 /** How many proxies are asked at once. */
 const AT_ONCE = 16;
-const ADMIN_PORT = 4191;
 const WITNESS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS";
 
 /** What the proxy behind this admin port says; undefined when it does not, as those of Linkerd. */
@@ -89,13 +91,8 @@ const vouches = (pem: IssuerPem, anchorsPem: string): Promise<boolean> =>
     () => false,
   );
 
-function proxyOf({ spec }: RawObject): RawContainer | undefined {
-  const { containers = [], initContainers = [] } = spec as {
-    containers?: RawContainer[];
-    initContainers?: RawContainer[];
-  };
-  return [...containers, ...initContainers].find(({ name }) => name === "linkerd-proxy");
-}
+const proxyOf = (pod: RawObject): RawContainer | undefined =>
+  containersOf(pod as RawPod).find(({ name }) => name === PROXY);
 
 async function ask(
   api: KubeApi,
@@ -105,7 +102,7 @@ async function ask(
   const scope = new Scope();
   try {
     const { containerPort: port } = ports.find(({ name }) => name === "linkerd-admin") ?? {
-      containerPort: ADMIN_PORT,
+      containerPort: PORTS.admin,
     };
     const target = { namespace: metadata!.namespace!, pod: metadata!.name!, port };
     return await askTrust(await forwardPort(api, target, scope));

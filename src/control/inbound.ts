@@ -28,7 +28,8 @@ import { duration } from "./duration.ts";
 import { resource } from "./endpoints.ts";
 import type { Init } from "./init.ts";
 import type { ExternalWorkload } from "./lookup.ts";
-import { annotation, isOpaquePod, lasting, serversOfPod } from "./lookup.ts";
+import { annotation, isOpaquePod, serversOfPod } from "./lookup.ts";
+import { containersOf } from "./podports.ts";
 import { notFound } from "./refusal.ts";
 import { ANY_PATH, filterOf, grpcMatches, hostMatch, httpMatches } from "./routeproto.ts";
 import type { World } from "./world.ts";
@@ -171,7 +172,7 @@ function defaultRoute(): HttpRouteInit {
 }
 
 function probePaths(pod: Pod, port: number): string[] {
-  const paths = lasting(pod).flatMap((container) =>
+  const paths = containersOf(pod).flatMap((container) =>
     [container.livenessProbe, container.readinessProbe, container.startupProbe].flatMap((probe) => {
       const get = probe?.httpGet;
       return get && portNumber(get.port, container.ports) === port ? [get.path.split("?")[0]!] : [];

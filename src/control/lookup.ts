@@ -8,6 +8,7 @@ import { identityOf } from "../platform/sidecar.ts";
 import { sliceOf } from "../platform/slices.ts";
 import type { World } from "./world.ts";
 import { index } from "./world.ts";
+import { containersOf } from "./podports.ts";
 
 export type ExternalWorkload = Resource<"ExternalWorkload">;
 export type Slice = Resource<"EndpointSlice">;
@@ -50,7 +51,7 @@ const podsByHostPort = index(["Pod"], (world) => {
   for (const pod of world.Pod.values()) {
     const ip = pod.status?.hostIP;
     if (ip === undefined || pod.status?.phase !== "Running") continue;
-    for (const { ports } of lasting(pod)) {
+    for (const { ports } of containersOf(pod)) {
       for (const { hostPort } of ports) if (hostPort) byHostPort.set(`${ip}:${hostPort}`, pod);
     }
   }
@@ -128,7 +129,7 @@ const PROXY = "linkerd-proxy";
 /** Whether the port of a pod is opaque, by its annotation, the default list, or a Server. */
 export function isOpaquePod(world: World, pod: Pod, port: number): boolean {
   const asked = annotation(world, pod, OPAQUE_PORTS);
-  const names = lasting(pod).flatMap((container) => container.ports);
+  const names = containersOf(pod).flatMap((container) => container.ports);
   const opaque =
     asked === undefined ? world.settings.opaquePorts.has(port) : hasPort(asked, port, names);
   return opaque || serversOfPod(world, pod, port).some((s) => s.spec.proxyProtocol === "opaque");
@@ -157,12 +158,6 @@ export function isMeshed({ metadata: { labels } }: Pod): boolean {
   );
 }
 
-/** The containers that run as long as the pod does: native sidecars, and those of the application. */
-export function lasting({ spec }: Pod): Pod["spec"]["containers"] {
-  const sidecars = spec.initContainers.filter(({ restartPolicy }) => restartPolicy === "Always");
-  return [...sidecars, ...spec.containers];
-}
-
 /** The port on which the pod's sidecar takes connections of others. */
 export function inboundPortOf(pod: Pod): number {
   const all = [...pod.spec.initContainers, ...pod.spec.containers];
@@ -178,7 +173,7 @@ export function identityOfPod({ settings }: World, { metadata, spec }: Pod): str
 
 /** The Servers that select a pod's port, by name. */
 export function serversOfPod(world: World, pod: Pod, port: number): Resource<"Server">[] {
-  const ports = lasting(pod).flatMap((container) => container.ports);
+  const ports = containersOf(pod).flatMap((container) => container.ports);
   return [...world.Server.values()].filter(({ metadata, spec }) => {
     return (
       metadata.namespace === pod.metadata.namespace &&

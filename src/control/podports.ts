@@ -1,9 +1,17 @@
 // Which ports a pod has, and lists of ports as annotations write them ("25,3306,9000-9010,mysql").
 
-import type { RawContainer, RawPod } from "./manifest.ts";
+import type { RawPod } from "./manifest.ts";
 
-/** Everything that runs in a pod while it serves. */
-export const containersOf = ({ spec }: RawPod): readonly RawContainer[] => [
+type Spec<C> = { readonly initContainers?: readonly C[]; readonly containers: readonly C[] };
+
+/** Everything that runs in a pod while it serves: native sidecars, and the containers of the application. */
+export const containersOf = <
+  C extends { readonly name: string; readonly restartPolicy?: unknown },
+>({
+  spec,
+}: {
+  readonly spec: Spec<C>;
+}): readonly C[] => [
   ...(spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always"),
   ...spec.containers,
 ];

@@ -1,6 +1,8 @@
 // The Prometheus text format (version 0.0.4), as proxies answer on /metrics: lines to samples.
 // It reads only the families that somebody asked for, because a proxy exports many more than a dashboard shows.
 
+import { parseNumber } from "../base/metricnumber.ts";
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** Told of each sample. `series` is the text of name and labels, equal for equal series of one exporter. */
@@ -50,11 +52,6 @@ function parseLine(
   if (Number.isNaN(value)) return;
   const labelText = text[name] === "{" ? text.slice(name + 1, close) : "";
   each(family, text.slice(start, close + 1), value, () => parseLabels(labelText));
-}
-
-function parseNumber(word: string): number {
-  if (word === "+Inf") return Infinity;
-  return word === "-Inf" ? -Infinity : word === "" ? NaN : Number(word);
 }
 
 // The place of the brace that ends the labels; a brace inside a quoted value does not.

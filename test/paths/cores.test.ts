@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { systemClock as clock } from "../../src/base/clock.ts";
-import { application, get, mesh, metric, PORTS, tcp, until } from "./mesh.ts";
+import { application, get, mesh, metric, PORTS, until } from "./mesh.ts";
 import { observe } from "./observe.ts";
-import { exitCode, isReady, program } from "./process.ts";
+import { exitCode, isClosed, isReady, program } from "./process.ts";
 
 const TWO = { LINKERD2_PROXY_CORES_MAX: "2" };
 const TAP = "tap.linkerd-viz.serviceaccount.identity.linkerd.cluster.local";
@@ -124,11 +124,7 @@ test("SIGTERM lets requests on both threads finish, then ends it with 0", async 
   const replies = Array.from({ length: 16 }, () => get(ip, 14_080, "/wait"));
   await until(() => waiting.length === 16);
   child.kill("SIGTERM");
-  await until(async () => {
-    const socket = await tcp(t, ip, 14_080).catch(() => undefined);
-    socket?.destroy();
-    return socket === undefined;
-  });
+  await until(isClosed(t, ip, 14_080));
   for (const answer of waiting) answer();
   for (const reply of await Promise.all(replies)) assert.equal(reply.body, "late");
   assert.equal(await exitCode(child), 0);

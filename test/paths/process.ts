@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
-import { get } from "./mesh.ts";
+import { get, tcp } from "./mesh.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
@@ -35,3 +35,11 @@ export const isReady = (ip: string) => async (): Promise<boolean> => {
   const page = await get(ip, 4191, "/ready").catch(() => undefined);
   return page?.status === 200;
 };
+
+/** Whether nobody takes connections at a port. */
+export const isClosed =
+  (t: TestContext, ip: string, port: number) => async (): Promise<boolean> => {
+    const socket = await tcp(t, ip, port).catch(() => undefined);
+    socket?.destroy();
+    return socket === undefined;
+  };

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { application, get, mesh, tcp, until } from "./mesh.ts";
-import { exitCode, isReady, program } from "./process.ts";
+import { application, get, mesh, until } from "./mesh.ts";
+import { exitCode, isClosed, isReady, program } from "./process.ts";
 
 test("a wrong environment ends it with 64 and a line for each mistake", async (t) => {
   const { child, errors } = program(t, { LINKERD2_PROXY_INBOUND_LISTEN_ADDR: "nowhere" });
@@ -27,11 +27,7 @@ test("SIGTERM lets requests finish, then ends it with 0", async (t) => {
   const reply = get(ip, 14_080);
   await until(() => waiting.length === 1);
   child.kill("SIGTERM");
-  await until(async () => {
-    const socket = await tcp(t, ip, 14_080).catch(() => undefined);
-    socket?.destroy();
-    return socket === undefined;
-  });
+  await until(isClosed(t, ip, 14_080));
   for (const answer of waiting) answer();
   assert.equal((await reply).body, "late");
   assert.equal(await exitCode(child), 0);
