@@ -38,7 +38,11 @@ export const authz = command({
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;
     const answer = okOf(
-      await mesh.viz.authz({ resource: resourceIn(ns, resource!), timeWindow: window }),
+      await mesh.viz.authz({
+        resource: resourceIn(ns, resource!),
+        labelSelector: flags.selector ?? "",
+        timeWindow: window,
+      }),
     );
     const rows = answer.statTable?.table.value?.rows ?? [];
     if (flags.output === "json") terminal.print(printAuthzJson(rows));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { StatSummaryRequestSchema } from "../../proto/gen/viz/viz_pb.js";
-import { ns, proxies, seen, world } from "../../test/support/emojivoto.ts";
+import { metricsOf, ns, proxies, seen, world } from "../../test/support/emojivoto.ts";
 import { vizApi } from "./api.ts";
 import { authz } from "./authz.ts";
 import { edges } from "./edges.ts";
@@ -17,13 +17,7 @@ import type { StatQuery } from "./stat.ts";
 import { stat } from "./stat.ts";
 import { Store } from "./store.ts";
 
-const metrics = new Store(1000);
-for (const scale of [0, 1]) {
-  metrics.turn();
-  for (const [name, text] of Object.entries(proxies(scale))) {
-    metrics.take(name, seen.pods.find((pod) => pod.name === `${name}-1`)!.metricLabels, text);
-  }
-}
+const metrics = metricsOf();
 
 function ask(kind: string, name: string, more: Partial<StatQuery> = {}) {
   const of = { kind, namespace: kind === "namespace" ? "" : ns, name };

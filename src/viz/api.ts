@@ -33,6 +33,7 @@ import { routes } from "./routes.ts";
 import { parseSelector } from "./selector.ts";
 import { stat } from "./stat.ts";
 import type { Named, World } from "./world.ts";
+import { isWanted, thingsOf } from "./world.ts";
 
 /** The answers of the API, by method. Faults of the asker become `error` answers, as clients expect. */
 export type VizApi = ReturnType<typeof vizApi>;
@@ -101,7 +102,8 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
         const windowMs = parseWindow(req.timeWindow);
         const to = req.outbound.case === "toResource" ? named(req.outbound.value) : undefined;
         const timeWindow = windowText(metrics.covered(windowMs));
-        const tables = await routes(world(), metrics, resource, to, windowMs);
+        const selector = parseSelector(req.selector?.labelSelector ?? "");
+        const tables = await routes(world(), metrics, resource, to, windowMs, selector);
         return {
           routes: tables.map(({ of, rows }) => ({
             resource: `${kindOf(of.kind)?.short ?? of.kind}/${of.name || "*"}`,
@@ -124,7 +126,17 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       return answer(req.resource, async (resource) => {
         const windowMs = parseWindow(req.timeWindow);
         const timeWindow = windowText(metrics.covered(windowMs));
-        const rows = (await authz(metrics, resource, windowMs)).map((row) => ({
+        const selects = parseSelector(req.labelSelector);
+        const names = thingsOf(world(), resource.kind)
+          .filter((thing) => isWanted(thing, resource) && selects(thing.labels))
+          .map(({ name }) => name);
+        const found = await authz(
+          metrics,
+          resource,
+          windowMs,
+          req.labelSelector ? names : undefined,
+        );
+        const rows = found.map((row) => ({
           resource: resourceOf(resource),
           timeWindow,
           ...(row.http && { stats: basicStats(row.http) }),

@@ -1,10 +1,10 @@
 // The answer of `viz authz`: for each server, route and authorization of a resource, what was let in, turned away, and how
 // the let-in requests fared.
 
-import type { Match, Metrics } from "./metrics.ts";
+import { type Match, type Metrics, sliceKey } from "./metrics.ts";
 import { order } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
-import { httpTraffic, matchOf, sliceKey } from "./traffic.ts";
+import { groupLabels, httpTraffic, matchOf } from "./traffic.ts";
 import type { Named } from "./world.ts";
 
 export type AuthzRow = {
@@ -21,9 +21,17 @@ const PARTS = ["srv", "route", "authz"] as const;
 const SERVER_AND_ROUTE = ["namespace", "srv_kind", "srv_name", "route_kind", "route_name"];
 const ALL_PARTS = [...SERVER_AND_ROUTE, "authz_kind", "authz_name"];
 
-/** The rows of a resource, in order of route and server; what nothing authorized has an empty `authz`. */
-export async function authz(metrics: Metrics, of: Named, windowMs: number): Promise<AuthzRow[]> {
-  const match: Match = { direction: "inbound", ...matchOf(of, "") };
+/** The rows of a resource, or of all with one of `names`, in order of route and server; what nothing authorized has an
+ * empty `authz`. */
+export async function authz(
+  metrics: Metrics,
+  of: Named,
+  windowMs: number,
+  names?: readonly string[],
+): Promise<AuthzRow[]> {
+  if (names?.length === 0) return [];
+  const chosen = names && { [groupLabels(of.kind, "").at(-1)!]: names };
+  const match: Match = { direction: "inbound", ...matchOf(of, ""), ...chosen };
   const { direction: _, ...anywhere } = match;
   const [http, allowed, denied] = await Promise.all([
     httpTraffic(metrics, { match, by: ALL_PARTS }, windowMs),

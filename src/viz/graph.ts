@@ -2,11 +2,11 @@
 // calls whom with what result.
 
 import { KINDS } from "./kinds.ts";
-import type { Match, Metrics } from "./metrics.ts";
+import { type Match, type Metrics, sliceKey } from "./metrics.ts";
 import type { StatRow } from "./stat.ts";
 import { stat } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
-import { groupLabels, httpTraffic, NO_PROBES, sliceKey, tcpTraffic } from "./traffic.ts";
+import { addTraffic, groupLabels, httpTraffic, NO_PROBES, tcpTraffic } from "./traffic.ts";
 import type { Named, World } from "./world.ts";
 
 /** What a call is protected by: mutual TLS, nothing, or some calls by one and some by the other. */
@@ -148,16 +148,11 @@ function add(merged: Map<string, Call>, call: Call): void {
   const security = isMixed ? "mixed" : call.http ? call.security : before.security;
   merged.set(key, {
     ...before,
-    http: sum(before.http, call.http),
+    http:
+      before.http && call.http ? addTraffic(before.http, call.http) : (before.http ?? call.http),
     open: before.open + call.open,
     security,
   });
-}
-
-function sum(a: Traffic | undefined, b: Traffic | undefined): Traffic | undefined {
-  if (!a || !b) return a ?? b;
-  const busier = a.success + a.failure >= b.success + b.failure ? a : b;
-  return { ...busier, success: a.success + b.success, failure: a.failure + b.failure };
 }
 
 function workloadIn(

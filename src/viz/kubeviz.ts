@@ -56,6 +56,9 @@ export async function runKubeViz(env: Env): Promise<number> {
     const viz = await startViz({
       resources,
       listen: PORTS.map((port) => ({ ip: ANY, port })),
+      hosts: ["", ".svc", `.svc.${installation.values.clusterDomain}`].map(
+        (suffix) => `web.${namespace}${suffix}`,
+      ),
       clock,
       version: BUILD,
       ...(prometheusUrl && {

@@ -38,17 +38,17 @@ export async function tapReview(query: Query, { mayTap }: LiveTapOptions) {
 
 /** The finished calls of what `query` names, and complaints where they cannot be had. */
 export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions): HttpRsp {
-  const target = targetOf(query);
-  const { kind, namespace, name } = target;
-  const request = create(TapByResourceRequestSchema, {
-    target: { resource: { namespace, type: kind, name } },
-    maxRps: Number(query.get("maxRps") ?? 0),
-    match: { match: { case: "all", value: { matches: filtersOf(query) } } },
-  });
   return eventStream(({ send }) => {
     const calls = new Calls();
     const scope = new Scope();
     const begin = async (): Promise<void> => {
+      const target = targetOf(query);
+      const { kind, namespace, name } = target;
+      const request = create(TapByResourceRequestSchema, {
+        target: { resource: { namespace, type: kind, name } },
+        maxRps: Number(query.get("maxRps") ?? 0),
+        match: { match: { case: "all", value: { matches: filtersOf(query) } } },
+      });
       await mayTap(target);
       if (scope.closed) return;
       const stop = tap(request, {
@@ -60,7 +60,7 @@ export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions):
       });
       scope.defer(stop);
     };
-    // The stream has begun, so the reader hears of it there.
+    // In the stream, because a browser does not tell why one did not begin.
     begin().catch((error: unknown) => send(Fault.from(error).message, "complaint"));
     return () => void scope.close();
   });

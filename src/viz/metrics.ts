@@ -46,6 +46,16 @@ export interface Metrics {
   refusals(): Promise<ReadonlyMap<string, string>>;
 }
 
+/** A key that is equal for equal values of the labels `by`. */
+export function sliceKey(labels: Labels, by: readonly string[]): string {
+  return by.map((name) => labels[name] ?? "").join("\0");
+}
+
+/** Those labels of `labels` that are grouped by. */
+export function labelsOf(labels: Labels, by: readonly string[]): Labels {
+  return Object.fromEntries(by.map((name) => [name, labels[name] ?? ""]));
+}
+
 /** Whether `labels` are what `match` wants. */
 export function matches(labels: Labels, match: Match): boolean {
   for (const name in match) {
@@ -67,9 +77,7 @@ export function quantiles(
   by: readonly string[],
   qs: readonly number[],
 ): NumbersGroup[] {
-  const histograms = Map.groupBy(buckets, ({ labels }) =>
-    by.map((name) => labels[name]).join("\0"),
-  );
+  const histograms = Map.groupBy(buckets, ({ labels }) => sliceKey(labels, by));
   return [...histograms.values()].map((groups) => {
     const { le: _, ...labels } = groups[0]!.labels;
     const counts = groups.map(({ labels: { le }, value }) => [bound(le!), value] as const);

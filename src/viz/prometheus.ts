@@ -6,11 +6,12 @@ import { request as requestHttps } from "node:https";
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import type { Group, Match, Metrics, NumbersGroup, Wanted } from "./metrics.ts";
-import { PRESENT, quantiles } from "./metrics.ts";
+import type { Group, Match, Metrics, Wanted } from "./metrics.ts";
+import { labelsOf, PRESENT, quantiles } from "./metrics.ts";
 import type { Labels } from "./text.ts";
 
 const TIMEOUT_MS = 10_000;
+const MOST_CHARACTERS = 64 << 20;
 /** A rate takes two samples, which scrapes of every 10 s have in no less. */
 const LEAST_RATE_MS = 30_000;
 
@@ -40,36 +41,19 @@ export class Prometheus implements Metrics {
     this.#tls = tls;
   }
 
-  increase(family: string, match: Match, by: readonly string[], windowMs: number) {
-    return this.#groups(sum(`increase(${family}${selector(match)}[${windowMs}ms])`, by), by);
-  }
+  readonly increase: Metrics["increase"] = (family, match, by, windowMs) =>
+    this.#groups(sum(`increase(${family}${selector(match)}[${windowMs}ms])`, by), by);
 
-  latest(family: string, match: Match, by: readonly string[]): Promise<Group[]> {
-    return this.#groups(sum(family + selector(match), by), by);
-  }
+  readonly latest: Metrics["latest"] = (family, match, by) =>
+    this.#groups(sum(family + selector(match), by), by);
 
-  async quantiles(
-    family: string,
-    match: Match,
-    by: readonly string[],
-    windowMs: number,
-    qs: readonly number[],
-  ): Promise<NumbersGroup[]> {
-    // One question for all quantiles, which are computed here as histogram_quantile would.
-    return quantiles(
-      await this.increase(`${family}_bucket`, match, [...by, "le"], windowMs),
-      by,
-      qs,
-    );
-  }
+  // One question for all quantiles, which are computed here as histogram_quantile would.
+  readonly quantiles: Metrics["quantiles"] = async (family, match, by, windowMs, qs) => {
+    const buckets = this.increase(`${family}_bucket`, match, [...by, "le"], windowMs);
+    return quantiles(await buckets, by, qs);
+  };
 
-  async trend(
-    family: string,
-    match: Match,
-    by: readonly string[],
-    stepMs: number,
-    points: number,
-  ): Promise<NumbersGroup[]> {
+  readonly trend: Metrics["trend"] = async (family, match, by, stepMs, points) => {
     const end = this.#clock.wall() / 1000;
     const step = stepMs / 1000;
     const start = end - (points - 1) * step;
@@ -85,7 +69,7 @@ export class Prometheus implements Metrics {
       for (const [at, value] of values) numbers[Math.round((at - start) / step)] = Number(value);
       return { labels: labelsOf(metric, by), values: numbers };
     });
-  }
+  };
 
   covered(windowMs: number): number {
     return windowMs;
@@ -151,7 +135,10 @@ export class Prometheus implements Metrics {
       const send = protocol === "https:" ? requestHttps : requestHttp;
       const req = send(url, options, (rsp) => {
         let text = "";
-        rsp.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        rsp.setEncoding("utf8").on("data", (chunk: string) => {
+          if ((text += chunk).length > MOST_CHARACTERS)
+            req.destroy(new Error("too large an answer"));
+        });
         rsp.on("end", () => resolve(text)).on("error", failed);
       });
       req.on("error", failed).end(body);
@@ -166,10 +153,6 @@ export class Prometheus implements Metrics {
 
 function sum(of: string, by: readonly string[]): string {
   return `sum(${of}) by (${by.join(", ")})`;
-}
-
-function labelsOf(metric: Labels, by: readonly string[]): Labels {
-  return Object.fromEntries(by.map((name) => [name, metric[name] ?? ""]));
 }
 
 /** `{direction="inbound",namespace!=""}`. An absent label is "" to both. */

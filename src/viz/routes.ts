@@ -1,10 +1,11 @@
 // The answer of `viz routes`: golden metrics by route of ServiceProfiles. "Effective" is what the client got, "actual" what was
 // sent for it: they differ by the retries.
 
-import type { Match, Metrics } from "./metrics.ts";
+import { type Match, type Metrics, sliceKey } from "./metrics.ts";
+import type { Selector } from "./selector.ts";
 import { order } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
-import { httpTraffic, matchOf, NO_PROBES, sliceKey } from "./traffic.ts";
+import { addTraffic, httpTraffic, matchOf, NO_PROBES } from "./traffic.ts";
 import type { Named, World } from "./world.ts";
 import { isWanted, podsOf, thingsOf } from "./world.ts";
 
@@ -29,8 +30,10 @@ export async function routes(
   of: Named,
   to: Named | undefined,
   windowMs: number,
+  selector: Selector = () => true,
 ): Promise<RouteTable[]> {
-  const things = of.kind === "all" ? [of] : thingsOf(world, of.kind).filter((t) => isWanted(t, of));
+  const wanted = thingsOf(world, of.kind).filter((t) => isWanted(t, of) && selector(t.labels));
+  const things = of.kind === "all" ? [of] : wanted;
   const tables = await Promise.all(
     things.map(async ({ kind, namespace, name }) => {
       const thing = { kind, namespace, name };
@@ -119,11 +122,6 @@ async function profileless(
   const match: Match = { direction: "inbound", ...NO_PROBES, ...matchOf(of, "") };
   const all = (await httpTraffic(metrics, { match, by: [] }, windowMs)).get("");
   return () => (services.length === 1 ? all : undefined);
-}
-
-function addTraffic(a: Traffic, b: Traffic): Traffic {
-  const busier = a.success + a.failure >= b.success + b.failure ? a : b;
-  return { ...busier, success: a.success + b.success, failure: a.failure + b.failure };
 }
 
 function tally(groups: readonly { labels: Readonly<Record<string, string>>; value: number }[]) {

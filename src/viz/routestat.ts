@@ -1,10 +1,10 @@
 // The answers of `viz stat-inbound` and `viz stat-outbound`: golden metrics by Server and route of what a workload takes,
 // and by service, route and backend of what it sends. Rows are those that `-o json` prints.
 
-import { type Match, type Metrics, PRESENT } from "./metrics.ts";
+import { type Match, type Metrics, PRESENT, sliceKey } from "./metrics.ts";
 import { order } from "./stat.ts";
 import type { Labels } from "./text.ts";
-import { entry, groupLabels, httpTraffic, matchOf, QUANTILES, sliceKey } from "./traffic.ts";
+import { entry, groupLabels, httpTraffic, matchOf, QUANTILES } from "./traffic.ts";
 import type { Named } from "./world.ts";
 
 /** Milliseconds; null without a sample. */

@@ -55,6 +55,8 @@ function asProbes({ adminPort }: MeshPod): Relabel {
   };
 }
 
+/** What a proxy has to answer in at least, however fast the beat. */
+const LEAST_MS = 5000;
 // A dump of this size is no proxy's.
 const MOST_BYTES = 32 << 20;
 /** Of the answer of one that refuses, in characters. */
@@ -70,39 +72,43 @@ export function metricsReader(timeoutMs: number, own?: Own): ReadMetrics {
     if (own && !mine) throw new Fault("unavailable", "viz has no certificate yet");
     const tls = mine && clientTls(mine, serverAt(mine, pod));
     const addr = { ip: pod.ip, port: pod.adminPort };
-    return readText(addr, "/metrics", Math.max(timeoutMs, 1000), { agent, ...tls });
+    return readText(addr, "/metrics", Math.max(timeoutMs, LEAST_MS), { agent, ...tls });
   };
 }
 
-/** The text at a path of an HTTP server, over TLS when `more` says how; rejects unless it is answered with 200 in time. */
+/** The text at a path of an HTTP server, over TLS when `more` says how; rejects unless it is answered with 200, and whole,
+ * in time. */
 export function readText(
   addr: SocketAddr,
   path: string,
   timeoutMs: number,
   more: Partial<ReturnType<typeof clientTls>> & { readonly agent?: Agent } = {},
 ): Promise<string> {
+  const where = `${addr.ip}:${addr.port}${path}`;
+  const failure = (why: string): Fault => new Fault("unavailable", `${where} ${why}`);
   return new Promise((resolve, reject) => {
     const ask = more.secureContext ? secureGet : get;
-    const request = ask(
-      { agent: false, host: addr.ip, port: addr.port, path, timeout: timeoutMs, ...more },
-      (rsp) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        rsp.on("data", (chunk: Buffer) => {
-          chunks.push(chunk);
-          if ((size += chunk.length) > MOST_BYTES) request.destroy();
-        });
-        rsp.on("error", reject);
-        rsp.on("end", () => {
-          const body = Buffer.concat(chunks).toString("utf8");
-          if (rsp.statusCode === 200) return resolve(body);
-          const [line] = body.slice(0, MOST_TOLD).split("\n");
-          const status = `${rsp.statusCode}${line && `: ${line}`}`;
-          reject(new Fault("unavailable", `${addr.ip}:${addr.port}${path} answered ${status}`));
-        });
-      },
-    );
-    request.on("timeout", () => request.destroy());
-    request.on("error", (error) => reject(Fault.from(error, "unavailable")));
+    const signal = AbortSignal.timeout(timeoutMs);
+    const fail = (error: Error): void => {
+      const late = failure(`did not answer within ${timeoutMs / 1000} s`);
+      reject(signal.aborted ? late : Fault.from(error, "unavailable"));
+    };
+    const options = { agent: false, host: addr.ip, port: addr.port, path, signal, ...more };
+    const request = ask(options, (rsp) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      rsp.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        if ((size += chunk.length) > MOST_BYTES) request.destroy(failure("answers too much"));
+      });
+      rsp.on("error", fail);
+      rsp.on("end", () => {
+        const body = Buffer.concat(chunks).toString("utf8");
+        if (rsp.statusCode === 200) return resolve(body);
+        const [line] = body.slice(0, MOST_TOLD).split("\n");
+        reject(failure(`answered ${rsp.statusCode}${line && `: ${line}`}`));
+      });
+    });
+    request.on("error", fail);
   });
 }

@@ -35,6 +35,8 @@ export type VizOptions = {
   readonly listen: readonly SocketAddr[];
   /** Where the dashboard is for people: this port, or the next that is free. */
   readonly dashboard?: SocketAddr;
+  /** The names by which browsers may ask for it, beside loopback. */
+  readonly hosts?: readonly string[];
   readonly clock: Clock;
   readonly version: string;
   /** Where metrics come from; default: viz scrapes proxies itself, and keeps ten minutes. */
@@ -85,6 +87,7 @@ export async function startViz(options: VizOptions): Promise<Viz> {
     clock,
     version,
     address: () => address,
+    hosts: options.hosts ?? [],
     intervalMs,
   });
   const tapping = tapApi(startTap, mayTap);

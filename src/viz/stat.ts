@@ -1,6 +1,6 @@
 // The answer of `viz stat`: golden metrics of resources. A pure function of the world and the metrics.
 
-import type { Match, Metrics } from "./metrics.ts";
+import { type Match, type Metrics, sliceKey } from "./metrics.ts";
 import type { Selector } from "./selector.ts";
 import type { TcpTraffic, Traffic } from "./traffic.ts";
 import {
@@ -9,7 +9,6 @@ import {
   matchOf,
   NO_PROBES,
   servedTraffic,
-  sliceKey,
   tcpTraffic,
 } from "./traffic.ts";
 import type { MeshPod, Named, Thing, World } from "./world.ts";

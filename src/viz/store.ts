@@ -7,7 +7,7 @@
 //   ring of growth  …  1   2   0   2
 
 import type { Group, Match, Metrics, NumbersGroup } from "./metrics.ts";
-import { matches, quantiles } from "./metrics.ts";
+import { labelsOf, matches, quantiles, sliceKey } from "./metrics.ts";
 import type { Labels } from "./text.ts";
 import { parseText } from "./text.ts";
 
@@ -53,6 +53,8 @@ class Series {
   }
 }
 
+/** Of one proxy; those of a busy gateway are a tenth of it. */
+const MOST_SERIES = 100_000;
 /** A proxy that missed as many scrapes is gone, and its connections with it. */
 const PATIENCE = 3;
 
@@ -104,6 +106,7 @@ export class Store implements Metrics {
     const from = known;
     // What a proxy counted before it was first seen did not happen within any window.
     const fresh = !from.scraped;
+    let isFull = false;
     parseText(
       text,
       (family) => FAMILIES[family] !== undefined,
@@ -111,6 +114,7 @@ export class Store implements Metrics {
         let series = from.series.get(key);
         if (!series) {
           if (from.ignored.has(key)) return;
+          if (from.series.size >= MOST_SERIES) return void (isFull = true);
           const own = relabel(family, labels());
           if (!own) {
             from.ignored.add(key);
@@ -126,6 +130,8 @@ export class Store implements Metrics {
     );
     from.scraped = true;
     this.#missed.delete(target);
+    if (isFull)
+      this.miss(target, `it has more than ${MOST_SERIES} series: the rest is not counted`);
     if (this.#firstTick === 0) this.#firstTick = this.#tick;
   }
 
@@ -134,57 +140,28 @@ export class Store implements Metrics {
     this.#missed.set(target, { tick: this.#tick, why });
   }
 
-  increase(
-    family: string,
-    match: Match,
-    by: readonly string[],
-    windowMs: number,
-  ): Promise<Group[]> {
-    return Promise.resolve(
-      this.#group(family, match, by, (series) => this.#growth(series, windowMs)),
-    );
-  }
+  readonly increase: Metrics["increase"] = async (family, match, by, windowMs) =>
+    this.#sum(family, match, by, (series) => this.#growth(series, windowMs));
 
-  latest(family: string, match: Match, by: readonly string[]): Promise<Group[]> {
+  readonly latest: Metrics["latest"] = async (family, match, by) => {
     const since = this.#tick - PATIENCE;
-    return Promise.resolve(
-      this.#group(family, match, by, (series) => (series.tick >= since ? series.value : undefined)),
-    );
-  }
+    const read = (series: Series) => (series.tick >= since ? series.value : undefined);
+    return this.#sum(family, match, by, read);
+  };
 
-  quantiles(
-    family: string,
-    match: Match,
-    by: readonly string[],
-    windowMs: number,
-    qs: readonly number[],
-  ): Promise<NumbersGroup[]> {
+  readonly quantiles: Metrics["quantiles"] = async (family, match, by, windowMs, qs) => {
     const growth = (series: Series): number => this.#growth(series, windowMs);
-    const buckets = this.#group(`${family}_bucket`, match, [...by, "le"], growth);
-    return Promise.resolve(quantiles(buckets, by, qs));
-  }
+    return quantiles(this.#sum(`${family}_bucket`, match, [...by, "le"], growth), by, qs);
+  };
 
-  trend(
-    family: string,
-    match: Match,
-    by: readonly string[],
-    stepMs: number,
-    points: number,
-  ): Promise<NumbersGroup[]> {
+  readonly trend: Metrics["trend"] = async (family, match, by, stepMs, points) => {
     const step = Math.max(1, Math.round(stepMs / this.#intervalMs));
-    const found = new Map<string, { labels: Labels; values: number[] }>();
-    for (let i = 0; i < points; i++) {
-      const until = this.#tick - (points - 1 - i) * step;
-      const read = (series: Series): number => this.#between(series, until - step, until);
-      for (const { labels, value } of this.#group(family, match, by, read)) {
-        const key = by.map((name) => labels[name]).join("\0");
-        let group = found.get(key);
-        if (!group) found.set(key, (group = { labels, values: Array<number>(points).fill(0) }));
-        group.values[i] = (value * 1000) / (step * this.#intervalMs);
-      }
-    }
-    return Promise.resolve([...found.values()]);
-  }
+    const seconds = (step * this.#intervalMs) / 1000;
+    const ends = Array.from({ length: points }, (_, i) => this.#tick - (points - 1 - i) * step);
+    return this.#sums(family, match, by, (series) =>
+      ends.map((end) => this.#between(series, end - step, end) / seconds),
+    );
+  };
 
   covered(windowMs: number): number {
     if (this.#firstTick === 0) return windowMs;
@@ -243,25 +220,34 @@ export class Store implements Metrics {
     return sum;
   }
 
-  #group(
+  #sum(
     family: string,
     match: Match,
     by: readonly string[],
     read: (series: Series) => number | undefined,
   ): Group[] {
-    const groups = new Map<string, { labels: Labels; value: number }>();
+    const groups = this.#sums(family, match, by, (series) => {
+      const value = read(series);
+      return value === undefined ? undefined : [value];
+    });
+    return groups.map(({ labels, values }) => ({ labels, value: values[0]! }));
+  }
+
+  #sums(
+    family: string,
+    match: Match,
+    by: readonly string[],
+    read: (series: Series) => number[] | undefined,
+  ): NumbersGroup[] {
+    const groups = new Map<string, { labels: Labels; values: number[] }>();
     for (const series of this.#families.get(family) ?? []) {
       if (!matches(series.labels, match)) continue;
-      const value = read(series);
-      if (value === undefined) continue;
-      const key = by.map((name) => series.labels[name] ?? "").join("\0");
+      const values = read(series);
+      if (values === undefined) continue;
+      const key = sliceKey(series.labels, by);
       const group = groups.get(key);
-      if (group) {
-        group.value += value;
-      } else {
-        const labels = Object.fromEntries(by.map((name) => [name, series.labels[name] ?? ""]));
-        groups.set(key, { labels, value });
-      }
+      if (group) values.forEach((value, i) => (group.values[i]! += value));
+      else groups.set(key, { labels: labelsOf(series.labels, by), values });
     }
     return [...groups.values()];
   }
@@ -270,6 +256,7 @@ export class Store implements Metrics {
     const oldest = this.#tick - this.#slots;
     for (const [name, { tick }] of this.#missed) if (tick < oldest) this.#missed.delete(name);
     for (const [name, target] of this.#targets) {
+      target.ignored.clear();
       for (const [key, series] of target.series) {
         if (series.tick >= oldest) continue;
         target.series.delete(key);

@@ -43,7 +43,7 @@ type Asked = {
 };
 
 function setUp(
-  target: { type: string; name: string },
+  target: { type: string; name: string; labelSelector?: string },
   more: Partial<{ maxRps: number; path: string }> = {},
 ) {
   const resources = new Store([
@@ -65,11 +65,12 @@ function setUp(
     asked.push(stream);
     return () => (stream.closed = true);
   };
+  const { type, name, labelSelector = "" } = target;
   const clock = new VirtualClock();
   const events: TapEvent[] = [];
   const troubles: string[] = [];
   const request = create(TapByResourceRequestSchema, {
-    target: { resource: { namespace: target.type === "ns" ? "" : "shop", ...target } },
+    target: { resource: { namespace: type === "ns" ? "" : "shop", type, name }, labelSelector },
     maxRps: more.maxRps ?? 10,
     ...(more.path && {
       match: { match: { case: "http", value: { match: { case: "path", value: more.path } } } },
@@ -141,6 +142,24 @@ test("nothing to tap is said at once, with the reason", () => {
   assert.throws(
     setUp({ type: "deploy", name: "old" }).start,
     /deploy\/old in shop was there before viz was: restart its pods/,
+  );
+});
+
+test("labels select whom to tap", () => {
+  const { asked, start, resources } = setUp({ type: "po", name: "", labelSelector: "app!=pay" });
+  resources.put(pod("pay", "10.0.0.2"));
+  start();
+  assert.deepEqual(
+    asked.map((stream) => stream.pod),
+    ["cart-1", "pay-1"],
+  );
+  const chosen = setUp({ type: "po", name: "", labelSelector: "linkerd.io/proxy-deployment=pay" });
+  assert.throws(chosen.start, /no pods to tap found/);
+  chosen.resources.put(pod("pay", "10.0.0.2"));
+  chosen.start();
+  assert.deepEqual(
+    chosen.asked.map((stream) => stream.pod),
+    ["pay-1"],
   );
 });
 

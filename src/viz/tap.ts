@@ -14,6 +14,7 @@ import {
   TapEventSchema,
 } from "../../proto/gen/viz/viz_tap_pb.js";
 import { kindOf } from "./kinds.ts";
+import { parseSelector } from "./selector.ts";
 import { observeMatch } from "./tapmatch.ts";
 import type { MeshPod, World } from "./world.ts";
 import { isWanted, podsOf, tapOf, thingsOf } from "./world.ts";
@@ -121,7 +122,10 @@ const isTappable = (pod: MeshPod): boolean => pod.meshed && pod.running && pod.i
 function selected(world: World, { target }: TapByResourceRequest): MeshPod[] {
   const { type = "", namespace = "", name = "" } = target?.resource ?? {};
   const kind = kindOf(type)?.name ?? type;
-  const things = thingsOf(world, kind).filter((thing) => isWanted(thing, { namespace, name }));
+  const selects = parseSelector(target?.labelSelector ?? "");
+  const things = thingsOf(world, kind).filter(
+    (thing) => isWanted(thing, { namespace, name }) && selects(thing.labels),
+  );
   return [...new Set(things.flatMap((thing) => podsOf(world, thing)))];
 }
 

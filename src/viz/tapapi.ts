@@ -18,7 +18,7 @@ import type { TapSink } from "./tap.ts";
 import type { Named } from "./world.ts";
 
 const TAP_GROUP = "/apis/tap.linkerd.io/v1alpha1";
-const MOST_BYTES = 100 << 20;
+const MOST_BYTES = 1 << 20;
 const BINARY = ["content-type", "application/octet-stream"];
 
 /** Where a request is posted. */
@@ -41,7 +41,7 @@ export function tapApi(tap: StartTap, may: MayTap): HttpService {
     if (req.method === "GET") return discovery(path);
     try {
       const tooLarge = (): Fault =>
-        new Fault("body-too-large", "the tap request is larger than 100 MB");
+        new Fault("body-too-large", "the tap request is larger than 1 MB");
       const request = fromBinary(
         TapByResourceRequestSchema,
         await req.body.read(MOST_BYTES, tooLarge),

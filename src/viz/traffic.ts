@@ -1,7 +1,7 @@
 // Golden metrics of a group of series: successes, failures, latencies, connections and bytes in a window.
 // It turns "whose traffic, seen from which side" into label matches; everything in viz counts through here.
 
-import { type Group, type Match, type Metrics, PRESENT } from "./metrics.ts";
+import { type Group, type Match, type Metrics, PRESENT, sliceKey } from "./metrics.ts";
 import type { Labels } from "./text.ts";
 import type { Named } from "./world.ts";
 import { kindOf } from "./kinds.ts";
@@ -26,11 +26,6 @@ export type TcpTraffic = {
 
 /** The quantiles that people look at. */
 export const QUANTILES = [0.5, 0.95, 0.99];
-
-/** A key that is equal for equal values of the labels `by`. */
-export function sliceKey(labels: Labels, by: readonly string[]): string {
-  return by.map((name) => labels[name] ?? "").join("\0");
-}
 
 /** Requests of a slice by key. `families` differ for routes of profiles. */
 export async function httpTraffic(
@@ -64,6 +59,12 @@ export async function httpTraffic(
     if (traffic.success + traffic.failure === 0) found.delete(key);
   }
   return found;
+}
+
+/** Both together; the latency is that of the busier. */
+export function addTraffic(a: Traffic, b: Traffic): Traffic {
+  const busier = a.success + a.failure >= b.success + b.failure ? a : b;
+  return { ...busier, success: a.success + b.success, failure: a.failure + b.failure };
 }
 
 /** Inbound series of probes, and of everything else. */

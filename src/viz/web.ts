@@ -50,6 +50,8 @@ export type WebOptions = {
   readonly version: string;
   /** Where people find the dashboard, for the command line; "" when it has no fixed place. */
   readonly address: () => string;
+  /** The names by which it may be asked, beside loopback. */
+  readonly hosts: readonly string[];
   /** How often a live page gets a new picture. */
   readonly intervalMs: number;
 };
@@ -95,6 +97,7 @@ const PAGES: Readonly<Record<string, Page>> = {
       await api.authz(
         fromJson(AuthzRequestSchema, {
           resource: resourceOf(query),
+          labelSelector: query.get("label_selector") ?? "",
           timeWindow: query.get("window") ?? "",
         }),
       ),
@@ -116,17 +119,17 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/api/extensions": () => json({}),
 };
 
-// A page of another site must not read the mesh through a browser that may (DNS rebinding).
-const OWN_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|web\.[\w-]+(\.svc(\.[\w.-]+)?)?)(:\d+)?$/;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** The service of the dashboard: /api, and the page for everything else. */
 export function web(options: WebOptions): HttpService {
   const page = files(dashboardFolder());
   return async (req) => {
-    const host = req.authority || header(req.headers, "host") || "";
-    if (!OWN_HOST.test(host))
+    const host = (req.authority || header(req.headers, "host") || "").replace(/:\d+$/, "");
+    // A page of another site must not read the mesh through a browser that may (DNS rebinding).
+    if (!LOOPBACK.test(host) && !options.hosts.includes(host))
       return text(400, `The dashboard does not answer to the name "${host}".\n`);
-    const [path = "", query = ""] = req.path.split("?");
+    const [path = "", query = ""] = req.path.split(/\?(.*)/s);
     const api = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
     if (!api)
       return path.startsWith("/api/") ? json({ error: `there is no ${path}` }, 404) : page(req);
@@ -154,13 +157,18 @@ function live(
   { world, metrics, clock, version, intervalMs }: WebOptions,
 ): HttpRsp {
   return eventStream(({ send }) => {
+    let isBusy = false;
     const turn = (): void => {
       const now = world.value;
-      if (!now) return;
-      void graph(now, metrics, namespace, WINDOW_MS, TREND_POINTS).then(
-        (picture) => send(livePage(picture, version, clock.wall())),
-        (error: unknown) => send(Fault.from(error).message, "complaint"),
-      );
+      // A Prometheus that is slower than the beat would get more and more questions.
+      if (!now || isBusy) return;
+      isBusy = true;
+      void graph(now, metrics, namespace, WINDOW_MS, TREND_POINTS)
+        .then(
+          (picture) => send(livePage(picture, version, clock.wall())),
+          (error: unknown) => send(Fault.from(error).message, "complaint"),
+        )
+        .finally(() => (isBusy = false));
     };
     turn();
     const timer = clock.every(intervalMs, turn);

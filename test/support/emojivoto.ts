@@ -5,6 +5,7 @@ import type { Watch } from "../../src/base/watch.ts";
 import type { Resource } from "../../src/platform/kinds.ts";
 import { resourceOf } from "../../src/platform/manifests.ts";
 import { Store as Resources } from "../../src/platform/store.ts";
+import { Store } from "../../src/viz/store.ts";
 import type { World } from "../../src/viz/world.ts";
 import { watchWorld } from "../../src/viz/world.ts";
 
@@ -57,6 +58,17 @@ export const world: Watch<World> = watchWorld({
 world.observe(() => {});
 /** The world at this moment. */
 export const seen = await world.next();
+
+/** The metrics of all proxies after a round of traffic. */
+export function metricsOf(): Store {
+  const metrics = new Store(1000);
+  for (const scale of [0, 1]) {
+    metrics.turn();
+    for (const [name, text] of Object.entries(proxies(scale)))
+      metrics.take(name, seen.pods.find((pod) => pod.name === `${name}-1`)!.metricLabels, text);
+  }
+  return metrics;
+}
 
 type Numbers = { ok: number; bad?: number; ms?: number; open?: number };
 

@@ -748,6 +748,13 @@ export declare type AuthzRequest = Message<"linkerd2.viz.AuthzRequest"> & {
    * @generated from field: string time_window = 2;
    */
   timeWindow: string;
+
+  /**
+   * Of ours: only resources with these labels.
+   *
+   * @generated from field: string label_selector = 3;
+   */
+  labelSelector: string;
 };
 
 /**
