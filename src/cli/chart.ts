@@ -28,7 +28,7 @@ export function chartSchema(chart: string): { defaults: Json; schema: Schema | u
 /** The values of a chart with others over its defaults; throws `bad-input` that names all that it does not take. */
 function checkedValues(chart: string, given: Json): Json {
   const { defaults, schema } = chartSchema(chart);
-  const values = mergeValues(defaults, given);
+  const values = withoutNulls(mergeValues(defaults, given));
   const mistakes = schema ? mistakesIn(values, schema) : [];
   if (mistakes.length === 0) return values;
   throw new Fault(
@@ -64,28 +64,46 @@ export function renderChart(chart: string, namespace: string, values: Json): Raw
   return [...objects.filter(isNamespace), ...objects.filter((object) => !isNamespace(object))];
 }
 
-/** Values with others over them: maps are merged, everything else replaced; null takes a value away. */
+/** Values with others over them: maps are merged, everything else replaced. */
 export function mergeValues(base: Json, over: Json): Json {
   const merged: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const before = merged[key];
-    if (value === null) delete merged[key];
-    else merged[key] = isMap(before) && isMap(value) ? mergeValues(before, value) : value;
+    merged[key] = isMap(before) && isMap(value) ? mergeValues(before, value) : value;
   }
   return merged;
 }
 
-/** The values that `--set a.b[0]=1,c=x` means; `asText` keeps numbers and booleans as they are written. */
+// A null takes a default away, as with Helm.
+function withoutNulls(values: Json): Json {
+  const kept = Object.entries(values).filter(([, value]) => value !== null);
+  return Object.fromEntries(
+    kept.map(([key, value]) => [key, isMap(value) ? withoutNulls(value) : value]),
+  );
+}
+
+/** The values that `--set a.b=1,c[0].d=x` means; `asText` keeps numbers and booleans as they are written. */
 export function parseSet(text: string, asText = false): Json {
-  let values: Json = {};
-  for (const [, path = "", raw = ""] of text.matchAll(
-    /((?:\\.|[^=,\\])+)=((?:\{[^}]*\}|\\.|[^,\\])*),?/g,
-  )) {
-    const keys = path.split(/(?<!\\)\./).map((key) => key.replaceAll("\\.", "."));
-    values = mergeValues(values, nest(keys, scalar(raw, asText)));
+  const pairs = [...text.matchAll(/((?:\\.|[^=,\\])+)=((?:\{[^}]*\}|\\.|[^,\\])*)(?:,|$)/g)];
+  if (pairs.map(([pair]) => pair).join("") !== text)
+    throw new Fault("bad-input", `--set: "${text}" is not KEY=VALUE`);
+  return pairs.reduce<Json>((values, [, path = "", raw = ""]) => {
+    const keys = path.split(/(?<!\\)\.|(?=\[\d+\])/).map((key) => key.replaceAll("\\.", "."));
+    return assigned(values, keys, scalar(raw, asText)) as Json;
+  }, {});
+}
+
+/** `at` with a value at the end of a path, of which "[1]" is a place in a list. */
+function assigned(at: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
+  if (key === undefined) return value;
+  const index = /^\[(\d+)\]$/.exec(key)?.[1];
+  if (index === undefined) {
+    const map = isMap(at) ? at : {};
+    return { ...map, [key]: assigned(map[key], rest, value) };
   }
-  if (Object.keys(values).length === 0) throw new Fault("bad-input", `"${text}" is not KEY=VALUE`);
-  return values;
+  const list: unknown[] = Array.isArray(at) ? [...at] : [];
+  list[Number(index)] = assigned(list[Number(index)], rest, value);
+  return Array.from(list, (each) => each ?? null);
 }
 
 /** { a: { b: value } } for ["a", "b"]. */

@@ -1,21 +1,15 @@
 // The flags with which Helm's users choose values of a chart, for the verbs that print one.
 
-import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { Fault } from "../base/fault.ts";
 import { mergeValues, nest, parseSet, type Json } from "./chart.ts";
-import { type Flag, list, oneOf, type Values } from "./flag.ts";
-
-// As often as wanted; commas are for --set itself to understand.
-const settings = (value: string, help: string): Flag<readonly string[]> => ({
-  ...list(value, help),
-  read: (raw, before) => [...before, raw],
-});
+import { list, oneOf, repeated, type Values } from "./flag.ts";
+import { readTextFile } from "./manifestfiles.ts";
 
 export const CHART_FLAGS = {
-  set: settings("KEY=VALUE", "Value of the chart; may be repeated"),
-  setString: settings("KEY=VALUE", "The same, always as text"),
-  setFile: settings("KEY=FILE", "The same, from a file"),
+  set: repeated("KEY=VALUE", "Value of the chart; may be repeated"),
+  setString: repeated("KEY=VALUE", "The same, always as text"),
+  setFile: repeated("KEY=FILE", "The same, from a file"),
   values: list("FILE", "YAML file with values of the chart", { short: "f", offers: "file" }),
   output: oneOf(["yaml", "json"], "Format of the manifests", { short: "o" }),
 };
@@ -27,11 +21,12 @@ export function chartValues(flags: Values<typeof CHART_FLAGS>, ...between: reado
     base,
     ...flags.values.map(readValuesFile),
     ...more,
-    ...flags.set.map((text) => parseSet(text)),
-    ...flags.setString.map((text) => parseSet(text, true)),
+    parseSet(flags.set.join(",")),
+    parseSet(flags.setString.join(","), true),
     ...flags.setFile.map((text) => {
-      const [key = "", path = ""] = text.split("=");
-      return nest(key.split("."), readText(path));
+      const [, key, path] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+      if (key === undefined) throw new Fault("bad-input", `--set-file: "${text}" is not KEY=FILE`);
+      return nest(key.split("."), readTextFile(path!));
     }),
   ];
   return parts.reduce(mergeValues, {});
@@ -40,19 +35,10 @@ export function chartValues(flags: Values<typeof CHART_FLAGS>, ...between: reado
 function readValuesFile(path: string): Json {
   let values: unknown;
   try {
-    values = parse(readText(path)) ?? {};
+    values = parse(readTextFile(path)) ?? {};
   } catch (error) {
     throw new Fault("bad-input", `${path}: ${(error as Error).message}`);
   }
   if (typeof values === "object" && !Array.isArray(values)) return values as Json;
   throw new Fault("bad-input", `${path}: values are a map, as in the values.yaml of a chart`);
-}
-
-/** The text of a file that a flag names. */
-export function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new Fault("not-found", `cannot read ${path}: ${(error as Error).message}`);
-  }
 }

@@ -9,10 +9,9 @@ import { CONTROL_CHECKS, DATA_CHECKS, PRE_CHECKS } from "./checks.ts";
 import type { Call } from "./command.ts";
 import { command } from "./command.ts";
 import { duration, oneOf, optional, toggle } from "./flag.ts";
-import type { Values } from "./flag.ts";
 import { KUBE_CHECKS } from "./kubechecks.ts";
 import { isCluster } from "./mesh.ts";
-import { clientVersion } from "./version.ts";
+import { clientVersion, VERSION_OVERRIDE } from "./version.ts";
 import { namespace } from "./vizflags.ts";
 
 const SHARED = {
@@ -57,10 +56,14 @@ export const check = command({
     if (flags.pre && (flags.proxy || flags.crds)) {
       throw new Fault("bad-input", "--pre excludes --proxy and --crds");
     }
-    if (await isCluster(call.globals, call.terminal.env)) {
+    if (flags.linkerdCniEnabled && !flags.pre)
+      throw new Fault("bad-input", "--linkerd-cni-enabled goes with --pre");
+    const version = flags.cliVersionOverride;
+    const env = { ...call.terminal.env, ...(version && { [VERSION_OVERRIDE]: version }) };
+    if (await isCluster(call.globals, env)) {
       const pre = flags.linkerdCniEnabled ? "preCni" : "pre";
       const table = flags.pre ? pre : flags.crds ? "crds" : flags.proxy ? "data" : "control";
-      return run(KUBE_CHECKS[table], flags, call, flags.expectedVersion);
+      return run(KUBE_CHECKS[table], call, env, flags.expectedVersion);
     }
     if (flags.crds)
       throw new Fault(
@@ -68,7 +71,7 @@ export const check = command({
         "a local mesh has no custom resources to install: --crds is for clusters",
       );
     const categories = flags.pre ? PRE_CHECKS : flags.proxy ? DATA_CHECKS : CONTROL_CHECKS;
-    return run(categories, flags, call, flags.expectedVersion);
+    return run(categories, call, env, flags.expectedVersion);
   },
 });
 
@@ -77,34 +80,31 @@ export const vizCheck = command({
   summary: "Check the viz extension",
   flags: SHARED,
   run: async (call) => {
-    if (await isCluster(call.globals, call.terminal.env))
-      return run(KUBE_CHECKS[call.flags.proxy ? "vizData" : "viz"], call.flags, call, undefined);
+    const { globals, flags, terminal } = call;
+    if (await isCluster(globals, terminal.env))
+      return run(KUBE_CHECKS[flags.proxy ? "vizData" : "viz"], call, terminal.env);
     const wanted = [
       "linkerd-existence",
       "linkerd-viz",
-      ...(call.flags.proxy ? ["linkerd-data-plane"] : []),
+      ...(flags.proxy ? ["linkerd-data-plane"] : []),
     ];
-    return run(
-      DATA_CHECKS.filter(({ id }) => wanted.includes(id)),
-      call.flags,
-      call,
-      undefined,
-    );
+    const categories = DATA_CHECKS.filter(({ id }) => wanted.includes(id));
+    return run(categories, call, terminal.env);
   },
 });
 
 async function run(
   categories: readonly Category<CheckContext>[],
-  flags: Values<typeof SHARED>,
-  { globals, terminal }: Pick<Call, "globals" | "terminal">,
-  expectedVersion: string | undefined,
+  { flags, globals, terminal }: Pick<Call<typeof SHARED>, "flags" | "globals" | "terminal">,
+  env: NodeJS.ProcessEnv,
+  expectedVersion?: string,
 ): Promise<number> {
   const page = report(flags.output, terminal);
-  const context = new CheckContext(globals, terminal.env, flags.namespace ?? "", expectedVersion);
+  const context = new CheckContext(globals, env, flags.namespace ?? "", expectedVersion);
   const results = await runChecks(categories, context, {
     ...page.options,
     waitMs: flags.wait,
-    hintBase: hintBase(clientVersion(terminal.env)),
+    hintBase: hintBase(clientVersion(env)),
     clock: systemClock,
     stopped: () => terminal.scope.closed,
   });

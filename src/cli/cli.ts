@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Fault } from "../base/fault.ts";
+import { log } from "../base/log.ts";
 import type { Command, Globals } from "./command.ts";
 import { complete } from "./completion.ts";
 import { root } from "./root.ts";
@@ -41,6 +42,7 @@ async function run(words: readonly string[], terminal: Terminal, tree: Command):
     if (command.deprecated) {
       terminal.note(`Command "${command.name}" is deprecated, use instead '${command.deprecated}'`);
     }
+    if (globals.verbose) log.filter = "warn,linkerd=debug";
     return (await command.run({ flags, globals, args, terminal })) ?? 0;
   } catch (error) {
     if (!(error instanceof UnknownCommand)) throw error;

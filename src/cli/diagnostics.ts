@@ -17,7 +17,7 @@ import { isWanted, podsOf, thingsOf } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { duration, oneOf, optional, text, toggle } from "./flag.ts";
 import { printJson } from "./golden.ts";
-import type { Mesh } from "./mesh.ts";
+import type { ControlPlane } from "./mesh.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printTable } from "./table.ts";
 import { namespace, notAll } from "./vizflags.ts";
@@ -62,8 +62,8 @@ const controllerMetrics = command({
   aliases: ["cp-metrics"],
   summary: "Print the metrics of the control plane",
   flags: { wait: duration("30s", "Longest wait for answers", { short: "w" }) },
-  run: async ({ globals, terminal }) => {
-    const all = await (await findMesh(globals, terminal.env)).controllerMetrics();
+  run: async ({ flags, globals, terminal }) => {
+    const all = await (await findMesh(globals, terminal.env)).controllerMetrics(flags.wait);
     for (const [i, { pod, container, text: metrics }] of all.entries()) {
       const shown = await metrics.catch((error: Error) => `ERROR ${error.message}\n`);
       terminal.print(
@@ -100,7 +100,10 @@ const endpoints = command({
   },
   run: async ({ args, flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const lists = await Promise.all(args.map((path) => endpointsOf(mesh, path, flags.token)));
+    const { destination } = mesh.controlPlane(flags.destinationPod);
+    const lists = await Promise.all(
+      args.map((path) => endpointsOf(destination, path, flags.token)),
+    );
     if (flags.output === "json") {
       terminal.print(printJson(lists.flat()));
       return;
@@ -136,12 +139,12 @@ const BLANK: Endpoint = {
 };
 
 async function endpointsOf(
-  mesh: Mesh,
+  destination: ControlPlane["destination"],
   authority: string,
   contextToken: string,
 ): Promise<Endpoint[]> {
   const path = authority.includes(":") ? authority : `${authority}:80`;
-  const update = await mesh.destination.get({ scheme: "http:", path, contextToken });
+  const update = await destination.get({ scheme: "http:", path, contextToken });
   if (update.update.case !== "add") return [];
   const { addrs, metricLabels } = update.update.value;
   const service = `${metricLabels["service"] ?? path.split(".")[0]}.${metricLabels["namespace"] ?? path.split(".")[1]}`;
@@ -174,7 +177,8 @@ const profile = command({
   flags: { destinationPod, token },
   run: async ({ args, flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const found = await mesh.destination.getProfile({ path: args[0]!, contextToken: flags.token });
+    const { destination } = mesh.controlPlane(flags.destinationPod);
+    const found = await destination.getProfile({ path: args[0]!, contextToken: flags.token });
     terminal.print(printMessage(DestinationProfileSchema, found, "json"));
   },
 });
@@ -205,12 +209,13 @@ const policy = command({
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;
     const { kind, name } = resource!;
+    const { inbound, outbound } = mesh.controlPlane(flags.destinationPod);
     if (kind === "pod") {
-      const found = await mesh.inbound.getPort({ workload: `${ns}:${name}`, port });
+      const found = await inbound.getPort({ workload: `${ns}:${name}`, port });
       terminal.print(printMessage(ServerSchema, found, flags.output));
     } else if (kind === "service") {
-      const authority = `${name}.${ns}.svc.${mesh.local ? "cluster.local" : await mesh.trustDomain()}:${port}`;
-      const found = await mesh.outbound.get({
+      const authority = `${name}.${ns}.svc.${await mesh.clusterDomain()}:${port}`;
+      const found = await outbound.get({
         target: { case: "authority", value: authority },
         sourceWorkload: flags.token,
       });

@@ -64,6 +64,15 @@ export function list(value: string, help: string, options: Options = {}): Flag<r
   };
 }
 
+/** `--name VALUE`, as often as wanted; a comma is part of the value. */
+export function repeated(
+  value: string,
+  help: string,
+  options: Options = {},
+): Flag<readonly string[]> {
+  return { initial: [], help, value, ...options, read: (raw, before) => [...before, raw] };
+}
+
 /** `--name N`. */
 export function count(
   value: string,

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { podOf } from "../control/manifest.ts";
 import { mergeValues, parseSet, renderChart } from "./chart.ts";
 import { Templates } from "./gotemplate.ts";
 
@@ -51,9 +52,15 @@ test("what is missing is named with its place", () => {
   assert.throws(() => render('{{ required "say a" .a }}'), /say a/);
 });
 
-test("values merge as Helm merges them, and null takes one away", () => {
+test("values merge as Helm merges them, and null takes a default away", () => {
   const merged = mergeValues({ a: { b: 1, c: [1, 2] }, d: 1 }, { a: { c: [3] }, d: null });
-  assert.deepEqual(merged, { a: { b: 1, c: [3] } });
+  assert.deepEqual(merged, { a: { b: 1, c: [3] }, d: null });
+  const nodes = (set: string) =>
+    renderChart("linkerd2-cni", "cni", parseSet(set)).flatMap(
+      (object) => podOf(object)?.spec["tolerations"] ?? [],
+    );
+  assert.deepEqual(nodes(""), [{ operator: "Exists" }]);
+  assert.deepEqual(nodes("tolerations=null"), []);
 });
 
 test("--set reads paths, lists, numbers and escapes", () => {
@@ -64,6 +71,13 @@ test("--set reads paths, lists, numbers and escapes", () => {
     "e.f": true,
   });
   assert.deepEqual(parseSet("a=1", true), { a: "1" });
+  assert.deepEqual(parseSet("a[1].b=x,a[0].b=y,c=null,d="), {
+    a: [{ b: "y" }, { b: "x" }],
+    c: null,
+    d: "",
+  });
+  for (const wrong of ["a", "a=1,b", "=1"])
+    assert.throws(() => parseSet(wrong), /is not KEY=VALUE/, wrong);
 });
 
 test("the charts render, and every object has a name", () => {

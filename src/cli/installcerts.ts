@@ -1,11 +1,11 @@
 // The certificates that an installation starts with: a trust anchor and an issuer unless they are given, and one
 // certificate for each webhook, which nobody but the API server checks.
 
-import { readFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { newAuthority, newKey, parseIssuer, signLeaf } from "../control/issuer.ts";
 import type { Json } from "./chart.ts";
+import { readTextFile } from "./manifestfiles.ts";
 
 const DAY_MS = 86_400_000;
 const YEAR_MS = 365 * DAY_MS;
@@ -35,7 +35,7 @@ export async function issuerValues(
   const given = files.filter((file) => file !== undefined);
   if (flags.identityExternalIssuer || "identityTrustAnchorsPEM" in chosen) {
     const [anchors] = files;
-    return anchors === undefined ? {} : { identityTrustAnchorsPEM: readFileSync(anchors, "utf8") };
+    return anchors === undefined ? {} : { identityTrustAnchorsPEM: readTextFile(anchors) };
   }
   if (given.length > 0 && given.length < files.length) {
     throw new Fault(
@@ -44,9 +44,7 @@ export async function issuerValues(
     );
   }
   const [anchorsPem, certPem, keyPem] =
-    given.length > 0
-      ? given.map((file) => readFileSync(file, "utf8"))
-      : await newIssuer(flags, namespace, clock);
+    given.length > 0 ? given.map(readTextFile) : await newIssuer(flags, namespace, clock);
   await parseIssuer({ anchorsPem: anchorsPem!, certPem: certPem!, keyPem: keyPem! });
   return {
     identityTrustAnchorsPEM: anchorsPem,

@@ -28,7 +28,7 @@ import { readText } from "../viz/scrape.ts";
 import { watchWorld } from "../viz/world.ts";
 import { needCluster } from "./cluster.ts";
 import type { Globals } from "./command.ts";
-import { firstAnswers, serviceAt, tapOver, versionPage } from "./localmesh.ts";
+import { firstAnswers, parseAddr, serviceAt, tapOver, versionPage } from "./localmesh.ts";
 import type { Client, Mesh } from "./mesh.ts";
 
 type Pods = {
@@ -71,21 +71,31 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
   // Nobody closes it: what it holds ends with the process, and holds no process.
   const scope = new Scope();
   const resources = kubeResources(api, { clock: systemClock, kinds: KINDS });
-  const destination = lazily(() =>
-    forward(api, "linkerd.io/control-plane-component=destination", PORTS.destination, scope),
+  const viz = lazily(async () =>
+    globals.apiAddr === undefined
+      ? forward(api, VIZ, PORTS.metricsApi, scope)
+      : parseAddr(globals.apiAddr),
   );
-  const policy = lazily(() =>
-    forward(api, "linkerd.io/control-plane-component=destination", PORTS.policy, scope),
-  );
-  const viz = lazily(() => forward(api, VIZ, PORTS.metricsApi, scope));
   return {
     defaultNamespace: api.access.namespace,
     trustDomain: async () => trustDomainOf((await installation()).values),
+    clusterDomain: async () => (await installation()).values.clusterDomain,
     viz: answers(Api, viz),
     vizPage: async (path) => readText(await viz(), path, CALL_MS),
-    destination: answers(Destination, destination),
-    inbound: answers(InboundServerPolicies, policy),
-    outbound: answers(OutboundPolicies, policy),
+    controlPlane: (pod) => {
+      const reach = (port: number) =>
+        lazily(() =>
+          pod === undefined
+            ? forward(api, "linkerd.io/control-plane-component=destination", port, scope)
+            : forwardPort(api, { namespace: globals.linkerdNamespace, pod, port }, scope),
+        );
+      const policy = reach(PORTS.policy);
+      return {
+        destination: answers(Destination, reach(PORTS.destination)),
+        inbound: answers(InboundServerPolicies, policy),
+        outbound: answers(OutboundPolicies, policy),
+      };
+    },
     tap: async (init, each, until) => {
       const request = create(TapByResourceRequestSchema, init);
       try {
@@ -114,7 +124,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     },
     resources,
     world: () => watchWorld(resources).next(),
-    controllerMetrics: () => controllerMetrics(api, globals.linkerdNamespace, scope),
+    controllerMetrics: (waitMs) => controllerMetrics(api, globals.linkerdNamespace, scope, waitMs),
     certificates: async () => ({
       anchors: (await installation()).trustAnchors,
       issuer: await issuerPem(api, globals.linkerdNamespace),
@@ -219,7 +229,7 @@ async function forwardNear(api: KubeApi, scope: Scope, { ip, port }: SocketAddr)
   }
 }
 
-async function controllerMetrics(api: KubeApi, namespace: string, scope: Scope) {
+async function controllerMetrics(api: KubeApi, namespace: string, scope: Scope, waitMs: number) {
   const selector = encodeURIComponent("linkerd.io/control-plane-component");
   const { items } = await api.request<Pods>(
     `/api/v1/namespaces/${namespace}/pods?labelSelector=${selector}`,
@@ -230,7 +240,7 @@ async function controllerMetrics(api: KubeApi, namespace: string, scope: Scope) 
       if (port === undefined) return [];
       const target = { namespace, pod: metadata.name, port };
       const text = forwardPort(api, target, scope).then((addr) =>
-        readText(addr, "/metrics", CALL_MS),
+        readText(addr, "/metrics", waitMs),
       );
       return [{ pod: metadata.name, container: name, text }];
     }),

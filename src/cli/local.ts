@@ -8,7 +8,7 @@ import type { Mesh } from "../platform/mesh.ts";
 import { parseResource } from "../viz/kinds.ts";
 import { podsOf, watchWorld } from "../viz/world.ts";
 import { command } from "./command.ts";
-import { count, list, oneOf, optional, text, toggle } from "./flag.ts";
+import { count, oneOf, optional, repeated, text, toggle } from "./flag.ts";
 import { connectLocal, file } from "./localaccess.ts";
 import { down, up } from "./localup.ts";
 import { printStatus } from "./localstatus.ts";
@@ -89,7 +89,7 @@ const run = command({
     service: optional("NAME", "Name of the workload and its service"),
     port: count("PORT", 0, "Port that the command listens on; it also gets it as PORT"),
     replicas: count("N", 1, "How many of it"),
-    env: list("NAME=VALUE", "Environment variable; may be repeated"),
+    env: repeated("NAME=VALUE", "Environment variable; may be repeated"),
   },
   run: async ({ args, flags, globals, terminal }) => {
     if (flags.service === undefined || flags.port === 0) {
@@ -103,13 +103,17 @@ const run = command({
       argv: args,
       cwd: process.cwd(),
       replicas: flags.replicas,
-      env: Object.fromEntries(
-        flags.env.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string]),
-      ),
+      env: Object.fromEntries(flags.env.map(parseEnv)),
     });
     terminal.print(`${lines.join("\n")}\n`);
   },
 });
+
+function parseEnv(pair: string): [name: string, value: string] {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+  if (name === undefined) throw new Fault("bad-input", `--env: "${pair}" is not NAME=VALUE`);
+  return [name, value!];
+}
 
 const apply = command({
   name: "apply",

@@ -16,6 +16,7 @@ import type { Scope } from "../base/scope.ts";
 import { Body } from "../io/body.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import { HttpReq } from "../io/message.ts";
+import { CONTROLLER } from "../platform/controlprocess.ts";
 import type { Mesh as PlatformMesh, MeshStatus } from "../platform/mesh.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
@@ -47,22 +48,29 @@ export async function localMesh(globals: Globals, env: NodeJS.ProcessEnv): Promi
   return {
     defaultNamespace: LOCAL_NAMESPACE,
     trustDomain: async () => status.trustDomain,
+    clusterDomain: async () => "cluster.local",
     viz: firstAnswers(Api, vizAt),
     vizPage: (path) => readText(vizAt, path, CALL_MS),
-    destination: firstAnswers(Destination, parseAddr(status.destination)),
-    inbound: firstAnswers(InboundServerPolicies, parseAddr(status.policy)),
-    outbound: firstAnswers(OutboundPolicies, parseAddr(status.policy)),
+    controlPlane: (pod = CONTROLLER) => {
+      if (pod !== CONTROLLER)
+        throw new Fault("not-found", `the control plane of a local mesh is ${CONTROLLER} only`);
+      return {
+        destination: firstAnswers(Destination, parseAddr(status.destination)),
+        inbound: firstAnswers(InboundServerPolicies, parseAddr(status.policy)),
+        outbound: firstAnswers(OutboundPolicies, parseAddr(status.policy)),
+      };
+    },
     tap: (request, each, scope) => tapOver(service, request, each, scope),
     reach: async ({ ip }, port) => ({ ip, port }),
     version: async () => (await versionPage(vizAt)).version,
     dashboard: async () => (await versionPage(vizAt)).address || `http://${vizAt.ip}:${vizAt.port}`,
     resources: mesh.resources,
     world: () => watchWorld(mesh.resources).next(),
-    controllerMetrics: async () => [
+    controllerMetrics: async (waitMs) => [
       {
-        pod: "linkerd-controller",
+        pod: CONTROLLER,
         container: "controller",
-        text: readText(parseAddr(status.controllerAdmin), "/metrics", CALL_MS),
+        text: readText(parseAddr(status.controllerAdmin), "/metrics", waitMs),
       },
     ],
     certificates: async () => ({
@@ -81,7 +89,8 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function parseAddr(text: string): SocketAddr {
+/** Reads HOST:PORT. */
+export function parseAddr(text: string): SocketAddr {
   const at = text.lastIndexOf(":");
   const port = Number(text.slice(at + 1));
   if (at < 0 || !Number.isInteger(port)) throw new Fault("bad-input", `"${text}" is not HOST:PORT`);

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { ISOLATED, runIsolated } from "../platform/isolation.ts";
+import { runsAlready } from "../platform/local.ts";
 import type { Mesh } from "../platform/mesh.ts";
 import { connectMesh } from "../platform/remote.ts";
 import { State } from "../platform/state.ts";
 import { readText } from "../viz/scrape.ts";
-import { command } from "./command.ts";
+import { command, type Globals } from "./command.ts";
 import { list, oneOf, text, toggle } from "./flag.ts";
 import { connectLocal, file, stateDirOf } from "./localaccess.ts";
 import { printStatus } from "./localstatus.ts";
@@ -49,8 +50,8 @@ them changes in the mesh. Ctrl-C stops everything.`,
   run: async ({ flags, globals, terminal }) => {
     if (flags.file.length === 0)
       throw new Fault("bad-input", "name manifests with -f FILE or -f FOLDER");
+    if (flags.detach) return detach(globals, terminal);
     const stateDir = stateDirOf(globals, terminal.env);
-    if (flags.detach) return detach(stateDir, terminal);
     if (flags.transparent && terminal.env[ISOLATED] === undefined) {
       // The same command again, in a network of its own.
       const argv = programArgv(...process.argv.slice(2));
@@ -98,13 +99,17 @@ async function followNotices(mesh: Mesh, terminal: Terminal): Promise<void> {
   close();
 }
 
-// The same command again, without --detach, as a process of its own.
-async function detach(stateDir: string, terminal: Terminal): Promise<number> {
-  const state = new State(stateDir);
+// The same command again, without --detach, as a process of its own. One that runs already would answer in its place.
+async function detach(globals: Globals, terminal: Terminal): Promise<number> {
+  const state = new State(stateDirOf(globals, terminal.env));
+  const isRunning = connectLocal(globals, terminal.env).then(
+    () => true,
+    () => false,
+  );
+  if (await isRunning) throw runsAlready(state.dir);
   const log = join(state.dir, "mesh.log");
   const out = openSync(log, "w", 0o600);
-  const words = process.argv.slice(2).filter((word) => !/^(-d|--detach(=true)?)$/.test(word));
-  const [program, ...args] = programArgv(...words);
+  const [program, ...args] = programArgv(...process.argv.slice(2), "--detach=false");
   const child = spawn(program!, args, { detached: true, stdio: ["ignore", out, out] });
   const ended = new Promise<never>((_, reject) => {
     child.on("exit", () => {

@@ -22,17 +22,34 @@ export function printObjects(objects: readonly unknown[], format: "yaml" | "json
   return objects.map((object) => `${stringify(object, options)}---\n`).join("");
 }
 
+/** The text of a file; throws a Fault that names it. */
+export function readTextFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Fault("not-found", `cannot read ${path}: ${(error as Error).message}`);
+  }
+}
+
 type Text = { readonly name: string; readonly text: string };
 
 async function readTexts(path: string): Promise<Text[]> {
   if (path === "-")
     return [{ name: "standard input", text: (await buffer(process.stdin)).toString() }];
-  if (/^https?:\/\//.test(path)) {
-    const rsp = await fetch(path);
-    if (!rsp.ok) throw new Fault("not-found", `${path} answered ${rsp.status}`);
-    return [{ name: path, text: await rsp.text() }];
+  if (/^https?:\/\//.test(path)) return [{ name: path, text: await download(path) }];
+  return filesOf(path).map((name) => ({ name, text: readTextFile(name) }));
+}
+
+async function download(url: string): Promise<string> {
+  try {
+    const rsp = await fetch(url);
+    if (rsp.ok) return await rsp.text();
+    throw new Fault("not-found", `it answered ${rsp.status}`);
+  } catch (error) {
+    const { message, cause = message } = error as Error;
+    const why = cause instanceof Error ? cause.message : message;
+    throw new Fault("unavailable", `${url} cannot be read: ${why}`);
   }
-  return filesOf(path).map((name) => ({ name, text: readFileSync(name, "utf8") }));
 }
 
 function filesOf(path: string): string[] {

@@ -25,16 +25,23 @@ export type Client<S extends DescService> = {
   ) => Promise<MessageShape<S["method"][M]["output"]>>;
 };
 
+export type ControlPlane = {
+  readonly destination: Client<typeof Destination>;
+  readonly inbound: Client<typeof InboundServerPolicies>;
+  readonly outbound: Client<typeof OutboundPolicies>;
+};
+
 export interface Mesh {
   /** The namespace when none is given. */
   readonly defaultNamespace: string;
   trustDomain(): Promise<string>;
+  /** The domain of services' names. */
+  clusterDomain(): Promise<string>;
   readonly viz: Client<typeof Api>;
   /** What viz answers at a path. */
   vizPage(path: string): Promise<string>;
-  readonly destination: Client<typeof Destination>;
-  readonly inbound: Client<typeof InboundServerPolicies>;
-  readonly outbound: Client<typeof OutboundPolicies>;
+  /** What proxies ask; of any instance, or of that in `pod`. */
+  controlPlane(pod?: string): ControlPlane;
   /** Streams tap events until the scope closes or the server ends it. */
   tap(
     request: MessageInitShape<typeof TapByResourceRequestSchema>,
@@ -51,10 +58,10 @@ export interface Mesh {
   readonly resources: Resources;
   /** Pods and what else verbs ask about, as they are now. */
   world(): Promise<World>;
-  /** The metrics of each container of the control plane. */
-  controllerMetrics(): Promise<
-    readonly { pod: string; container: string; text: Promise<string> }[]
-  >;
+  /** The metrics of each container of the control plane, which have as long to come. */
+  controllerMetrics(
+    waitMs: number,
+  ): Promise<readonly { pod: string; container: string; text: Promise<string> }[]>;
   /** PEM of the trust anchors, and of the issuer when it can be read. */
   certificates(): Promise<{ anchors: string; issuer: string | undefined }>;
   /** What only a local mesh has. */

@@ -5,10 +5,9 @@ import { parse } from "yaml";
 import { Fault } from "../base/fault.ts";
 import type { RawObject } from "../control/manifest.ts";
 import { mistakesOf } from "../control/validate.ts";
-import { readText } from "./chartflags.ts";
 import { command } from "./command.ts";
 import { oneOf, optional, toggle, type Values } from "./flag.ts";
-import { printObjects } from "./manifestfiles.ts";
+import { printObjects, readTextFile } from "./manifestfiles.ts";
 import { namespace } from "./vizflags.ts";
 
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -58,8 +57,8 @@ export const profile = command({
 function specOf({ template, openApi, proto }: Values<typeof FLAGS>): object {
   if ([template, openApi !== undefined, proto !== undefined].filter(Boolean).length !== 1)
     throw new Fault("bad-input", "give one of --template, --open-api and --proto");
-  if (openApi !== undefined) return { routes: openApiRoutes(openApi, readText(openApi)) };
-  if (proto !== undefined) return { routes: protoRoutes(proto, readText(proto)) };
+  if (openApi !== undefined) return { routes: openApiRoutes(openApi, readTextFile(openApi)) };
+  if (proto !== undefined) return { routes: protoRoutes(proto, readTextFile(proto)) };
   return TEMPLATE;
 }
 

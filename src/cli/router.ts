@@ -4,7 +4,7 @@
 import { Fault } from "../base/fault.ts";
 import type { AskedRequest } from "../proxy/routerexplain.ts";
 import { command } from "./command.ts";
-import { list, oneOf, optional } from "./flag.ts";
+import { oneOf, optional, repeated } from "./flag.ts";
 
 export const explain = command({
   name: "explain",
@@ -26,7 +26,7 @@ export const explain = command({
   flags: {
     admin: optional("HOST:PORT", "Ask the admin server of a running router, in place of a file"),
     router: optional("LABEL", "Only this router"),
-    header: list("'NAME: VALUE'", "Header of the request; may be repeated", { short: "H" }),
+    header: repeated("'NAME: VALUE'", "Header of the request; may be repeated", { short: "H" }),
     output: oneOf(["text", "json"], "Format of the output", { short: "o" }),
   },
   run: async ({ args, flags, terminal }) => {
@@ -89,6 +89,7 @@ function requestOf(asked: string, headers: readonly string[]): AskedRequest {
   }
   const pairs = headers.flatMap((line) => {
     const at = line.indexOf(":");
+    if (at < 1) throw new Fault("bad-input", `--header: "${line}" is not NAME: VALUE`);
     return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
   });
   return { method, url, headers: pairs };

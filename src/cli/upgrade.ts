@@ -8,7 +8,7 @@ import { Fault } from "../base/fault.ts";
 import { type IssuerPem, parseIssuer } from "../control/issuer.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { mergeValues, nest, type Json } from "./chart.ts";
-import { chartValues, readText } from "./chartflags.ts";
+import { chartValues } from "./chartflags.ts";
 import { needCluster } from "./cluster.ts";
 import { command } from "./command.ts";
 import { optional, toggle, type Values } from "./flag.ts";
@@ -16,7 +16,7 @@ import { controlPlaneObjects, crdObjects, OVERRIDES, WEBHOOKS } from "./install.
 import { webhookValues } from "./installcerts.ts";
 import { fetchIfThere } from "./installed.ts";
 import { chosenValues, CONTROL_FLAGS } from "./installflags.ts";
-import { printObjects, readObjects } from "./manifestfiles.ts";
+import { printObjects, readObjects, readTextFile } from "./manifestfiles.ts";
 import { refuseUntrusted } from "./rotation.ts";
 
 type Data = { readonly data?: Readonly<Record<string, string>> };
@@ -84,10 +84,13 @@ function givenIssuer(flags: Values<typeof CONTROL_FLAGS>): Json {
       "--identity-issuer-certificate-file and --identity-issuer-key-file are given both, or neither",
     );
   return {
-    ...(anchors !== undefined && { identityTrustAnchorsPEM: readText(anchors) }),
+    ...(anchors !== undefined && { identityTrustAnchorsPEM: readTextFile(anchors) }),
     ...(crt !== undefined &&
       key !== undefined &&
-      nest(["identity", "issuer", "tls"], { crtPEM: readText(crt), keyPEM: readText(key) })),
+      nest(["identity", "issuer", "tls"], {
+        crtPEM: readTextFile(crt),
+        keyPEM: readTextFile(key),
+      })),
   };
 }
 

@@ -5,9 +5,12 @@ import { command } from "./command.ts";
 import { optional, toggle } from "./flag.ts";
 import { findMesh } from "./mesh.ts";
 
+/** The variable that stands for another version than ours. */
+export const VERSION_OVERRIDE = "LINKERD_CONTAINER_VERSION_OVERRIDE";
+
 /** Our version as Linkerd prints versions ("edge-…", "stable-…", "dev-…"). */
 export function clientVersion(env: NodeJS.ProcessEnv = process.env): string {
-  const override = env["LINKERD_CONTAINER_VERSION_OVERRIDE"];
+  const override = env[VERSION_OVERRIDE];
   if (override) return override;
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   return `ts-${(manifest as { version: string }).version}`;

@@ -44,8 +44,7 @@ export const vizProfile = command({
     };
     const request = { target: { resource: resourceIn(ns, target!) }, maxRps: MAX_RPS };
     await mesh.tap(request, look, scope).finally(() => timer.cancel());
-    const domain = mesh.local ? "cluster.local" : await mesh.trustDomain();
-    const name = `${args[0]}.${ns}.svc.${domain}`;
+    const name = `${args[0]}.${ns}.svc.${await mesh.clusterDomain()}`;
     terminal.print(printObjects([routes.profile(name, ns)], flags.output));
   },
 });

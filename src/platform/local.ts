@@ -186,11 +186,13 @@ function addressesAt(ip: string): ControlAddresses {
 function refuse(dir: string): (error: unknown) => never {
   return (error) => {
     const fault = Fault.from(error);
-    if (fault.code !== "in-use") throw fault;
-    throw new Fault(
-      "in-use",
-      `a local mesh runs on ${dir} already; stop it with \`linkerd local down\`, or name another --state-dir`,
-      { cause: error },
-    );
+    throw fault.code === "in-use" ? runsAlready(dir) : fault;
   };
 }
+
+/** The fault for a second mesh on a state folder. */
+export const runsAlready = (dir: string): Fault =>
+  new Fault(
+    "in-use",
+    `a local mesh runs on ${dir} already; stop it with \`linkerd local down\`, or name another --state-dir`,
+  );
