@@ -13,8 +13,9 @@ import { needCluster } from "./cluster.ts";
 import { command, type Globals } from "./command.ts";
 import { count, oneOf, optional, toggle, type Values } from "./flag.ts";
 import { printObjects, readObjects } from "./manifestfiles.ts";
-import { annotationsOf, PROXY_FLAGS } from "./proxyflags.ts";
+import { PROXY, PROXY_FLAGS } from "./proxyflags.ts";
 import type { Terminal } from "./terminal.ts";
+import { annotationsOf } from "./valueflags.ts";
 
 const output = oneOf(["yaml", "json"], "Format of the manifests", { short: "o" });
 
@@ -159,7 +160,9 @@ function wantedAnnotations(flags: InjectFlags): Strings {
   const wait = flags.waitBeforeExitSeconds;
   return {
     "linkerd.io/inject": flags.ingress ? "ingress" : "enabled",
-    ...annotationsOf(flags),
+    ...config("proxy-image", flags.registry && `${flags.registry}/proxy`),
+    ...config("debug-image", flags.registry && `${flags.registry}/debug`),
+    ...annotationsOf(PROXY, flags),
     ...config("enable-debug-sidecar", flags.enableDebugSidecar ? "true" : undefined),
     ...config("close-wait-timeout", flags.closeWaitTimeout),
     ...config("proxy-enable-native-sidecar", flags.nativeSidecar),

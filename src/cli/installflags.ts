@@ -1,41 +1,54 @@
 // The flags of `linkerd install` and `upgrade`, and the values of the chart that they stand for.
 
-import { nest, parseSet, type Json } from "./chart.ts";
+import { nest, type Json } from "./chart.ts";
 import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { optional, toggle, type Values } from "./flag.ts";
-import { PROXY_FLAGS, settingsOf } from "./proxyflags.ts";
+import { PROXY, PROXY_FLAGS } from "./proxyflags.ts";
+import { flagsOf, row, valuesOf } from "./valueflags.ts";
+
+// oxfmt-ignore
+const CONTROL = {
+  linkerdCniEnabled: row(toggle("The CNI plugin redirects connections, pods need no init container"), "cniEnabled"),
+  controllerLogLevel: row(optional("LEVEL", "What the control plane logs (default info)"), "controllerLogLevel"),
+  controllerReplicas: row(optional("N", "Replicas of each part of the control plane (default 1)"), "controllerReplicas"),
+  controllerUid: row(optional("UID", "User that the control plane runs as (default 2103)"), "controllerUID"),
+  controllerGid: row(optional("GID", "Group that the control plane runs as"), "controllerGID"),
+  controlPlaneVersion: row(optional("TAG", "Tag of the control plane's images", { hidden: true }), "linkerdVersion"),
+  disableHeartbeat: row(toggle("Without the job that --set heartbeatURL=… asks for"), "disableHeartBeat"),
+  identityIssuanceLifetime: row(optional("TIME", "How long certificates of workloads are good (default 24h)"), "identity.issuer.issuanceLifetime"),
+  identityClockSkewAllowance: row(optional("TIME", "How far clocks may be apart (default 20s)"), "identity.issuer.clockSkewAllowance"),
+};
+
+// oxfmt-ignore
+const FIRST = {
+  clusterDomain: row(optional("DOMAIN", "Domain of the cluster's DNS (default cluster.local)"), "clusterDomain"),
+  identityTrustDomain: row(optional("DOMAIN", "Domain of identities (default: the cluster's)"), "identityTrustDomain"),
+  identityExternalCa: row(toggle("Somebody else makes the ConfigMap of the trust anchors"), "identity.externalCA"),
+};
 
 /** What may be chosen at any time. */
 export const CONTROL_FLAGS = {
   ...PROXY_FLAGS,
   ...CHART_FLAGS,
+  ...flagsOf(CONTROL),
   crds: toggle("Print the custom resource definitions, which must be applied first"),
   ha: toggle("Three replicas, spread over nodes, and no pod without a proxy"),
-  linkerdCniEnabled: toggle("The CNI plugin redirects connections, pods need no init container"),
-  controllerLogLevel: optional("LEVEL", "What the control plane logs (default info)"),
-  controllerReplicas: optional("N", "Replicas of each part of the control plane (default 1)"),
-  controllerUid: optional("UID", "User that the control plane runs as (default 2103)"),
-  controllerGid: optional("GID", "Group that the control plane runs as"),
-  disableHeartbeat: toggle("Without the job that --set heartbeatURL=… asks for"),
-  registry: optional("NAME", "Where images come from (default linkerd-ts)"),
+  disableH2Upgrade: toggle("Let HTTP/1 between meshed workloads travel as HTTP/1"),
+  enableEndpointSlices: toggle("Without effect: endpoint slices are always read", {
+    initial: true,
+    hidden: true,
+  }),
   identityTrustAnchorsFile: optional("FILE", "PEM of the trust anchors", { offers: "file" }),
   identityIssuerCertificateFile: optional("FILE", "PEM of the issuer's certificate", {
     offers: "file",
   }),
   identityIssuerKeyFile: optional("FILE", "PEM of the issuer's key", { offers: "file" }),
-  identityIssuanceLifetime: optional(
-    "TIME",
-    "How long certificates of workloads are good (default 24h)",
-  ),
-  identityClockSkewAllowance: optional("TIME", "How far clocks may be apart (default 20s)"),
 };
 
 /** What can only be chosen at first: identities of running proxies depend on it. */
 export const FIRST_FLAGS = {
-  clusterDomain: optional("DOMAIN", "Domain of the cluster's DNS (default cluster.local)"),
-  identityTrustDomain: optional("DOMAIN", "Domain of identities (default: the cluster's)"),
+  ...flagsOf(FIRST),
   identityExternalIssuer: toggle("Somebody else makes the Secret of the issuer"),
-  identityExternalCa: toggle("Somebody else makes the ConfigMap of the trust anchors"),
 };
 
 type Given = Values<typeof CONTROL_FLAGS> & Partial<Values<typeof FIRST_FLAGS>>;
@@ -49,38 +62,20 @@ const HA: Json = {
   proxy: { resources: { cpu: { request: "100m" }, memory: { request: "60Mi", limit: "250Mi" } } },
 };
 
+const imagesOf = (registry: string): Json => ({
+  controllerImage: `${registry}/controller`,
+  proxy: { image: { name: `${registry}/proxy` } },
+  debugContainer: { image: { name: `${registry}/debug` } },
+});
+
 /** The values that the flags say. */
 export function chosenValues(flags: Given): Json {
-  const set = (path: string, value: unknown): Json =>
-    value === undefined || value === false ? {} : nest(path.split("."), value);
-  const { registry } = flags;
-  const images = {
-    controllerImage: "controller",
-    "proxy.image.name": "proxy",
-    "debugContainer.image.name": "debug",
-  };
   return chartValues(
     flags,
     flags.ha ? HA : {},
-    ...Object.entries(images).map(([path, name]) => set(path, registry && `${registry}/${name}`)),
-    ...settingsOf(flags).map(([path, value]) =>
-      parseSet(`${path}=${value.replaceAll(",", "\\,")}`),
-    ),
-    set("cniEnabled", flags.linkerdCniEnabled),
-    set("controllerLogLevel", flags.controllerLogLevel),
-    set("controllerReplicas", numberOf(flags.controllerReplicas)),
-    set("controllerUID", numberOf(flags.controllerUid)),
-    set("controllerGID", numberOf(flags.controllerGid)),
-    set("disableHeartBeat", flags.disableHeartbeat),
-    set("clusterDomain", flags.clusterDomain),
-    set("identityTrustDomain", flags.identityTrustDomain),
-    set("identity.issuer.issuanceLifetime", flags.identityIssuanceLifetime),
-    set("identity.issuer.clockSkewAllowance", flags.identityClockSkewAllowance),
-    set("identity.issuer.scheme", flags.identityExternalIssuer && "kubernetes.io/tls"),
-    set("identity.externalCA", flags.identityExternalCa),
+    flags.registry === undefined ? {} : imagesOf(flags.registry),
+    valuesOf({ ...PROXY, ...CONTROL, ...FIRST }, flags),
+    flags.disableH2Upgrade ? { enableH2Upgrade: false } : {},
+    flags.identityExternalIssuer ? nest(["identity", "issuer", "scheme"], "kubernetes.io/tls") : {},
   );
 }
-
-// What is no number is left as it is, for the chart's schema to refuse with the value's name.
-const numberOf = (text: string | undefined): number | string | undefined =>
-  text === undefined || !/^-?\d+$/.test(text) ? text : Number(text);

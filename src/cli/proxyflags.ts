@@ -1,83 +1,35 @@
-// The flags that say how sidecars shall be, as one table: what `inject` writes as an annotation, `install` sets as a
-// value of the chart.
+// The flags that say how sidecars shall be: what `inject` writes as an annotation, `install` sets as a value of the chart.
 
-import type { Flags, Values } from "./flag.ts";
 import { optional, toggle } from "./flag.ts";
+import { flagsOf, row } from "./valueflags.ts";
 
-type Row = {
-  /** The annotation below config.linkerd.io/; absent where a workload cannot choose. */
-  readonly annotation?: string;
-  /** The value of the chart, as --set names it. */
-  readonly value: string;
-};
-
-export const PROXY_FLAGS = {
-  adminPort: optional("PORT", "Port of the proxy's metrics and readiness (default 4191)"),
-  controlPort: optional("PORT", "Port on which the proxy serves tap (default 4190)"),
-  inboundPort: optional("PORT", "Port where connections to the workload arrive (default 4143)"),
-  outboundPort: optional("PORT", "Port where connections of the workload arrive (default 4140)"),
-  defaultInboundPolicy: optional(
-    "POLICY",
-    "Who may call a port that no policy covers (default all-unauthenticated)",
-  ),
-  enableExternalProfiles: toggle("Look up service profiles of names outside the cluster"),
-  imagePullPolicy: optional("POLICY", "When images are pulled (default IfNotPresent)"),
-  proxyCpuRequest: optional("QUANTITY", "CPU that a proxy asks for"),
-  proxyCpuLimit: optional("QUANTITY", "Most CPU that a proxy may use"),
-  proxyMemoryRequest: optional("QUANTITY", "Memory that a proxy asks for"),
-  proxyMemoryLimit: optional("QUANTITY", "Most memory that a proxy may use"),
-  proxyUid: optional("UID", "User that a proxy runs as (default 2102)"),
-  proxyGid: optional("GID", "Group that a proxy runs as"),
-  proxyImage: optional("NAME", "Image of the proxy (default linkerd-ts/proxy)"),
-  proxyVersion: optional("TAG", "Tag of the proxy's image", { short: "v", hidden: true }),
-  proxyLogLevel: optional("LEVEL", "What a proxy logs (default warn,linkerd=info,hickory=error)"),
-  skipInboundPorts: optional("PORTS", "Ports and ranges that go past the proxy, inbound"),
-  skipOutboundPorts: optional("PORTS", "Ports and ranges that go past the proxy, outbound"),
-} satisfies Flags;
-
-type ProxyFlag = keyof typeof PROXY_FLAGS;
+/** Where images come from; what it means, each verb says. */
+export const registry = optional("NAME", "Where images come from (default linkerd-ts)");
 
 // oxfmt-ignore
-const ROWS: Readonly<Record<ProxyFlag, Row>> = {
-  adminPort: { annotation: "admin-port", value: "proxy.ports.admin" },
-  controlPort: { annotation: "control-port", value: "proxy.ports.control" },
-  inboundPort: { annotation: "inbound-port", value: "proxy.ports.inbound" },
-  outboundPort: { annotation: "outbound-port", value: "proxy.ports.outbound" },
-  defaultInboundPolicy: { annotation: "default-inbound-policy", value: "proxy.defaultInboundPolicy" },
-  enableExternalProfiles: { annotation: "enable-external-profiles", value: "proxy.enableExternalProfiles" },
-  imagePullPolicy: { annotation: "image-pull-policy", value: "imagePullPolicy" },
-  proxyCpuRequest: { annotation: "proxy-cpu-request", value: "proxy.resources.cpu.request" },
-  proxyCpuLimit: { annotation: "proxy-cpu-limit", value: "proxy.resources.cpu.limit" },
-  proxyMemoryRequest: { annotation: "proxy-memory-request", value: "proxy.resources.memory.request" },
-  proxyMemoryLimit: { annotation: "proxy-memory-limit", value: "proxy.resources.memory.limit" },
-  proxyUid: { annotation: "proxy-uid", value: "proxy.uid" },
-  proxyGid: { annotation: "proxy-gid", value: "proxy.gid" },
-  proxyImage: { annotation: "proxy-image", value: "proxy.image.name" },
-  proxyVersion: { annotation: "proxy-version", value: "proxy.image.version" },
-  proxyLogLevel: { annotation: "proxy-log-level", value: "proxy.logLevel" },
-  skipInboundPorts: { annotation: "skip-inbound-ports", value: "proxyInit.ignoreInboundPorts" },
-  skipOutboundPorts: { annotation: "skip-outbound-ports", value: "proxyInit.ignoreOutboundPorts" },
+/** The rows of all these flags. */
+export const PROXY = {
+  adminPort: row(optional("PORT", "Port of the proxy's metrics and readiness (default 4191)"), "proxy.ports.admin", "admin-port"),
+  controlPort: row(optional("PORT", "Port on which the proxy serves tap (default 4190)"), "proxy.ports.control", "control-port"),
+  inboundPort: row(optional("PORT", "Port where connections to the workload arrive (default 4143)"), "proxy.ports.inbound", "inbound-port"),
+  outboundPort: row(optional("PORT", "Port where connections of the workload arrive (default 4140)"), "proxy.ports.outbound", "outbound-port"),
+  defaultInboundPolicy: row(optional("POLICY", "Who may call a port that no policy covers (default all-unauthenticated)"), "proxy.defaultInboundPolicy", "default-inbound-policy"),
+  enableExternalProfiles: row(toggle("Look up service profiles of names outside the cluster"), "proxy.enableExternalProfiles", "enable-external-profiles"),
+  imagePullPolicy: row(optional("POLICY", "When images are pulled (default IfNotPresent)"), "imagePullPolicy", "image-pull-policy"),
+  proxyCpu: row(optional("QUANTITY", "The same as --proxy-cpu-request", { hidden: true }), "proxy.resources.cpu.request", "proxy-cpu-request"),
+  proxyCpuRequest: row(optional("QUANTITY", "CPU that a proxy asks for"), "proxy.resources.cpu.request", "proxy-cpu-request"),
+  proxyCpuLimit: row(optional("QUANTITY", "Most CPU that a proxy may use"), "proxy.resources.cpu.limit", "proxy-cpu-limit"),
+  proxyMemory: row(optional("QUANTITY", "The same as --proxy-memory-request", { hidden: true }), "proxy.resources.memory.request", "proxy-memory-request"),
+  proxyMemoryRequest: row(optional("QUANTITY", "Memory that a proxy asks for"), "proxy.resources.memory.request", "proxy-memory-request"),
+  proxyMemoryLimit: row(optional("QUANTITY", "Most memory that a proxy may use"), "proxy.resources.memory.limit", "proxy-memory-limit"),
+  proxyUid: row(optional("UID", "User that a proxy runs as (default 2102)"), "proxy.uid", "proxy-uid"),
+  proxyGid: row(optional("GID", "Group that a proxy runs as"), "proxy.gid", "proxy-gid"),
+  proxyImage: row(optional("NAME", "Image of the proxy (default linkerd-ts/proxy)"), "proxy.image.name", "proxy-image"),
+  proxyVersion: row(optional("TAG", "Tag of the proxy's image", { short: "v", hidden: true }), "proxy.image.version", "proxy-version"),
+  proxyLogLevel: row(optional("LEVEL", "What a proxy logs (default warn,linkerd=info,hickory=error)"), "proxy.logLevel", "proxy-log-level"),
+  skipInboundPorts: row(optional("PORTS", "Ports and ranges that go past the proxy, inbound"), "proxyInit.ignoreInboundPorts", "skip-inbound-ports"),
+  skipOutboundPorts: row(optional("PORTS", "Ports and ranges that go past the proxy, outbound"), "proxyInit.ignoreOutboundPorts", "skip-outbound-ports"),
 };
 
-type Given = Values<typeof PROXY_FLAGS>;
-
-const given = (flags: Given): [ProxyFlag, string][] =>
-  (Object.keys(ROWS) as ProxyFlag[]).flatMap((key) => {
-    const value = flags[key];
-    return value === undefined || value === false ? [] : [[key, String(value)]];
-  });
-
-/** The annotations that stand for the flags that were given. */
-export function annotationsOf(flags: Given): Record<string, string> {
-  return Object.fromEntries(
-    given(flags).flatMap(([key, value]) => {
-      const { annotation } = ROWS[key];
-      return annotation === undefined ? [] : [[`config.linkerd.io/${annotation}`, value]];
-    }),
-  );
-}
-
-/** The values of the chart that stand for the flags that were given, as --set takes them. */
-export function settingsOf(flags: Given): readonly (readonly [path: string, value: string])[] {
-  return given(flags).map(([key, value]) => [ROWS[key].value, value] as const);
-}
+/** The flags themselves. */
+export const PROXY_FLAGS = { registry, ...flagsOf(PROXY) };

@@ -108,6 +108,7 @@ export function settingsOf({ values, namespace }: Installation): MeshSettings {
     clusterNetworks: cidrs(values.clusterNetworks.split(",")),
     defaultInboundPolicy: values.proxy.defaultInboundPolicy as AccessPolicy,
     opaquePorts: portsOf(values),
+    enableH2Upgrade: values.enableH2Upgrade,
     outboundTransportMode: values.proxy.outboundTransportMode,
     globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
     ...(probeNetworks.length > 0 && { probeNetworks }),

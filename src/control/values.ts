@@ -136,6 +136,7 @@ const shape = object({
   imagePullPolicy: ofText("IfNotPresent"),
   cniEnabled: ofBool(false),
   disableIPv6: ofBool(true),
+  enableH2Upgrade: ofBool(true),
   heartbeatURL: ofText(""),
   podLabels: records(text),
   proxy,
