@@ -3,11 +3,13 @@
 import type { KeyObject } from "node:crypto";
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
+import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { MeshPod } from "../viz/world.ts";
 import type { Mesh } from "./mesh.ts";
 
 const TIMEOUT_MS = 5000;
+const SOON_MS = 60 * 86_400_000;
 const CONTROL_NAMESPACE = "linkerd";
 
 /** The TLS name of a pod's proxy. */
@@ -22,36 +24,23 @@ export async function proxyCertificates(mesh: Mesh, pod: MeshPod): Promise<X509C
   const { ip: host, port } = await mesh.reach(pod, pod.adminPort);
   const servername = identityOf(pod, await mesh.trustDomain());
   return new Promise((resolve, reject) => {
-    const socket = connect({
-      host,
-      port,
-      servername,
-      rejectUnauthorized: false,
-      timeout: TIMEOUT_MS,
-    });
+    const options = { host, port, servername, rejectUnauthorized: false, timeout: TIMEOUT_MS };
+    const socket = connect(options);
     const fail = (cause?: Error): void => {
       socket.destroy();
       const reason = cause?.message ?? `no answer in ${TIMEOUT_MS / 1000} s`;
-      const { namespace, name } = pod;
-      reject(
-        new Fault(
-          "unavailable",
-          `the proxy of ${namespace}/${name} shows no certificate: ${reason}`,
-          { cause },
-        ),
-      );
+      const what = `the proxy of ${pod.namespace}/${pod.name} shows no certificate`;
+      reject(new Fault("unavailable", `${what}: ${reason}`, { cause }));
     };
     socket.on("error", fail);
     socket.on("timeout", fail);
     socket.on("secureConnect", () => {
       const chain: X509Certificate[] = [];
-      for (
-        let at = socket.getPeerX509Certificate();
-        at && chain.length < 8;
-        at = at.issuerCertificate
-      ) {
+      let at = socket.getPeerX509Certificate();
+      // A root is its own issuer.
+      while (at && at !== chain.at(-1) && chain.length < 8) {
         chain.push(at);
-        if (at.issuerCertificate === at) break;
+        at = at.issuerCertificate;
       }
       socket.destroy();
       resolve(chain);
@@ -70,22 +59,23 @@ export function isTrusted(
   chain: readonly X509Certificate[],
   anchors: readonly X509Certificate[],
 ): boolean {
-  let at = chain[0];
-  for (let depth = 0; at && depth < 8; depth++) {
-    const leaf: X509Certificate = at;
-    if (
-      anchors.some(
-        (anchor) => isIssuedBy(leaf, anchor) || anchor.fingerprint256 === leaf.fingerprint256,
-      )
-    )
-      return true;
-    at = chain.find((next) => next !== leaf && isIssuedBy(leaf, next));
-  }
-  return false;
+  const [leaf, ...rest] = chain;
+  if (!leaf) return false;
+  if (anchors.some((anchor) => isIssuedBy(leaf, anchor) || anchor.raw.equals(leaf.raw)))
+    return true;
+  const issuer = rest.find((next) => isIssuedBy(leaf, next));
+  return (
+    issuer !== undefined && isTrusted([issuer, ...rest.filter((one) => one !== issuer)], anchors)
+  );
+}
+
+/** Whether a certificate is good for less than sixty days more. */
+export function endsSoon({ validToDate }: X509Certificate): boolean {
+  return validToDate.getTime() < systemClock.wall() + SOON_MS;
 }
 
 /** Whether `issuer` signed `certificate`. */
-export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
@@ -110,7 +100,7 @@ export function printCertificate(certificate: X509Certificate): string {
             X509v3 Basic Constraints: critical
                 CA:${certificate.ca ? "TRUE" : "FALSE"}
             X509v3 Subject Alternative Name:
-                ${(subjectAltName ?? "").replace(/, /g, ", ")}
+                ${subjectAltName ?? ""}
     SHA256 Fingerprint: ${certificate.fingerprint256}
 `;
 }

@@ -1,7 +1,7 @@
 // What the checks of one run share, and how a row of a table of checks is written.
 
 import type { X509Certificate } from "node:crypto";
-import { Fault } from "../base/fault.ts";
+import { Fault, type FaultCode } from "../base/fault.ts";
 import type { MeshPod, World } from "../viz/world.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { parseBundle } from "./certificate.ts";
@@ -71,15 +71,15 @@ export class CheckContext {
 }
 
 type Row = Check<CheckContext>;
-type Run = Row["run"];
-
-/** One check, tried once. */
-export const row = (
+type Write = (
   severity: Row["severity"],
   description: string,
   anchor: string,
-  run: Run,
-): Row => ({
+  run: Row["run"],
+) => Row;
+
+/** One check, tried once. */
+export const row: Write = (severity, description, anchor, run) => ({
   severity,
   description,
   anchor,
@@ -87,12 +87,19 @@ export const row = (
 });
 
 /** One that may become right by waiting. */
-export const awaited = (
-  severity: Row["severity"],
-  description: string,
-  anchor: string,
-  run: Run,
-): Row => ({
-  ...row(severity, description, anchor, run),
-  retries: true,
-});
+export const awaited: Write = (...parts) => ({ ...row(...parts), retries: true });
+
+/** An object of which only the name matters. */
+export type Named = { readonly metadata: { readonly name: string; readonly namespace?: string } };
+
+/** Fails with the names of what is wrong, one in a line, below what is wrong with it; passes without any. */
+export function refuse(title: string, names: readonly string[], code: FaultCode = "bad-input") {
+  if (names.length > 0)
+    throw new Fault(code, `${title}\n${names.map((name) => `\t* ${name}`).join("\n")}`);
+}
+
+/** The same in one line, for names of few objects. */
+export function refuseNamed(title: string, objects: readonly Named[], code: FaultCode, more = "") {
+  const names = objects.map(({ metadata }) => metadata.name).join(", ");
+  if (objects.length > 0) throw new Fault(code, `${title}: ${names}${more && `\n${more}`}`);
+}

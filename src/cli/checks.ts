@@ -8,7 +8,7 @@ import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Scope } from "../base/scope.ts";
 import { readText } from "../viz/scrape.ts";
-import { isIssuedBy, isSupportedKey } from "./certificate.ts";
+import { endsSoon, isSupportedKey, isTrusted } from "./certificate.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, row } from "./checkcontext.ts";
@@ -16,8 +16,6 @@ import { DATA_PLANE } from "./datachecks.ts";
 import { DASHBOARD_PORT } from "./running.ts";
 import { clientVersion } from "./version.ts";
 
-const DAY_MS = 86_400_000;
-const SOON_DAYS = 60;
 const TIMEOUT_MS = 5000;
 
 const existence: Category<CheckContext> = {
@@ -48,6 +46,20 @@ const existence: Category<CheckContext> = {
   ],
 };
 
+const anchors = (c: CheckContext) => c.anchors();
+const issuer = async (c: CheckContext) => [await c.issuer()];
+
+// oxfmt-ignore
+const CERTIFICATES = [
+  ["fatal", "trust anchors are using supported crypto algorithm", "trustAnchors-use-supported-crypto", anchors, checkKey],
+  ["fatal", "trust anchors are within their validity period", "trustAnchors-are-time-valid", anchors, checkTime],
+  ["warning", "trust anchors are valid for at least 60 days", "trustAnchors-not-expiring-soon", anchors, checkSoon],
+  ["fatal", "issuer cert is using supported crypto algorithm", "issuer-cert-uses-supported-crypto", issuer, checkKey],
+  ["fatal", "issuer cert is within its validity period", "issuer-cert-is-time-valid", issuer, checkTime],
+  ["warning", "issuer cert is valid for at least 60 days", "issuer-cert-not-expiring-soon", issuer, checkSoon],
+  ["fatal", "issuer cert is issued by the trust anchor", "issuer-cert-issued-by-trust-anchor", issuer, checkIssued],
+] as const;
+
 /** Trust anchors and issuer; the same wherever they are kept. */
 export const IDENTITY: Category<CheckContext> = {
   id: "linkerd-identity",
@@ -57,56 +69,10 @@ export const IDENTITY: Category<CheckContext> = {
         throw new Fault("bad-input", "there is no trust anchor");
       await c.issuer();
     }),
-    row(
-      "fatal",
-      "trust anchors are using supported crypto algorithm",
-      "l5d-identity-trustAnchors-use-supported-crypto",
-      async (c) => (await c.anchors()).forEach(checkKey),
-    ),
-    row(
-      "fatal",
-      "trust anchors are within their validity period",
-      "l5d-identity-trustAnchors-are-time-valid",
-      async (c) => (await c.anchors()).forEach(checkTime),
-    ),
-    row(
-      "warning",
-      "trust anchors are valid for at least 60 days",
-      "l5d-identity-trustAnchors-not-expiring-soon",
-      async (c) => (await c.anchors()).forEach(checkSoon),
-    ),
-    row(
-      "fatal",
-      "issuer cert is using supported crypto algorithm",
-      "l5d-identity-issuer-cert-uses-supported-crypto",
-      async (c) => checkKey(await c.issuer()),
-    ),
-    row(
-      "fatal",
-      "issuer cert is within its validity period",
-      "l5d-identity-issuer-cert-is-time-valid",
-      async (c) => checkTime(await c.issuer()),
-    ),
-    row(
-      "warning",
-      "issuer cert is valid for at least 60 days",
-      "l5d-identity-issuer-cert-not-expiring-soon",
-      async (c) => checkSoon(await c.issuer()),
-    ),
-    row(
-      "fatal",
-      "issuer cert is issued by the trust anchor",
-      "l5d-identity-issuer-cert-issued-by-trust-anchor",
-      async (c) => {
-        const issuer = await c.issuer();
-        if (
-          !(await c.anchors()).some(
-            (anchor) => isIssuedBy(issuer, anchor) || anchor.raw.equals(issuer.raw),
-          )
-        ) {
-          throw new Fault("bad-input", "no trust anchor has issued the issuer's certificate");
-        }
-      },
+    ...CERTIFICATES.map(([severity, title, anchor, of, verify]) =>
+      row(severity, title, `l5d-identity-${anchor}`, async (c) => {
+        for (const certificate of await of(c)) await verify(certificate, c);
+      }),
     ),
   ],
 };
@@ -204,12 +170,16 @@ function checkTime(certificate: X509Certificate): void {
 }
 
 function checkSoon(certificate: X509Certificate): void {
-  const days = (certificate.validToDate.getTime() - systemClock.wall()) / DAY_MS;
-  if (days < SOON_DAYS)
+  if (endsSoon(certificate))
     throw new Fault(
       "bad-input",
       `${nameOf(certificate)} will expire on ${certificate.validTo}\n${ROTATE}`,
     );
+}
+
+async function checkIssued(certificate: X509Certificate, c: CheckContext): Promise<void> {
+  if (!isTrusted([certificate], await c.anchors()))
+    throw new Fault("bad-input", "no trust anchor has issued the issuer's certificate");
 }
 
 function nameOf({ subject, serialNumber }: X509Certificate): string {

@@ -4,8 +4,7 @@ import { Fault } from "../base/fault.ts";
 import { fetchInstallation } from "../control/installation.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { row } from "./checkcontext.ts";
-import type { List, Named } from "./kubeprechecks.ts";
+import { type Named, refuse, row } from "./checkcontext.ts";
 import { clientVersion } from "./version.ts";
 
 const GATEWAY = "gateway.networking.k8s.io";
@@ -92,16 +91,13 @@ export const EXTENSIONS: Category<CheckContext> = {
       "l5d-extension-namespaces",
       async (c) => {
         type Namespace = { readonly metadata: { name: string; labels: Record<string, string> } };
-        const { items } = await c.api.request<List<Namespace>>(
-          `/api/v1/namespaces?labelSelector=${encodeURIComponent(EXTENSION)}`,
-        );
-        const byName = Map.groupBy(items, ({ metadata }) => metadata.labels[EXTENSION]!);
+        const all = await c.api.list<Namespace>("/api/v1/namespaces", EXTENSION);
+        const byName = Map.groupBy(all, ({ metadata }) => metadata.labels[EXTENSION]!);
         const twice = [...byName].filter(([, namespaces]) => namespaces.length > 1);
-        if (twice.length === 0) return;
-        const lines = twice.flatMap(([name, namespaces]) =>
-          namespaces.map(({ metadata }) => `\t* ${metadata.name} (${name})`),
+        refuse(
+          "several namespaces have one extension:",
+          twice.flatMap(([name, some]) => some.map(({ metadata }) => `${metadata.name} (${name})`)),
         );
-        throw new Fault("bad-input", `several namespaces have one extension:\n${lines.join("\n")}`);
       },
     ),
   ],
@@ -116,8 +112,7 @@ export const INIT_AS_ROOT = row(
     const { values } = await fetchInstallation(c.api, c.globals.linkerdNamespace);
     if (values.cniEnabled || values.proxyInit.runAsRoot) return;
     type Node = Named & { readonly status: { nodeInfo: { containerRuntimeVersion: string } } };
-    const { items } = await c.api.request<List<Node>>("/api/v1/nodes");
-    const docker = items.filter(({ status }) =>
+    const docker = (await c.api.list<Node>("/api/v1/nodes")).filter(({ status }) =>
       status.nodeInfo.containerRuntimeVersion.startsWith("docker:"),
     );
     if (docker.length > 0)

@@ -11,12 +11,8 @@ const INSTALL = '"linkerd install-cni | kubectl apply -f -" installs it';
 
 const exists = (what: string, anchor: string, path: (namespace: string) => string) =>
   row("fatal", `cni plugin ${what} exists`, `cni-plugin-${anchor}-exists`, async (c) => {
-    try {
-      await c.api.request(path(c.globals.cniNamespace));
-    } catch (error) {
-      if (!(error instanceof Fault) || error.code !== "not-found") throw error;
+    if (!(await c.api.find(path(c.globals.cniNamespace))))
       throw new Fault("not-found", `it is not there: ${INSTALL}`);
-    }
   });
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";

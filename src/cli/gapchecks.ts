@@ -9,8 +9,8 @@ import { READ } from "../control/reads.ts";
 import { KINDS, type Kind } from "../platform/kinds.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { row } from "./checkcontext.ts";
-import { type List, REPAIR } from "./kubeprechecks.ts";
+import { refuse, row } from "./checkcontext.ts";
+import { REPAIR } from "./kubeprechecks.ts";
 
 /** Whether the ClusterRole is that of the images. */
 export const MAY_READ = row(
@@ -26,19 +26,16 @@ export const MISSED: Category<CheckContext> = {
   checks: [
     row("warning", "pods that ask for a proxy have one", "l5d-data-plane-ready", async (c) => {
       type Namespace = { metadata: { name: string; labels?: Strings; annotations?: Strings } };
-      const { items } = await c.api.request<List<Namespace>>("/api/v1/namespaces");
-      const marks = new Map(items.map(({ metadata }) => [metadata.name, metadata]));
+      const namespaces = await c.api.list<Namespace>("/api/v1/namespaces");
+      const marks = new Map(namespaces.map(({ metadata }) => [metadata.name, metadata]));
       const installation = await fetchInstallation(c.api, c.globals.linkerdNamespace);
       const pods = (await missedPods(c.api, installation, (name) => marks.get(name)))
         .map(({ metadata }) => metadata!)
         .filter(({ namespace }) => c.namespace === "" || namespace === c.namespace);
-      if (pods.length > 0)
-        throw new Fault(
-          "bad-input",
-          `made while the injector was away, or before they asked; "kubectl rollout restart" makes others:\n${pods
-            .map(({ namespace, name }) => `\t* ${namespace}/${name}`)
-            .join("\n")}`,
-        );
+      refuse(
+        'made while the injector was away, or before they asked; "kubectl rollout restart" makes others:',
+        pods.map(({ namespace, name }) => `${namespace}/${name}`),
+      );
     }),
   ],
 };

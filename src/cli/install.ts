@@ -11,7 +11,6 @@ import { findCluster } from "./cluster.ts";
 import { command } from "./command.ts";
 import { toggle } from "./flag.ts";
 import { issuerValues, webhookValues } from "./installcerts.ts";
-import { isThere } from "./installed.ts";
 import { chosenValues, CONTROL_FLAGS, FIRST_FLAGS } from "./installflags.ts";
 import { printObjects } from "./manifestfiles.ts";
 
@@ -82,13 +81,13 @@ export function controlPlaneObjects(namespace: string, values: Json): RawObject[
 }
 
 async function refuseSecond(api: KubeApi, namespace: string): Promise<void> {
-  if (await isThere(api, `/api/v1/namespaces/${namespace}/configmaps/linkerd-config`))
+  if (await api.find(`/api/v1/namespaces/${namespace}/configmaps/linkerd-config`))
     throw new Fault(
       "in-use",
       `the ConfigMap linkerd-config is in the namespace ${namespace} already: use "linkerd upgrade", or "linkerd uninstall" first, or --ignore-cluster`,
     );
   const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-  if (!(await isThere(api, `${crds}/serviceprofiles.linkerd.io`)))
+  if (!(await api.find(`${crds}/serviceprofiles.linkerd.io`)))
     throw new Fault(
       "not-found",
       "Linkerd CRDs must be installed first. Run linkerd install with the --crds flag.",

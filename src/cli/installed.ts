@@ -34,18 +34,13 @@ const KINDS = [
 
 /** All objects with a label ("linkerd.io/extension=viz"). */
 export async function meshObjects(api: KubeApi, label: string): Promise<RawObject[]> {
-  const selector = encodeURIComponent(label);
   const lists = KINDS.map(async ([apiVersion, plural, kind]) => {
     const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-    try {
-      const { items } = await api.request<{ items: RawObject[] }>(
-        `${root}/${plural}?labelSelector=${selector}`,
-      );
-      return items.map((item): RawObject => ({ ...item, apiVersion, kind }));
-    } catch (error) {
+    const items = await api.list<RawObject>(`${root}/${plural}`, label).catch((error: unknown) => {
       if (error instanceof Fault && error.code === "not-found") return [];
       throw error;
-    }
+    });
+    return items.map((item): RawObject => ({ ...item, apiVersion, kind }));
   });
   return (await Promise.all(lists)).flat();
 }
@@ -62,19 +57,4 @@ export function referenceOf({ apiVersion, kind, metadata }: RawObject): RawObjec
     kind: kind!,
     metadata: { name: name!, ...(namespace === undefined ? {} : { namespace }) },
   };
-}
-
-/** What is at a path of the API; undefined when nothing is. */
-export async function fetchIfThere<T>(api: KubeApi, path: string): Promise<T | undefined> {
-  try {
-    return await api.request<T>(path);
-  } catch (error) {
-    if (error instanceof Fault && error.code === "not-found") return undefined;
-    throw error;
-  }
-}
-
-/** Whether something is at a path of the API. */
-export async function isThere(api: KubeApi, path: string): Promise<boolean> {
-  return (await fetchIfThere(api, path)) !== undefined;
 }

@@ -6,52 +6,62 @@ import { fetchInstallation } from "../control/installation.ts";
 import { contains, parseCidr } from "../platform/cidr.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { awaited, row } from "./checkcontext.ts";
+import { awaited, type Named, refuseNamed, row } from "./checkcontext.ts";
 import { CONTROL_VERSION, IDENTITY } from "./checks.ts";
 import { CONTROL_NEWEST, EXTENSIONS, GATEWAY_API, INIT_AS_ROOT, NEWEST } from "./clusterchecks.ts";
 import { CNI, CNI_IF_ENABLED } from "./cnichecks.ts";
 import { DATA_PLANE } from "./datachecks.ts";
 import { MAY_READ, MISSED } from "./gapchecks.ts";
-import {
-  expectNames,
-  KUBERNETES,
-  type List,
-  type Named,
-  ofMesh,
-  PRE_KUBERNETES,
-  query,
-} from "./kubeprechecks.ts";
-import { certificateChecks, expectReady, podsOf } from "./kubeparts.ts";
+import { expectNames, KUBERNETES, ofMesh, PRE_KUBERNETES } from "./kubeprechecks.ts";
+import { certificateChecks, expectReady, podsAt } from "./kubeparts.ts";
 import { VIZ, VIZ_DATA } from "./vizchecks.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const ADMISSION = "/apis/admissionregistration.k8s.io/v1";
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const COMPONENTS = ["destination", "identity", "proxy-injector"];
+const MUTATING = "mutatingwebhookconfigurations";
+const VALIDATING = "validatingwebhookconfigurations";
+// Every webhook, by its configuration and the service that it is of.
+const WEBHOOKS = [
+  ["proxy-injector", MUTATING, "linkerd-proxy-injector"],
+  ["sp-validator", VALIDATING, "linkerd-sp-validator"],
+  ["policy-validator", VALIDATING, "linkerd-policy-validator"],
+] as const;
+
+const INSTALLS_CRDS = '"linkerd install --crds | kubectl apply -f -" installs them';
+const CRD_NAMES = [
+  "serviceprofiles.linkerd.io",
+  "servers.policy.linkerd.io",
+  "serverauthorizations.policy.linkerd.io",
+  "authorizationpolicies.policy.linkerd.io",
+  "meshtlsauthentications.policy.linkerd.io",
+  "networkauthentications.policy.linkerd.io",
+  "externalworkloads.workload.linkerd.io",
+];
 
 const crds = row(
   "fatal",
   "control plane CustomResourceDefinitions exist",
   "l5d-existence-crd",
-  (c) =>
-    expectNames(
-      c,
-      CRDS,
-      [
-        "serviceprofiles.linkerd.io",
-        "servers.policy.linkerd.io",
-        "serverauthorizations.policy.linkerd.io",
-        "authorizationpolicies.policy.linkerd.io",
-        "meshtlsauthentications.policy.linkerd.io",
-        "networkauthentications.policy.linkerd.io",
-        "externalworkloads.workload.linkerd.io",
-      ],
-      '"linkerd install --crds | kubectl apply -f -" installs them',
-    ),
+  async (c) => expectNames(await c.api.list(CRDS), CRD_NAMES, INSTALLS_CRDS),
 );
+
+/** A row about objects of the mesh at `path`, of which each of `names` must be there. */
+const exist = (
+  what: string,
+  anchor: string,
+  path: string,
+  names: (c: CheckContext) => readonly string[],
+) =>
+  awaited("fatal", `control plane ${what} exist`, `l5d-existence-${anchor}`, async (c) =>
+    expectNames(await c.api.list(path, ofMesh(c)), names(c)),
+  );
 
 const roles = (c: CheckContext): string[] =>
   COMPONENTS.map((name) => `linkerd-${c.globals.linkerdNamespace}-${name}`);
+const hooks = (plural: string) => (): string[] =>
+  WEBHOOKS.filter(([, its]) => its === plural).map(([, , name]) => `${name}-webhook-config`);
 
 const config: Category<CheckContext> = {
   id: "linkerd-config",
@@ -62,58 +72,37 @@ const config: Category<CheckContext> = {
       "l5d-existence-ns",
       async (c) => void (await c.api.request(`/api/v1/namespaces/${c.globals.linkerdNamespace}`)),
     ),
-    awaited("fatal", "control plane ClusterRoles exist", "l5d-existence-cr", (c) =>
-      expectNames(c, query(`${RBAC}/clusterroles`, ofMesh(c)), roles(c)),
-    ),
-    awaited("fatal", "control plane ClusterRoleBindings exist", "l5d-existence-crb", (c) =>
-      expectNames(c, query(`${RBAC}/clusterrolebindings`, ofMesh(c)), roles(c)),
-    ),
+    exist("ClusterRoles", "cr", `${RBAC}/clusterroles`, roles),
+    exist("ClusterRoleBindings", "crb", `${RBAC}/clusterrolebindings`, roles),
     MAY_READ,
-    awaited("fatal", "control plane ServiceAccounts exist", "l5d-existence-sa", (c) =>
-      expectNames(
-        c,
-        `/api/v1/namespaces/${c.globals.linkerdNamespace}/serviceaccounts`,
-        COMPONENTS.map((name) => `linkerd-${name}`),
-      ),
-    ),
+    awaited("fatal", "control plane ServiceAccounts exist", "l5d-existence-sa", async (c) => {
+      const path = `/api/v1/namespaces/${c.globals.linkerdNamespace}/serviceaccounts`;
+      const names = COMPONENTS.map((name) => `linkerd-${name}`);
+      expectNames(await c.api.list(path), names);
+    }),
     crds,
-    awaited(
-      "fatal",
-      "control plane MutatingWebhookConfigurations exist",
-      "l5d-existence-mwc",
-      (c) =>
-        expectNames(c, query(`${ADMISSION}/mutatingwebhookconfigurations`, ofMesh(c)), [
-          "linkerd-proxy-injector-webhook-config",
-        ]),
-    ),
-    awaited(
-      "fatal",
-      "control plane ValidatingWebhookConfigurations exist",
-      "l5d-existence-vwc",
-      (c) =>
-        expectNames(c, query(`${ADMISSION}/validatingwebhookconfigurations`, ofMesh(c)), [
-          "linkerd-sp-validator-webhook-config",
-          "linkerd-policy-validator-webhook-config",
-        ]),
+    exist("MutatingWebhookConfigurations", "mwc", `${ADMISSION}/${MUTATING}`, hooks(MUTATING)),
+    exist(
+      "ValidatingWebhookConfigurations",
+      "vwc",
+      `${ADMISSION}/${VALIDATING}`,
+      hooks(VALIDATING),
     ),
     INIT_AS_ROOT,
   ],
 };
 
 const controlPods = (c: CheckContext) =>
-  podsOf(
+  podsAt(
     c,
-    query(
-      `/api/v1/namespaces/${c.globals.linkerdNamespace}/pods`,
-      // A job that is over, or failed, is none that must be ready.
-      "linkerd.io/control-plane-component,linkerd.io/control-plane-component!=heartbeat",
-    ),
+    `/api/v1/namespaces/${c.globals.linkerdNamespace}/pods`,
+    // A job that is over, or failed, is none that must be ready.
+    "linkerd.io/control-plane-component,linkerd.io/control-plane-component!=heartbeat",
   );
 type Deployment = Named & { spec: { replicas: number }; status: { readyReplicas?: number } };
-const ask = (c: CheckContext): Promise<List<Deployment>> =>
-  c.api.request(
-    query(`/apis/apps/v1/namespaces/${c.globals.linkerdNamespace}/deployments`, ofMesh(c)),
-  );
+const deployments = (c: CheckContext): Promise<readonly Deployment[]> =>
+  c.api.list(`/apis/apps/v1/namespaces/${c.globals.linkerdNamespace}/deployments`, ofMesh(c));
+const readyOf = ({ status }: Deployment): number => status.readyReplicas ?? 0;
 
 /** Fails where an address lies outside of what the installation takes for the cluster. */
 async function expectInside<T extends Named>(
@@ -130,11 +119,8 @@ async function expectInside<T extends Named>(
     const ip = addressOf(item);
     return ip && !networks.some((network) => contains(network, ip));
   });
-  if (outside.length > 0)
-    throw new Fault(
-      "bad-input",
-      `outside of clusterNetworks: ${outside.map(({ metadata }) => metadata.name).join(", ")}\n"linkerd upgrade --set clusterNetworks=… | kubectl apply -f -" adds networks`,
-    );
+  const mend = '"linkerd upgrade --set clusterNetworks=… | kubectl apply -f -" adds networks';
+  refuseNamed("outside of clusterNetworks", outside, "bad-input", mend);
 }
 
 const existence: Category<CheckContext> = {
@@ -151,17 +137,11 @@ const existence: Category<CheckContext> = {
       "control plane replica sets are ready",
       "l5d-existence-replicasets",
       async (c) => {
-        const { items } = await ask(c);
-        const behind = items.filter(
-          ({ spec, status }) => (status.readyReplicas ?? 0) < spec.replicas,
-        );
-        if (items.length < COMPONENTS.length)
+        const all = await deployments(c);
+        if (all.length < COMPONENTS.length)
           throw new Fault("not-found", "parts of the control plane are not there");
-        if (behind.length > 0)
-          throw new Fault(
-            "unavailable",
-            `waiting for ${behind.map(({ metadata }) => metadata.name).join(", ")}`,
-          );
+        const behind = all.filter((each) => readyOf(each) < each.spec.replicas);
+        refuseNamed("waiting for", behind, "unavailable");
       },
     ),
     row("warning", "no unschedulable pods", "l5d-existence-unschedulable-pods", async (c) => {
@@ -181,12 +161,12 @@ const existence: Category<CheckContext> = {
       "l5d-cluster-networks-cidr",
       async (c) => {
         type Node = Named & { readonly spec: { readonly podCIDR?: string } };
-        const { items } = await c.api.request<List<Node>>("/api/v1/nodes");
-        await expectInside(c, items, ({ spec }) => spec.podCIDR?.split("/")[0]);
+        const nodes = await c.api.list<Node>("/api/v1/nodes");
+        await expectInside(c, nodes, ({ spec }) => spec.podCIDR?.split("/")[0]);
       },
     ),
     row("error", "cluster networks contains all pods", "l5d-cluster-networks-pods", async (c) => {
-      const pods = await podsOf(c, "/api/v1/pods");
+      const pods = await podsAt(c, "/api/v1/pods");
       await expectInside(
         c,
         pods.filter(({ spec }) => !spec.hostNetwork),
@@ -199,21 +179,13 @@ const existence: Category<CheckContext> = {
       "l5d-cluster-networks-pods",
       async (c) => {
         type Service = Named & { readonly spec: { readonly clusterIP?: string } };
-        const { items } = await c.api.request<List<Service>>("/api/v1/services");
-        await expectInside(c, items, ({ spec }) =>
+        await expectInside(c, await c.api.list<Service>("/api/v1/services"), ({ spec }) =>
           spec.clusterIP === "None" ? "" : spec.clusterIP,
         );
       },
     ),
   ],
 };
-
-// Every webhook, by its configuration and the secret of its certificate.
-const WEBHOOKS = [
-  ["proxy-injector", "mutatingwebhookconfigurations", "linkerd-proxy-injector"],
-  ["sp-validator", "validatingwebhookconfigurations", "linkerd-sp-validator"],
-  ["policy-validator", "validatingwebhookconfigurations", "linkerd-policy-validator"],
-] as const;
 
 type Hooks = { webhooks: readonly { clientConfig: { caBundle?: string } }[] };
 
@@ -239,19 +211,15 @@ const webhooks: Category<CheckContext> = {
 
 const ha: Category<CheckContext> = {
   id: "linkerd-ha-checks",
-  applies: async (c) => (await ask(c)).items.some(({ spec }) => spec.replicas > 1),
+  applies: async (c) => (await deployments(c)).some(({ spec }) => spec.replicas > 1),
   checks: [
     awaited(
       "warning",
       "multiple replicas of control plane pods",
       "l5d-control-plane-replicas",
       async (c) => {
-        const alone = (await ask(c)).items.filter(({ status }) => (status.readyReplicas ?? 0) < 2);
-        if (alone.length > 0)
-          throw new Fault(
-            "unavailable",
-            `not redundant: ${alone.map(({ metadata }) => metadata.name).join(", ")}`,
-          );
+        const alone = (await deployments(c)).filter((each) => readyOf(each) < 2);
+        refuseNamed("not redundant", alone, "unavailable");
       },
     ),
   ],
@@ -262,10 +230,8 @@ const START = [...KUBERNETES, GATEWAY_API, NEWEST];
 const CONTROL_START = [...START, config, existence, IDENTITY, webhooks];
 const VIZ_IF_INSTALLED: Category<CheckContext> = {
   ...VIZ,
-  applies: async (c) => {
-    const path = query("/api/v1/namespaces", "linkerd.io/extension=viz");
-    return (await c.api.request<List<Named>>(path)).items.length > 0;
-  },
+  applies: async (c) =>
+    (await c.api.list("/api/v1/namespaces", "linkerd.io/extension=viz")).length > 0,
 };
 
 /** The tables of the verbs in a cluster. */

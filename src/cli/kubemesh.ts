@@ -31,17 +31,15 @@ import type { Globals } from "./command.ts";
 import { firstAnswers, parseAddr, serviceAt, tapOver, versionPage } from "./localmesh.ts";
 import type { Client, Mesh } from "./mesh.ts";
 
-type Pods = {
-  readonly items: readonly {
-    readonly metadata: { readonly namespace: string; readonly name: string };
-    readonly status: { readonly phase: string };
-    readonly spec: {
-      readonly containers: readonly {
-        readonly name: string;
-        readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
-      }[];
-    };
-  }[];
+type Pod = {
+  readonly metadata: { readonly namespace: string; readonly name: string };
+  readonly status: { readonly phase: string };
+  readonly spec: {
+    readonly containers: readonly {
+      readonly name: string;
+      readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+    }[];
+  };
 };
 
 const PORTS = { destination: 8086, policy: 8090, metricsApi: 8085, web: 8084 } as const;
@@ -49,18 +47,12 @@ const PORTS = { destination: 8086, policy: 8090, metricsApi: 8085, web: 8084 } a
 const PORTS_TRIED = 20;
 const CALL_MS = 10_000;
 
-/** Kinds that the pictures of viz are made of. */
-const KINDS: readonly Kind[] = [
-  "Namespace",
-  "Pod",
-  "Service",
-  "Deployment",
-  "StatefulSet",
-  "DaemonSet",
-  "ReplicaSet",
-  "Job",
-  "ServiceProfile",
-  "Server",
+/** Kinds that nobody misses who may not read them. */
+const POLICIES: readonly Kind[] = [
+  "ServerAuthorization",
+  "AuthorizationPolicy",
+  "PolicyHTTPRoute",
+  "HTTPRoute",
 ];
 
 /** The mesh of the cluster that the kubeconfig names. What it has not is missed when it is asked for. */
@@ -70,7 +62,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
   const installation = lazily(() => fetchInstallation(api, globals.linkerdNamespace));
   // Nobody closes it: what it holds ends with the process, and holds no process.
   const scope = new Scope();
-  const resources = kubeResources(api, { clock: systemClock, kinds: KINDS });
+  const resources = kubeResources(api, { clock: systemClock, dispensable: POLICIES });
   const viz = lazily(async () =>
     globals.apiAddr === undefined
       ? forward(api, VIZ, PORTS.metricsApi, scope)
@@ -201,9 +193,7 @@ async function forward(
   scope: Scope,
   listen?: SocketAddr,
 ): Promise<SocketAddr> {
-  const { items } = await api.request<Pods>(
-    `/api/v1/pods?labelSelector=${encodeURIComponent(selector)}`,
-  );
+  const items = await api.list<Pod>("/api/v1/pods", selector);
   const pod = items.find(({ status }) => status.phase === "Running");
   if (!pod) {
     const isThere = items.length > 0;
@@ -230,9 +220,9 @@ async function forwardNear(api: KubeApi, scope: Scope, { ip, port }: SocketAddr)
 }
 
 async function controllerMetrics(api: KubeApi, namespace: string, scope: Scope, waitMs: number) {
-  const selector = encodeURIComponent("linkerd.io/control-plane-component");
-  const { items } = await api.request<Pods>(
-    `/api/v1/namespaces/${namespace}/pods?labelSelector=${selector}`,
+  const items = await api.list<Pod>(
+    `/api/v1/namespaces/${namespace}/pods`,
+    "linkerd.io/control-plane-component",
   );
   return items.flatMap(({ metadata, spec }) =>
     spec.containers.flatMap(({ name, ports = [] }) => {

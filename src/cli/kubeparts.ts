@@ -4,11 +4,10 @@
 import { X509Certificate } from "node:crypto";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import { parseBundle } from "./certificate.ts";
+import { endsSoon, parseBundle } from "./certificate.ts";
 import type { Check } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { row } from "./checkcontext.ts";
-import type { List, Named } from "./kubeprechecks.ts";
+import { type Named, refuseNamed, row } from "./checkcontext.ts";
 
 type PodItem = Named & {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
@@ -27,12 +26,10 @@ type PodItem = Named & {
     }[];
   };
 };
-const SOON_MS = 60 * 86_400_000;
 
-/** The pods of a list. */
-export async function podsOf(c: CheckContext, path: string): Promise<readonly PodItem[]> {
-  return (await c.api.request<List<PodItem>>(path)).items;
-}
+/** The pods at a path that have a label. */
+export const podsAt = (c: CheckContext, path: string, label = ""): Promise<readonly PodItem[]> =>
+  c.api.list(path, label);
 
 const isReady = ({ status }: PodItem): boolean =>
   status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
@@ -41,11 +38,7 @@ const isReady = ({ status }: PodItem): boolean =>
 export function expectReady(pods: readonly PodItem[]): void {
   const waiting = pods.filter((pod) => pod.status.phase !== "Succeeded" && !isReady(pod));
   if (pods.length === 0) throw new Fault("unavailable", "there are no pods");
-  if (waiting.length > 0)
-    throw new Fault(
-      "unavailable",
-      `not ready: ${waiting.map(({ metadata }) => metadata.name).join(", ")}`,
-    );
+  refuseNamed("not ready", waiting, "unavailable");
 }
 
 type Certificate = {
@@ -82,7 +75,7 @@ export function certificateChecks(of: Certificate): Check<CheckContext>[] {
     }),
     row("warning", of.titles[1], of.anchors[1], async (c) => {
       const leaf = await certificate(c);
-      if (leaf.validToDate.getTime() - systemClock.wall() < SOON_MS)
+      if (endsSoon(leaf))
         throw new Fault("bad-input", `it will expire on ${leaf.validTo}\n${renew}`);
     }),
   ];

@@ -5,19 +5,13 @@ import { systemClock } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { row } from "./checkcontext.ts";
+import { type Named, refuseNamed, row } from "./checkcontext.ts";
 
-/** What an API server answers to a list. */
-export type List<T> = { readonly items: readonly T[] };
-/** An object of which only the name matters. */
-export type Named = { readonly metadata: { readonly name: string; readonly namespace?: string } };
 /** Nodes renew every ten seconds. */
 const MOST_SKEW_MS = 310_000;
-const OLDEST = "1.29.0";
+/** The minor version of 1 that has native sidecars. */
+const OLDEST = 29;
 
-/** The path of a list of what has a label. */
-export const query = (path: string, label: string): string =>
-  `${path}?labelSelector=${encodeURIComponent(label)}`;
 /** The label of everything of the mesh. */
 export const ofMesh = (c: CheckContext): string =>
   `linkerd.io/control-plane-ns=${c.globals.linkerdNamespace}`;
@@ -25,14 +19,12 @@ export const ofMesh = (c: CheckContext): string =>
 /** What puts back what is missing of the control plane. */
 export const REPAIR = '"linkerd upgrade | kubectl apply -f -" puts it back';
 
-/** Fails unless a list has something of each of these names; `mend` says what to do then. */
-export async function expectNames(
-  c: CheckContext,
-  path: string,
+/** Fails unless something in a list has each of these names; `mend` says what to do then. */
+export function expectNames(
+  items: readonly Named[],
   names: readonly string[],
   mend = REPAIR,
-): Promise<void> {
-  const { items } = await c.api.request<List<Named>>(path);
+): void {
   const found = new Set(items.map(({ metadata }) => metadata.name));
   const missing = names.filter((name) => !found.has(name));
   if (missing.length > 0) throw new Fault("not-found", `missing: ${missing.join(", ")}\n${mend}`);
@@ -68,11 +60,11 @@ export const KUBERNETES: readonly Category<CheckContext>[] = [
       row("error", "is running the minimum Kubernetes API version", "k8s-version", async (c) => {
         const { gitVersion } = await c.api.request<{ gitVersion: string }>("/version");
         const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
-        const isEnough = Number(major) * 1000 + Number(minor) >= 1029;
+        const isEnough = Number(major) > 1 || Number(minor) >= OLDEST;
         if (!isEnough)
           throw new Fault(
             "bad-input",
-            `Kubernetes is on version ${gitVersion}, but version ${OLDEST} or more recent is required, which has native sidecars: upgrade the cluster`,
+            `Kubernetes is on version ${gitVersion}, but version 1.${OLDEST}.0 or more recent is required, which has native sidecars: upgrade the cluster`,
           );
       }),
     ],
@@ -107,13 +99,9 @@ export const PRE_KUBERNETES: Category<CheckContext> = {
   id: "pre-kubernetes-setup",
   checks: [
     row("error", "control plane namespace does not already exist", "pre-ns", async (c) => {
-      const path = `/api/v1/namespaces/${c.globals.linkerdNamespace}`;
-      const isThere = await c.api.request(path).then(
-        () => true,
-        () => false,
-      );
-      if (isThere)
-        throw new Fault("in-use", `the "${c.globals.linkerdNamespace}" namespace already exists`);
+      const name = c.globals.linkerdNamespace;
+      if (await c.api.find(`/api/v1/namespaces/${name}`))
+        throw new Fault("in-use", `the "${name}" namespace already exists`);
     }),
     {
       ...mayCreate("non-namespaced resources", "apiextensions.k8s.io", "customresourcedefinitions"),
@@ -128,17 +116,13 @@ export const PRE_KUBERNETES: Category<CheckContext> = {
     mayCreate("Secrets", "", "secrets", "get"),
     row("warning", "no clock skew detected", "pre-k8s-clock-skew", async (c) => {
       type Lease = Named & { readonly spec: { readonly renewTime?: string } };
-      const { items } = await c.api.request<List<Lease>>(
+      const leases = await c.api.list<Lease>(
         "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
       );
-      const ahead = items.filter(
+      const ahead = leases.filter(
         ({ spec }) => Date.parse(spec.renewTime ?? "") - systemClock.wall() > MOST_SKEW_MS,
       );
-      if (ahead.length > 0)
-        throw new Fault(
-          "bad-input",
-          `the clocks of these nodes are ahead of this one: ${ahead.map(({ metadata }) => metadata.name).join(", ")}`,
-        );
+      refuseNamed("the clocks of these nodes are ahead of this one", ahead, "bad-input");
     }),
   ],
 };

@@ -44,9 +44,10 @@ export async function refuseUntrusted(
   pem: IssuerPem,
   oldAnchors: string,
 ): Promise<void> {
-  const selector = encodeURIComponent(`${OF_MESH}=${namespace}`);
-  const { items } = await api.request<{ items: RawObject[] }>(
-    `/api/v1/pods?labelSelector=${selector}&fieldSelector=status.phase%3DRunning`,
+  const items = await api.list<RawObject>(
+    "/api/v1/pods",
+    `${OF_MESH}=${namespace}`,
+    "status.phase=Running",
   );
   const anchors = parseBundle(pem.anchorsPem);
   const dropsSome = parseBundle(oldAnchors).some((old) => !hasAnchor(anchors, old.fingerprint256));

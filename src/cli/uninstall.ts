@@ -55,17 +55,13 @@ export const prune = command({
   },
 });
 
-const RUNNING = encodeURIComponent("status.phase!=Succeeded,status.phase!=Failed");
-
 async function refuseWhileUsed(api: KubeApi, namespace: string): Promise<void> {
   type Named = { metadata: { namespace?: string; name: string; labels: Record<string, string> } };
-  const list = async (path: string, selector: string): Promise<readonly Named[]> =>
-    (await api.request<{ items: Named[] }>(`${path}labelSelector=${encodeURIComponent(selector)}`))
-      .items;
-  const extensions = await list("/api/v1/namespaces?", "linkerd.io/extension");
-  const pods = await list(
-    `/api/v1/pods?fieldSelector=${RUNNING}&`,
+  const extensions = await api.list<Named>("/api/v1/namespaces", "linkerd.io/extension");
+  const pods = await api.list<Named>(
+    "/api/v1/pods",
     `${OF_MESH}=${namespace},!linkerd.io/control-plane-component`,
+    "status.phase!=Succeeded,status.phase!=Failed",
   );
   const problems = [
     ...named(

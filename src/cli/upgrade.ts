@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { type IssuerPem, parseIssuer } from "../control/issuer.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
+import { endsSoon } from "./certificate.ts";
 import { mergeValues, nest, type Json } from "./chart.ts";
 import { chartValues } from "./chartflags.ts";
 import { needCluster } from "./cluster.ts";
@@ -14,7 +15,6 @@ import { command } from "./command.ts";
 import { optional, toggle, type Values } from "./flag.ts";
 import { controlPlaneObjects, crdObjects, OVERRIDES, WEBHOOKS } from "./install.ts";
 import { webhookValues } from "./installcerts.ts";
-import { fetchIfThere } from "./installed.ts";
 import { chosenValues, CONTROL_FLAGS } from "./installflags.ts";
 import { printObjects, readObjects, readTextFile } from "./manifestfiles.ts";
 import { refuseUntrusted } from "./rotation.ts";
@@ -22,8 +22,6 @@ import { refuseUntrusted } from "./rotation.ts";
 type Data = { readonly data?: Readonly<Record<string, string>> };
 /** What is stored under a name, for Secrets in base64; undefined when it is not there. */
 type Stored = (kind: "ConfigMap" | "Secret", name: string) => Promise<Data | undefined>;
-
-const SOON_MS = 60 * 86_400_000;
 
 export const upgrade = command({
   name: "upgrade",
@@ -96,7 +94,7 @@ function givenIssuer(flags: Values<typeof CONTROL_FLAGS>): Json {
 
 function inCluster(api: KubeApi, namespace: string): Stored {
   return (kind, name) =>
-    fetchIfThere<Data>(api, `/api/v1/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`);
+    api.find<Data>(`/api/v1/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`);
 }
 
 async function inManifests(file: string): Promise<Stored> {
@@ -149,9 +147,7 @@ async function renewedWebhooks(values: Json, namespace: string): Promise<Json> {
       externalSecret?: boolean;
     };
     if (externalSecret) return false;
-    return (
-      !crtPEM || new X509Certificate(crtPEM).validToDate.getTime() < systemClock.wall() + SOON_MS
-    );
+    return !crtPEM || endsSoon(new X509Certificate(crtPEM));
   });
   return Object.fromEntries(old.map((key) => [key, fresh[key]]));
 }

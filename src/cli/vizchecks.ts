@@ -4,9 +4,9 @@ import { Fault } from "../base/fault.ts";
 import { PROXY } from "../control/injectproxy.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
-import { awaited, row } from "./checkcontext.ts";
-import { certificateChecks, expectReady, podsOf } from "./kubeparts.ts";
-import { expectNames, type List, type Named, query } from "./kubeprechecks.ts";
+import { awaited, type Named, refuseNamed, row } from "./checkcontext.ts";
+import { certificateChecks, expectReady, podsAt } from "./kubeparts.ts";
+import { expectNames } from "./kubeprechecks.ts";
 
 const LABEL = "linkerd.io/extension=viz";
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -20,16 +20,15 @@ type ApiService = {
 };
 
 async function namespaceOf(c: CheckContext): Promise<string> {
-  const path = query("/api/v1/namespaces", LABEL);
-  const { items } = await c.api.request<List<Named>>(path);
-  if (items[0]) return items[0].metadata.name;
+  const [namespace] = await c.api.list<Named>("/api/v1/namespaces", LABEL);
+  if (namespace) return namespace.metadata.name;
   throw new Fault(
     "not-found",
     'could not find the linkerd-viz extension: "linkerd viz install" adds it',
   );
 }
 
-const vizPods = (c: CheckContext) => podsOf(c, query("/api/v1/pods", LABEL));
+const vizPods = (c: CheckContext) => podsAt(c, "/api/v1/pods", LABEL);
 const tapApi = (c: CheckContext) => c.api.request<ApiService>(TAP_API);
 
 // Those of ours have an identity without a proxy, and say so.
@@ -47,7 +46,7 @@ async function complaintOf(c: CheckContext, topic: "resources" | "metrics" | "sc
   )?.FriendlyMessageToUser;
 }
 
-async function refuse(c: CheckContext, topic: "resources" | "metrics", what: string) {
+async function expectSilence(c: CheckContext, topic: "resources" | "metrics", what: string) {
   const complaint = await complaintOf(c, topic);
   if (complaint !== undefined) throw new Fault("unavailable", complaint || what);
 }
@@ -65,12 +64,12 @@ export const VIZ: Category<CheckContext> = {
     awaited("fatal", "linkerd-viz ClusterRoles exist", "l5d-viz-cr-exists", async (c) => {
       const name = await namespaceOf(c);
       const wanted = [`linkerd-${name}-tap`, `linkerd-${name}-tap-admin`];
-      await expectNames(c, query(`${RBAC}/clusterroles`, LABEL), wanted);
+      expectNames(await c.api.list(`${RBAC}/clusterroles`, LABEL), wanted);
     }),
     awaited("fatal", "linkerd-viz ClusterRoleBindings exist", "l5d-viz-crb-exists", async (c) => {
       const name = await namespaceOf(c);
       const wanted = [`linkerd-${name}-tap`, `linkerd-${name}-tap-auth-delegator`];
-      await expectNames(c, query(`${RBAC}/clusterrolebindings`, LABEL), wanted);
+      expectNames(await c.api.list(`${RBAC}/clusterrolebindings`, LABEL), wanted);
     }),
     ...certificateChecks({
       renewal: "viz install",
@@ -96,10 +95,7 @@ export const VIZ: Category<CheckContext> = {
         ({ spec: { containers, initContainers = [] } }) =>
           ![...containers, ...initContainers].some(({ name }) => name === PROXY),
       );
-      if (bare.length > 0) {
-        const names = bare.map(({ metadata }) => metadata.name).join(", ");
-        throw new Fault("bad-input", `restart these, which have no proxy: ${names}`);
-      }
+      refuseNamed("restart these, which have no proxy", bare, "bad-input");
     }),
     awaited("fatal", "viz extension pods are running", "l5d-viz-pods-running", async (c) =>
       expectReady(await vizPods(c)),
@@ -112,10 +108,10 @@ export const VIZ: Category<CheckContext> = {
       "error",
       "prometheus is installed and configured correctly",
       "l5d-viz-prometheus",
-      (c) => refuse(c, "metrics", "there are no metrics"),
+      (c) => expectSilence(c, "metrics", "there are no metrics"),
     ),
     awaited("error", "viz extension self-check", "l5d-viz-metrics-api", (c) =>
-      refuse(c, "resources", "viz does not know the resources of the mesh"),
+      expectSilence(c, "resources", "viz does not know the resources of the mesh"),
     ),
   ],
 };

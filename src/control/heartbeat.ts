@@ -16,7 +16,6 @@ type Item = {
     readonly labels?: Readonly<Record<string, string>>;
   };
 };
-type List = { readonly items: readonly Item[] };
 
 /** Sends one heartbeat; rejects when nobody takes it. */
 export async function sendHeartbeat(api: KubeApi, installation: Installation): Promise<void> {
@@ -39,20 +38,20 @@ async function measure(
   const [config, { gitVersion }, extensions, profiles] = await Promise.all([
     api.request<Item>(`/api/v1/namespaces/${namespace}/configmaps/linkerd-config`),
     api.request<{ gitVersion: string }>("/version"),
-    api.request<List>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(EXTENSION)}`),
-    api.request<List>("/apis/linkerd.io/v1alpha2/serviceprofiles"),
+    api.list<Item>("/api/v1/namespaces", EXTENSION),
+    api.list<Item>("/apis/linkerd.io/v1alpha2/serviceprofiles"),
   ]);
   const { uid, creationTimestamp } = config.metadata;
   return new URLSearchParams({
     arch: process.arch,
     "install-time": String(Math.floor(Date.parse(creationTimestamp) / 1000)),
     "k8s-version": gitVersion,
-    "service-profile-count": String(profiles.items.length),
+    "service-profile-count": String(profiles.length),
     source: "heartbeat",
     uuid: uid,
     version: values.linkerdVersion,
     ...Object.fromEntries(
-      extensions.items.map(({ metadata }) => [`ext-${metadata.labels?.[EXTENSION]}`, "1"]),
+      extensions.map(({ metadata }) => [`ext-${metadata.labels?.[EXTENSION]}`, "1"]),
     ),
   });
 }

@@ -28,16 +28,8 @@ export async function fetchInstallation(api: KubeApi, namespace: string): Promis
   return { values, namespace, trustAnchors: anchors };
 }
 
-async function configMap(
-  api: KubeApi,
-  namespace: string,
-  name: string,
-): Promise<Readonly<Record<string, string>> | undefined> {
+async function configMap(api: KubeApi, namespace: string, name: string) {
   const path = `/api/v1/namespaces/${namespace}/configmaps/${name}`;
-  try {
-    return (await api.request<ConfigMap>(path)).data ?? {};
-  } catch (error) {
-    if (error instanceof Fault && error.code === "not-found") return undefined;
-    throw error;
-  }
+  const found = await api.find<ConfigMap>(path);
+  return found && (found.data ?? {});
 }

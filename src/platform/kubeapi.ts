@@ -73,6 +73,25 @@ export class KubeApi {
     return (rsp.headers["content-type"]?.includes("json") ? JSON.parse(text) : text) as T;
   }
 
+  /** What is at a path; undefined when nothing is. */
+  async find<T>(path: string): Promise<T | undefined> {
+    try {
+      return await this.request<T>(path);
+    } catch (error) {
+      if (error instanceof Fault && error.code === "not-found") return undefined;
+      throw error;
+    }
+  }
+
+  /** The items of the list at a path that have the labels and fields, as selectors write them. */
+  async list<T>(path: string, labelSelector = "", fieldSelector = ""): Promise<readonly T[]> {
+    const given = Object.entries({ labelSelector, fieldSelector }).filter(
+      ([, text]) => text !== "",
+    );
+    const query = given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+    return (await this.request<{ items: readonly T[] }>(path + query)).items;
+  }
+
   /** The answer to a request whose body is `bytes`, whatever it is; rejects when there is none. */
   async exchange(path: string, type: string, bytes: Buffer): Promise<IncomingMessage> {
     const headers = { "content-type": type, "content-length": String(bytes.length), accept: "*/*" };
