@@ -66,11 +66,13 @@ export class Balancer<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> i
 
   /** An endpoint to send to now, if possible one that is not among `tried`; undefined when none can be used. */
   pick(now: number, tried: readonly unknown[] | undefined): Endpoint<Req, Rsp, T> | undefined {
-    if (tried !== undefined) {
-      const fresh = this.usable.filter((endpoint) => !tried.includes(endpoint));
-      if (fresh.length > 0) return this.lighter(fresh, now);
-    }
-    return this.chooser.pick(now);
+    return (tried && this.pickFresh(now, tried)) ?? this.chooser.pick(now);
+  }
+
+  /** An endpoint to send to now that is not among `tried`. O(endpoints). */
+  pickFresh(now: number, tried: readonly unknown[]): Endpoint<Req, Rsp, T> | undefined {
+    const fresh = this.usable.filter((endpoint) => !tried.includes(endpoint));
+    return fresh.length > 0 ? this.lighter(fresh, now) : undefined;
   }
 
   /** Stops following discovery and lets every endpoint finish. */

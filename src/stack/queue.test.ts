@@ -170,18 +170,60 @@ test("another endpoint gets the request as it came, whatever was done to it for 
   assert.deepEqual(seen, Array(2).fill("web.example:80 l5d-require-id web"));
 });
 
-test("an endpoint that refuses a request twice is not asked a third time", async () => {
-  let asked = 0;
-  const w = world(() => async () => {
-    asked += 1;
+test("a request that all endpoints refuse waits for another one", async () => {
+  const asked: string[] = [];
+  const w = world((name) => async () => {
+    asked.push(name);
+    if (name === "good") return response();
     throw new Fault("refused-stream", "not now", { side: "upstream" });
   });
   w.set("a");
-  await assert.rejects(w.queue.service(request()), { code: "refused-stream" });
-  assert.equal(asked, 2);
+  const sent = outcome(w.queue.service(request()));
+  await pass(w.clock, 1000);
+  assert.deepEqual(asked, ["a", "a"], "not a third time");
   w.set("a", "b");
-  await assert.rejects(w.queue.service(request()), { code: "refused-stream" });
-  assert.equal(asked, 5, "both, and one of them once more");
+  await pass(w.clock, 1000);
+  assert.deepEqual(asked.slice(2, 3), ["b"]);
+  assert.equal(asked.length, 4, "the new one, and one of both once more");
+  w.set("a", "b", "good");
+  assert.equal(await sent, 200);
+});
+
+test("where no other endpoint comes for 3 s, refusals go to the client, and later ones at once", async () => {
+  const w = world(() => async () => {
+    throw new Fault("refused-stream", "not now", { side: "upstream" });
+  });
+  w.set("a");
+  const first = outcome(w.queue.service(request({ at: w.clock.now() })));
+  await pass(w.clock, 2000);
+  const second = outcome(w.queue.service(request({ at: w.clock.now() })));
+  await pass(w.clock, 999);
+  assert.equal(w.queue.state.waiting, 2);
+  await pass(w.clock, 1);
+  assert.deepEqual(await Promise.all([first, second]), Array(2).fill("refused-stream: not now"));
+  const third = request({ at: w.clock.now() });
+  assert.equal(await outcome(w.queue.service(third)), "refused-stream: not now");
+  await pass(w.clock, 3000);
+  void outcome(w.queue.service(request({ at: w.clock.now() })));
+  await turn();
+  assert.equal(w.queue.state.waiting, 1, "refusals have stopped in between");
+  w.queue.close();
+});
+
+test("who waits for another endpoint may leave, and takes a place in the queue", async () => {
+  const w = world(() => async () => {
+    throw new Fault("refused-stream", "not now", { side: "upstream" });
+  });
+  w.set("a");
+  const left = request();
+  const sent = outcome(w.queue.service(left));
+  void outcome(w.queue.service(request()));
+  await turn();
+  assert.equal(await outcome(w.queue.service(request())), "refused-stream: not now", "full");
+  left.cancel(new Fault("cancelled", "gone", { side: "client" }));
+  assert.equal(await sent, "cancelled: gone");
+  assert.equal(w.queue.state.waiting, 1);
+  w.queue.close();
 });
 
 test("a streaming body that may be gone in part is not sent elsewhere", async () => {
@@ -234,7 +276,10 @@ test("closing refuses who waits and lets the rest finish", async () => {
   const other = world(() => () => new Promise((resolve) => (finish = () => resolve(response()))));
   other.set("a");
   const sent = other.queue.service(request());
+  const events = [...other.events];
   other.queue.close();
   finish();
   assert.equal((await sent).status, 200);
+  await pass(other.clock, 3000);
+  assert.deepEqual(other.events, events, "a closed queue has no gate");
 });

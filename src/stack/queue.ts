@@ -1,7 +1,8 @@
 // The queue in front of a balancer. While an endpoint is ready it costs one test; when none is, requests wait for
 // one, up to a time; then the backend is in failfast, and everything fails at once until an endpoint is ready
-// again. A backend that is known to have no endpoints fails at once: nothing there could come back in time.
-// Each refusal says which backend, how many endpoints it has, in which state, since when and why.
+// again. A backend that is known to have no endpoints fails at once: nothing there could come back in time. A request
+// that every endpoint refuses waits as long for another one: discovery may lag behind a backend that ends. Each
+// refusal says which backend, how many endpoints it has, in which state, since when and why.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
@@ -36,6 +37,8 @@ export interface QueueWatcher {
 type Waiter<Req, Rsp> = {
   readonly req: Req;
   readonly at: number;
+  /** What all endpoints answered that there were: it waits for another one. */
+  readonly refused: Fault | undefined;
   resolve: (rsp: Rsp | Promise<Rsp>) => void;
   reject: (fault: Fault) => void;
 };
@@ -53,6 +56,10 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
   private unreadySince: number | undefined;
   private failfast: boolean;
   private timer: Timer | undefined;
+  /** Since when, and when last, a request was refused by all endpoints. */
+  private refusedSince: number;
+  private refusedLast: number;
+  private refusedTimer: Timer | undefined;
   private closed: boolean;
 
   constructor(balancer: Balancer<Req, Rsp, T>, options: QueueOptions) {
@@ -62,6 +69,9 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     this.unreadySince = undefined;
     this.failfast = false;
     this.timer = undefined;
+    this.refusedSince = -Infinity;
+    this.refusedLast = -Infinity;
+    this.refusedTimer = undefined;
     this.closed = false;
     this.service = (req) => this.take(req, this.startOf(req));
     this.again = (req, fault) => this.retake(req, fault);
@@ -90,6 +100,7 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
   close(): void {
     this.closed = true;
     this.timer?.cancel();
+    this.refusedTimer?.cancel();
     this.balancer.close();
     this.refuseAll();
   }
@@ -115,9 +126,9 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     if (req instanceof HttpReq) {
       const endpoint = req.endpoint as Endpoint;
       const tried = (req.tried ??= []);
-      if (endpoint.ready && tried.includes(endpoint)) return Promise.reject(fault);
-      tried.push(endpoint);
       if (now - req.at >= failfastMs) return Promise.reject(fault);
+      if (endpoint.ready && tried.includes(endpoint)) return this.waitForAnother(req, now, fault);
+      tried.push(endpoint);
     } else if (!this.balancer.available) {
       return Promise.reject(fault);
     }
@@ -125,21 +136,47 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
   }
 
   private wait(req: Req): Promise<Rsp> {
-    const { capacity, clock, watcher } = this.options;
     if (this.failfast || this.isEmpty || this.closed) return Promise.reject(this.refusal());
-    if (this.waiters.size >= capacity) return Promise.reject(this.full());
+    if (this.isFull) return Promise.reject(this.full());
+    return this.enqueue(req);
+  }
+
+  // For as long as nothing but refusals come, the time counts from the first of them.
+  private waitForAnother(req: Req & HttpReq, now: number, fault: Fault): Promise<Rsp> {
+    const { clock, failfastMs } = this.options;
+    if (this.balancer.pickFresh(now, req.tried!) !== undefined) return this.take(req, now);
+    if (now - this.refusedLast >= failfastMs) this.refusedSince = now;
+    this.refusedLast = now;
+    const leftMs = this.refusedSince + failfastMs - now;
+    if (leftMs <= 0 || this.isFull || this.closed) return Promise.reject(fault);
+    this.refusedTimer?.cancel();
+    this.refusedTimer = clock.after(leftMs, () => this.refuse((waiter) => waiter.refused));
+    return this.enqueue(req, fault);
+  }
+
+  private enqueue(req: Req, refused?: Fault): Promise<Rsp> {
+    const { clock } = this.options;
     return new Promise((resolve, reject) => {
-      const waiter: Waiter<Req, Rsp> = { req, at: clock.now(), resolve, reject };
+      const waiter: Waiter<Req, Rsp> = { req, at: clock.now(), refused, resolve, reject };
       this.waiters.add(waiter);
-      watcher?.length(this.waiters.size);
+      this.options.watcher?.length(this.waiters.size);
       if (req instanceof HttpReq) {
         req.onCancel = (fault) => {
-          this.waiters.delete(waiter);
-          watcher?.length(this.waiters.size);
+          this.leave(waiter);
           reject(fault);
         };
       }
     });
+  }
+
+  private leave(waiter: Waiter<Req, Rsp>): void {
+    this.waiters.delete(waiter);
+    if (waiter.req instanceof HttpReq) waiter.req.onCancel = undefined;
+    this.options.watcher?.length(this.waiters.size);
+  }
+
+  private get isFull(): boolean {
+    return this.waiters.size >= this.options.capacity;
   }
 
   private get isEmpty(): boolean {
@@ -150,6 +187,7 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     const { watcher } = this.options;
     const { readyCount, endpoints } = this.balancer;
     watcher?.endpoints(readyCount, endpoints.size - readyCount);
+    if (this.closed) return;
     if (this.balancer.available) this.open();
     else this.shut();
   }
@@ -164,14 +202,20 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
     const now = this.options.clock.now();
     for (const waiter of this.waiters) {
       // Each one sent may shut an endpoint that is on probation, so ask again for each.
-      const endpoint = this.balancer.pick(now, undefined);
-      if (endpoint === undefined) return;
-      this.waiters.delete(waiter);
-      if (waiter.req instanceof HttpReq) waiter.req.onCancel = undefined;
-      this.options.watcher?.length(this.waiters.size);
+      const endpoint = this.pickFor(waiter, now);
+      if (endpoint === undefined) continue;
+      this.leave(waiter);
       this.options.watcher?.passed(now - waiter.at);
       waiter.resolve(endpoint.send(waiter.req, now, this.again));
     }
+  }
+
+  private pickFor(
+    { req, refused }: Waiter<Req, Rsp>,
+    now: number,
+  ): Endpoint<Req, Rsp, T> | undefined {
+    if (refused === undefined) return this.balancer.pick(now, undefined);
+    return this.balancer.pickFresh(now, (req as HttpReq).tried!);
   }
 
   private shut(): void {
@@ -190,10 +234,17 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
 
   private refuseAll(): void {
     if (this.waiters.size === 0) return;
-    const fault = this.refusal();
-    for (const waiter of this.waiters) waiter.reject(fault);
-    this.waiters.clear();
-    this.options.watcher?.length(0);
+    const refusal = this.refusal();
+    this.refuse((waiter) => waiter.refused ?? refusal);
+  }
+
+  private refuse(faultOf: (waiter: Waiter<Req, Rsp>) => Fault | undefined): void {
+    for (const waiter of this.waiters) {
+      const fault = faultOf(waiter);
+      if (fault === undefined) continue;
+      this.leave(waiter);
+      waiter.reject(fault);
+    }
   }
 
   private refusal(): Fault {

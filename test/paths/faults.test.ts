@@ -104,7 +104,14 @@ test("an application that has ended before its sidecar costs no request", async 
     assert.deepEqual([status, body], [200, "second"]);
   }
   plane.remove("Pod", "ns/web-2");
-  // With nobody else to ask, it is asked twice and no more.
+  await until(async () => !(await get(client, 4191, "/state.json")).body.includes(second));
+  // With nobody else to ask, a request waits for somebody.
+  const sent = get(client, PORTS.http);
+  const waiting = () => metric(client, "outbound_http_balancer_queue_length", {});
+  await until(async () => (await waiting())?.value === 1);
+  plane.apply(podYaml("web-2", second));
+  assert.equal((await sent).body, "second");
+  plane.remove("Pod", "ns/web-2");
   await until(refused);
   assert.match(
     String((await get(client, PORTS.http)).headers["l5d-proxy-error"]),
