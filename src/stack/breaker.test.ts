@@ -22,7 +22,9 @@ function world(accrual: Accrual, readyCount = 5) {
     { clock, service: () => answer() },
   );
   endpoint.keeper = { readyCount, changed() {} };
-  endpoint.watchers.push(new Breaker(endpoint, accrual, { clock, random: seededRandom(1) }));
+  const breaker = new Breaker(endpoint, accrual, { clock, random: seededRandom(1) });
+  endpoint.watchers.push(breaker);
+  endpoint.onClose(() => breaker.close());
   const send = (outcome: HttpRsp | Fault): Promise<unknown> => {
     answer = () => (outcome instanceof Fault ? Promise.reject(outcome) : Promise.resolve(outcome));
     return endpoint
@@ -170,4 +172,13 @@ test("it stays away as long as it is asked to", async () => {
   assert.equal(w.endpoint.ready, false);
   w.clock.advance(1);
   assert.equal(w.endpoint.ready, true);
+});
+
+test("the last request of an endpoint that has gone breaks nothing", async () => {
+  const w = world(CONSECUTIVE);
+  await w.fail(2);
+  const last = w.send(response(500));
+  w.endpoint.close();
+  await last;
+  assert.equal(w.endpoint.broken, undefined);
 });

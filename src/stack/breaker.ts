@@ -87,10 +87,11 @@ export class Breaker implements Watcher {
     else if (this.state === "closed" && !x.abandoned) this.count(x);
   }
 
-  /** Forgets everything; for an endpoint that is closed. */
+  /** Judges nothing any more; for an endpoint that is closed, whose last request may be told of only now. */
   close(): void {
     this.timer?.cancel();
     this.probe = undefined;
+    this.state = "open";
   }
 
   private count(x: Exchange): void {
