@@ -3,13 +3,13 @@
 
 import { Fault } from "../base/fault.ts";
 import { known, type Close, type State } from "../base/watch.ts";
-import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { Bound } from "../name/bind.ts";
 import type { Delegation } from "../name/delegate.ts";
 import { mapTree, type NameTree, pickLeaf } from "../name/nametree.ts";
 import { printPath } from "../name/path.ts";
 import type { Classify } from "../stack/classify.ts";
 import type { HttpService } from "../stack/types.ts";
+import { WaitingRoom } from "../stack/waitingroom.ts";
 import type { Bindable } from "./bindcache.ts";
 import { bindClassifier, type Classifier } from "./classifiers.ts";
 import { printDuration } from "./duration.ts";
@@ -50,7 +50,7 @@ export class ServicePath implements Bindable {
   readonly #parts: RouterParts;
   readonly #release: Close;
   readonly #stop: Close;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiting = new WaitingRoom();
   #state: State<NameTree<BoundLeaf>> = { kind: "pending" };
 
   constructor(name: ServiceName, dtab: LocalDtab, parts: RouterParts) {
@@ -72,7 +72,7 @@ export class ServicePath implements Bindable {
       .map((bound) => mapTree(bound, leafOf));
     this.#stop = tree.observe((state) => {
       this.#state = state;
-      if (state.kind !== "pending") for (const wake of this.#waiters) wake();
+      if (state.kind !== "pending") this.#waiting.release();
     });
   }
 
@@ -92,10 +92,14 @@ export class ServicePath implements Bindable {
 
   /** Sends each request to one of the leaves that the name is bound to, by chance and weight. */
   choose(serve: (leaf: BoundLeaf, now: number) => HttpService): HttpService {
-    const { random } = this.#parts;
+    const { random, clock, config } = this.#parts;
+    const waitMs = config.bindingTimeoutMs;
+    const patience = { clock, waitMs, fault: () => this.#late() };
     const choose: HttpService = (req) => {
       const tree = known(this.#state);
-      if (tree === undefined && this.#state.kind === "pending") return this.#later(req, choose);
+      if (tree === undefined && this.#state.kind === "pending") {
+        return this.#waiting.wait(req, choose, patience);
+      }
       const leaf = tree && pickLeaf(tree, random);
       if (leaf === undefined) return Promise.reject(this.#noRoute());
       return serve(leaf, req.at)(req);
@@ -116,30 +120,10 @@ export class ServicePath implements Bindable {
     this.#release();
   }
 
-  #later(req: HttpReq, again: HttpService): Promise<HttpRsp> {
-    const { clock, config } = this.#parts;
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        timer.cancel();
-        this.#waiters.delete(wake);
-      };
-      const wake = (): void => {
-        leave();
-        req.onCancel = undefined;
-        resolve(again(req));
-      };
-      const timer = clock.after(config.bindingTimeoutMs, () => {
-        leave();
-        const limit = printDuration(config.bindingTimeoutMs);
-        const message = `Exceeded ${limit} binding timeout while resolving name: ${this.name.text}`;
-        reject(new Fault("unavailable", message));
-      });
-      this.#waiters.add(wake);
-      req.onCancel = (fault) => {
-        leave();
-        reject(fault);
-      };
-    });
+  #late(): Fault {
+    const limit = printDuration(this.#parts.config.bindingTimeoutMs);
+    const message = `Exceeded ${limit} binding timeout while resolving name: ${this.name.text}`;
+    return new Fault("unavailable", message);
   }
 
   #noRoute(): Fault {

@@ -2,25 +2,19 @@
 // request on each connection of HTTP/1, this is the size of a pool of connections. (Linkerd 1's `hostConnectionPool`.)
 
 import { Fault } from "../base/fault.ts";
-import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpFilter, HttpService } from "./types.ts";
+import { WaitingRoom } from "./waitingroom.ts";
 
 export type BulkheadOptions = { readonly max: number; readonly maxWaiters: number };
-
-type Waiter = { readonly req: HttpReq; readonly go: (rsp: Promise<HttpRsp>) => void };
 
 /** Lets `max` requests through at a time; others wait in order, at most `maxWaiters` of them. */
 export function bulkhead({ max, maxWaiters }: BulkheadOptions): HttpFilter {
   return (next) => {
-    const waiters = new Set<Waiter>();
+    const waiting = new WaitingRoom();
     let underWay = 0;
     const leave = (): void => {
       underWay -= 1;
-      const [first] = waiters;
-      if (first === undefined) return;
-      waiters.delete(first);
-      first.req.onCancel = undefined;
-      first.go(enter(first.req));
+      waiting.release(1);
     };
     const failed = (thrown: Error): never => {
       leave();
@@ -35,18 +29,11 @@ export function bulkhead({ max, maxWaiters }: BulkheadOptions): HttpFilter {
     };
     return function bulkhead(req) {
       if (underWay < max) return enter(req);
-      if (waiters.size >= maxWaiters) {
+      if (waiting.size >= maxWaiters) {
         const message = `${max} connections are in use and ${maxWaiters} requests wait for one`;
         return Promise.reject(new Fault("load-shed", message, { retryable: false }));
       }
-      return new Promise((resolve, reject) => {
-        const waiter: Waiter = { req, go: resolve };
-        waiters.add(waiter);
-        req.onCancel = (fault) => {
-          waiters.delete(waiter);
-          reject(fault);
-        };
-      });
+      return waiting.wait(req, enter);
     };
   };
 }

@@ -10,6 +10,7 @@ import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { Balancer } from "./balance.ts";
 import type { Target } from "./endpoint.ts";
 import type { HttpService } from "./types.ts";
+import { type Patience, WaitingRoom } from "./waitingroom.ts";
 
 export type RequeueOptions = {
   readonly clock: Clock;
@@ -31,34 +32,32 @@ export type RequeueCounters = {
 const MAX_REQUEUES = 25;
 const SHARE_OF_BALANCE = 0.2;
 
-type Waiter = {
-  readonly req: HttpReq;
-  readonly resolve: (rsp: Promise<HttpRsp>) => void;
-  readonly reject: (fault: Fault) => void;
-};
-
 export class Requeue<T extends Target = Target> {
   readonly service: HttpService;
   readonly balancer: Balancer<HttpReq, HttpRsp, T>;
   private readonly options: RequeueOptions;
-  private readonly waiters: Set<Waiter>;
+  private readonly waiting: WaitingRoom;
+  private readonly patience: Patience;
   private readonly again: (req: HttpReq, fault: Fault) => Promise<HttpRsp>;
 
   constructor(balancer: Balancer<HttpReq, HttpRsp, T>, options: RequeueOptions) {
     this.balancer = balancer;
     this.options = options;
-    this.waiters = new Set();
+    this.waiting = new WaitingRoom();
+    this.patience = { ...options, fault: () => this.refusal() };
     this.again = (req, fault) => this.requeue(req, fault);
     this.service = (req) => {
       options.budget.deposit(req.at);
       return this.take(req);
     };
-    balancer.onChange = () => this.changed();
+    balancer.onChange = () => {
+      if (balancer.discovery.kind !== "pending") this.waiting.release();
+    };
   }
 
   /** Requests under way and waiting. */
   get pending(): number {
-    let sum = this.waiters.size;
+    let sum = this.waiting.size;
     for (const { pending } of this.balancer.endpoints.values()) sum += pending;
     return sum;
   }
@@ -66,17 +65,16 @@ export class Requeue<T extends Target = Target> {
   close(): void {
     this.balancer.close();
     const closed = new Fault("closed", `${this.balancer.name}: this client is no longer in use`);
-    for (const waiter of this.waiters) waiter.reject(closed);
-    this.waiters.clear();
+    this.waiting.refuse(closed);
   }
 
-  private take(req: HttpReq): Promise<HttpRsp> {
+  private readonly take = (req: HttpReq): Promise<HttpRsp> => {
     const now = this.options.clock.now();
     const endpoint = this.balancer.pick(now, req.tried);
     if (endpoint !== undefined) return endpoint.send(req, now, this.again);
-    const { discovery } = this.balancer;
-    return discovery.kind === "pending" ? this.wait(req) : Promise.reject(this.refusal());
-  }
+    if (this.balancer.discovery.kind !== "pending") return Promise.reject(this.refusal());
+    return this.waiting.wait(req, this.take, this.patience);
+  };
 
   private requeue(req: HttpReq, fault: Fault): Promise<HttpRsp> {
     const { budget, counters } = this.options;
@@ -94,37 +92,6 @@ export class Requeue<T extends Target = Target> {
     }
     counters.requeues.inc();
     return this.take(req);
-  }
-
-  private wait(req: HttpReq): Promise<HttpRsp> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        req,
-        resolve: (rsp) => {
-          timer.cancel();
-          req.onCancel = undefined;
-          resolve(rsp);
-        },
-        reject,
-      };
-      const timer = this.options.clock.after(this.options.waitMs, () => {
-        this.waiters.delete(waiter);
-        reject(this.refusal());
-      });
-      this.waiters.add(waiter);
-      req.onCancel = (fault) => {
-        timer.cancel();
-        this.waiters.delete(waiter);
-        reject(fault);
-      };
-    });
-  }
-
-  private changed(): void {
-    if (this.waiters.size === 0 || this.balancer.discovery.kind === "pending") return;
-    const waiting = [...this.waiters];
-    this.waiters.clear();
-    for (const waiter of waiting) waiter.resolve(this.take(waiter.req));
   }
 
   private refusal(): Fault {
