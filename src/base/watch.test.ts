@@ -153,4 +153,6 @@ test("next resolves with the first good value, and rejects when there never was 
   const never = failed.next();
   failed.fail(new Fault("not-found", "no such thing"));
   await assert.rejects(never, /no such thing/);
+  v.fail(new Fault("not-found", "gone"));
+  assert.equal(await v.next(), 2, "what it knew before it failed");
 });

@@ -93,7 +93,7 @@ export abstract class Watch<T> {
     });
   }
 
-  /** The first good value that `accept` likes; rejects when the watch fails before it had any. */
+  /** The first good value that `accept` likes, the last one of a failed watch too; rejects when it fails without one. */
   next(accept: (value: T) => boolean = () => true): Promise<T> {
     return new Promise((resolve, reject) => {
       let close: Close | undefined;
@@ -103,13 +103,14 @@ export abstract class Watch<T> {
         close?.();
       };
       close = this.observe((state) => {
-        if (done) return;
-        if (state.kind === "ok" && accept(state.value)) {
-          finish();
-          resolve(state.value);
-        } else if (state.kind === "failed" && known(state) === undefined) {
+        if (done || state.kind === "pending") return;
+        const value = known(state);
+        if (state.kind === "failed" && value === undefined) {
           finish();
           reject(state.fault);
+        } else if (accept(value as T)) {
+          finish();
+          resolve(value as T);
         }
       });
       if (done) close();

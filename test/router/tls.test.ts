@@ -140,6 +140,12 @@ test("a server's TLS: clients without it fail, and certificates change while it 
   assert.deepEqual(await ask(at.port(), { ca }), { body: "web", name: "DNS:edge.test" });
   await assert.rejects(send(at.port(), "/"));
   const next = await credentialsOf(issuer, "next.test");
+  at.write("key.pem", "no key");
+  // Until the file has been read, whenever that is, and from then on.
+  for (let i = 0; i < 20; i++) {
+    assert.equal((await ask(at.port(), { ca })).name, "DNS:edge.test");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   at.write("key.pem", next.keyPem);
   at.write("cert.pem", next.certPem);
   await eventually(async () => {
