@@ -2,6 +2,8 @@
 // their own.
 
 import { Fault } from "../base/fault.ts";
+import type { Close, Watch } from "../base/watch.ts";
+import type { CertServer } from "../io/certtls.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { serveH1 } from "../io/h1server.ts";
 import { listen, type Listening } from "../io/listen.ts";
@@ -10,13 +12,13 @@ import type { Category } from "./adminpages.ts";
 import { reply, text } from "./adminreply.ts";
 import { identifyOnly } from "./identifierport.ts";
 import type { Linkerd } from "./linkerd.ts";
-import { loadCerts, watchServerTls } from "./tlsfiles.ts";
-import { tuneSocket } from "./sockets.ts";
+import type { Linker } from "./routerparts.ts";
+import { acceptTls, watchServerTls } from "./tlsfiles.ts";
+import { listenOptions, tuneSocket } from "./sockets.ts";
 import type { RouterConfig } from "./yamlrouter.ts";
 
 type Settings = RouterConfig["admin"];
 
-const HANDSHAKE_MS = 10_000;
 const SWITCHES: Readonly<Record<Category, keyof Settings["security"]>> = {
   ui: "uiEnabled",
   control: "controlEnabled",
@@ -27,40 +29,33 @@ export class AdminServer {
   readonly settings: Settings;
   /** Tells whether another configuration is the same for it. */
   readonly key: string;
-  readonly #listenings: readonly Listening[];
+  readonly #listenings: Listening[] = [];
+  readonly #tls: Watch<CertServer> | undefined;
+  readonly #unwatch: Close;
 
-  private constructor(settings: Settings, key: string, listenings: readonly Listening[]) {
+  private constructor(settings: Settings, key: string, { clock }: Linker) {
     this.settings = settings;
     this.key = key;
-    this.#listenings = listenings;
+    this.#tls = settings.tls && watchServerTls(settings.tls, clock);
+    // Looked at all the time, so that the files are read once and then watched.
+    this.#unwatch = this.#tls?.observe(() => {}) ?? (() => {});
   }
 
   /** Listens where the settings say. Rejects when that cannot be. */
   static async open(linkerd: Linkerd, settings: Settings, key: string): Promise<AdminServer> {
-    const { ip, port, tls, httpIdentifierPort, socketOptions } = settings;
-    const { clock, serving } = linkerd.linker;
-    const secure = tls && watchServerTls(tls, clock);
-    await secure?.next();
-    const { backlog, reusePort } = socketOptions;
-    const listenOptions = { ...(backlog === undefined ? {} : { backlog }), reusePort };
-    const bind = (on: number, service: HttpService): Promise<Listening> =>
-      listen({ ip, port: on }, listenOptions, (conn) => {
-        tuneSocket(conn, socketOptions, clock);
-        const serve = async (): Promise<void> => {
-          let plain: Conn = conn;
-          if (secure) {
-            const [{ acceptCerts }, context] = await Promise.all([loadCerts(), secure.next()]);
-            plain = await acceptCerts(conn, context, { clock, timeoutMs: HANDSHAKE_MS });
-          }
-          await serving.serve(serveH1(plain, service, { clock }));
-        };
-        void serving.track(conn, serve());
-      });
-    const listenings = [await bind(port, pages(linkerd, settings.security))];
-    if (httpIdentifierPort !== undefined) {
-      listenings.push(await bind(httpIdentifierPort, identifyOnly(linkerd)));
+    const server = new AdminServer(settings, key, linkerd.linker);
+    const { port, httpIdentifierPort, security } = settings;
+    try {
+      await server.#tls?.next();
+      await server.#listen(port, linkerd, pages(linkerd, security));
+      if (httpIdentifierPort !== undefined) {
+        await server.#listen(httpIdentifierPort, linkerd, identifyOnly(linkerd));
+      }
+    } catch (error) {
+      server.close();
+      throw error;
     }
-    return new AdminServer(settings, key, listenings);
+    return server;
   }
 
   get addr(): SocketAddr {
@@ -69,7 +64,22 @@ export class AdminServer {
 
   /** Stops accepting; open connections stay. */
   close(): void {
+    this.#unwatch();
     for (const listening of this.#listenings) listening.close();
+  }
+
+  async #listen(port: number, { linker }: Linkerd, service: HttpService): Promise<void> {
+    const { clock, serving } = linker;
+    const { ip, socketOptions } = this.settings;
+    const serve = async (conn: Conn): Promise<void> => {
+      const plain = this.#tls ? await acceptTls(conn, this.#tls, clock) : conn;
+      await serving.serve(serveH1(plain, service, { clock }));
+    };
+    const listening = await listen({ ip, port }, listenOptions(socketOptions), (conn) => {
+      tuneSocket(conn, socketOptions, clock);
+      void serving.track(conn, serve(conn));
+    });
+    this.#listenings.push(listening);
   }
 }
 

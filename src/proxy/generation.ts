@@ -81,11 +81,21 @@ export async function makeGeneration(
       all.push(before?.all[at] ?? (await openRouter(router, shared)));
     }
   } catch (error) {
-    for (const router of all) if (!before?.all.includes(router)) router.close();
+    closeGeneration({ all, shared }, before);
     throw error;
   }
   const routers = all.filter((router) => router instanceof RouterInstance);
   return { text, config, raw, diagnostics, shared, all, routers, sharedKey, routerKeys };
+}
+
+/** Closes the routers and telemeters of a generation, but for those that `kept` has too. */
+export function closeGeneration(
+  { all, shared }: Pick<Generation, "all" | "shared">,
+  kept?: Generation,
+): void {
+  for (const router of all) if (!kept?.all.includes(router)) router.close();
+  if (shared === kept?.shared) return;
+  for (const telemeter of shared.telemeters) telemeter.close?.();
 }
 
 async function share(config: RouterConfig, plugins: Plugins, linker: Linker): Promise<FileParts> {

@@ -11,7 +11,7 @@ import { systemDns } from "../name/inet.ts";
 import { Knowledge } from "../name/knowledge.ts";
 import { printAddr } from "../stack/normalize.ts";
 import { AdminServer } from "./adminserver.ts";
-import { type Generation, makeGeneration } from "./generation.ts";
+import { closeGeneration, type Generation, makeGeneration } from "./generation.ts";
 import { measureKnowledge } from "./knowledgepage.ts";
 import { metricTree } from "./metrictree.ts";
 import { measureRuntime } from "./runtimemetrics.ts";
@@ -141,7 +141,7 @@ export class Linkerd {
       await this.#openAdmin(next);
     } catch (error) {
       for (const [, server] of opened) server.close();
-      for (const router of next.all) if (!before?.all.includes(router)) router.close();
+      closeGeneration(next, before);
       throw error;
     }
     this.generation = next;
@@ -158,30 +158,26 @@ export class Linkerd {
       this.#servers.set(key, server);
       linker.logger.info(`serving ${server.served.label} on /${printAddr(server.addr)}`);
     }
-    if (before !== undefined) this.#retire(before, next);
+    if (before !== undefined) linker.clock.after(REPLACED_MS, () => closeGeneration(before, next));
   }
 
-  // The admin server moves only when its address or TLS does.
+  // The admin server moves only when its settings change.
   async #openAdmin(next: Generation): Promise<void> {
-    const key = JSON.stringify(next.config.admin);
-    if (this.#admin?.key === key) return;
+    const { admin } = next.config;
+    const key = JSON.stringify(admin);
     const old = this.#admin;
-    const isMoved =
-      old?.settings.port !== next.config.admin.port || old.settings.ip !== next.config.admin.ip;
+    if (old?.key === key) return;
     // One address cannot be bound twice, so the old one goes first; its connections stay.
-    if (!isMoved) old?.close();
-    this.#admin = await AdminServer.open(this, next.config.admin, key);
-    if (isMoved) old?.close();
+    this.#admin = undefined;
+    old?.close();
+    try {
+      this.#admin = await AdminServer.open(this, admin, key);
+    } catch (error) {
+      const same = old && { ...old.settings, port: old.addr.port };
+      this.#admin = same && (await AdminServer.open(this, same, old.key));
+      throw error;
+    }
     this.linker.logger.info(`serving http admin on /${printAddr(this.#admin.addr)}`);
-  }
-
-  #retire(before: Generation, next: Generation): void {
-    const gone = before.all.filter((router) => !next.all.includes(router));
-    const telemeters = before.shared === next.shared ? [] : before.shared.telemeters;
-    this.linker.clock.after(REPLACED_MS, () => {
-      for (const router of gone) router.close();
-      for (const telemeter of telemeters) telemeter.close?.();
-    });
   }
 
   async #stop(graceMs: number): Promise<void> {
@@ -199,8 +195,7 @@ export class Linkerd {
     for (const server of this.#servers.values()) server.close();
     this.#admin?.close();
     const generation = this.generation as Generation | undefined;
-    for (const router of generation?.all ?? []) router.close();
-    for (const telemeter of generation?.shared.telemeters ?? []) telemeter.close?.();
+    if (generation !== undefined) closeGeneration(generation);
   }
 }
 

@@ -16,8 +16,8 @@ import { h2OptionsOf } from "./h2settings.ts";
 import type { RequestRouterConfig, ServerConfig, TcpRouterConfig } from "./routerconfig.ts";
 import type { Linker } from "./routerparts.ts";
 import type { ScopeConns } from "./scopeconns.ts";
-import { tuneSocket } from "./sockets.ts";
-import { loadCerts } from "./tlsfiles.ts";
+import { listenOptions, tuneSocket } from "./sockets.ts";
+import { acceptTls } from "./tlsfiles.ts";
 
 /** What serves the connections of an address at a time. */
 export type Served = RequestServed | StreamServed;
@@ -44,7 +44,6 @@ export type StreamServed = ServedBy<TcpRouterConfig["servers"][number]> & {
 };
 
 const FIRST_BYTES_MS = 60_000;
-const HANDSHAKE_MS = 10_000;
 const FOREVER_MS = 2 ** 31 - 1;
 const ALPN = ["h2", "http/1.1"];
 
@@ -64,9 +63,8 @@ export class RouterServer {
   /** Listens where the settings say. Rejects when that cannot be. */
   static async open(served: Served, linker: Linker): Promise<RouterServer> {
     const { ip, port, socketOptions } = served.settings;
-    const { backlog, reusePort } = socketOptions;
-    const options = { ...(backlog === undefined ? {} : { backlog }), reusePort };
     let server: RouterServer;
+    const options = listenOptions(socketOptions);
     const listening = await listen({ ip, port }, options, (conn) => server.#accept(conn));
     server = new RouterServer(served, linker, listening);
     return server;
@@ -94,9 +92,7 @@ export class RouterServer {
     const { clock } = this.#linker;
     const { tls } = served;
     if (served.kind === "request") return this.#serveRequests(accepted, served);
-    if (tls === undefined) return served.serve(accepted);
-    const [{ acceptCerts }, context] = await Promise.all([loadCerts(), tls.next()]);
-    return served.serve(await acceptCerts(accepted, context, { clock, timeoutMs: HANDSHAKE_MS }));
+    return served.serve(tls === undefined ? accepted : await acceptTls(accepted, tls, clock));
   }
 
   async #serveRequests(accepted: Conn, served: RequestServed): Promise<void> {
@@ -111,9 +107,7 @@ export class RouterServer {
       isH2 = protocol === "h2" ? detected.protocol !== "http/1" : detected.protocol === "http/2";
       first = detected.first;
     } else {
-      const options = { clock, timeoutMs: HANDSHAKE_MS, alpn: ALPN };
-      const [{ acceptCerts }, context] = await Promise.all([loadCerts(), tls.next()]);
-      conn = await acceptCerts(accepted, context, options);
+      conn = await acceptTls(accepted, tls, clock, ALPN);
       rememberClientCert(conn);
       isH2 = conn.peer.tls.kind === "true" && conn.peer.tls.alpn === "h2";
     }

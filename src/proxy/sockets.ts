@@ -3,10 +3,16 @@
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Conn } from "../io/conn.ts";
+import type { ListenOptions } from "../io/listen.ts";
 import type { SocketOptions } from "./routerconfig.ts";
 
 // Looks for silence so often in the time that is allowed.
 const LOOKS = 4;
+
+/** What of `options` concerns a socket that listens. */
+export function listenOptions({ backlog, reusePort }: SocketOptions): ListenOptions {
+  return { reusePort, ...(backlog !== undefined && { backlog }) };
+}
 
 /** Sets `options` on a connection. */
 export function tuneSocket(conn: Conn, options: SocketOptions, clock: Clock): void {

@@ -5,13 +5,27 @@ import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { combine, constant, type Watch } from "../base/watch.ts";
 import type { CertClient, CertServer } from "../io/certtls.ts";
+import type { Conn } from "../io/conn.ts";
 import { watchFile } from "../name/file.ts";
 import { type Captures, substitute } from "../name/matcher.ts";
 import { poll } from "../name/poll.ts";
 import type { ClientTls, ServerTls } from "./routerconfig.ts";
 
+const HANDSHAKE_MS = 10_000;
+
 /** What does TLS, loaded where a file wants it: Node's part of it alone is 9 MB and 20 ms. */
 export const loadCerts = () => import("../io/certtls.ts");
+
+/** Begins TLS as `server` has it at the moment on a connection that was accepted. */
+export async function acceptTls(
+  conn: Conn,
+  server: Watch<CertServer>,
+  clock: Clock,
+  alpn?: readonly string[],
+): Promise<Conn> {
+  const [{ acceptCerts }, settings] = await Promise.all([loadCerts(), server.next()]);
+  return acceptCerts(conn, settings, { clock, timeoutMs: HANDSHAKE_MS, ...(alpn && { alpn }) });
+}
 
 /** A server's TLS. */
 export function watchServerTls(tls: ServerTls, clock: Clock): Watch<CertServer> {

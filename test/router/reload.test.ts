@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { backend, eventually, run, send } from "./run.ts";
 
 const file = (port: number, more = "") => `
@@ -47,19 +47,53 @@ test("a file with mistakes changes nothing, and says why", async (t) => {
   assert.equal((await at.json("/routers.json")).applied.error, undefined);
 });
 
+async function takenPort(t: TestContext, ip = "127.0.0.1"): Promise<number> {
+  const taken = net.createServer().listen(0, ip);
+  await once(taken, "listening");
+  t.after(() => taken.close());
+  return (taken.address() as net.AddressInfo).port;
+}
+
 test("a listener that cannot be had leaves all others as they were", async (t) => {
   const a = await backend(t, "a");
   const at = await run(t, file(a.port));
-  const taken = net.createServer().listen(0, "127.0.0.1");
-  await once(taken, "listening");
-  t.after(() => taken.close());
-  const { port } = taken.address() as net.AddressInfo;
+  const port = await takenPort(t);
   const more = `- {protocol: http, label: new, servers: [{ip: 127.0.0.1, port: ${port}}]}\n`;
   at.write("linkerd.yaml", file(a.port, more));
   await at.linkerd.reload();
   assert.match(at.linkerd.applied.error!, /127\.0\.0\.1:\d+ is in use/);
   assert.equal((await send(at.port(), "/")).body, "a");
   assert.deepEqual(Object.keys(at.linkerd.addrs.routers), ["http"]);
+});
+
+test("where the admin server cannot go, the old one stays, and so do the telemeters", async (t) => {
+  const a = await backend(t, "a");
+  const plugin = `export const plugin = () => ({ telemeter: { counting: { doc: "counts", bind: () => {
+    globalThis.open = (globalThis.open ?? 0) + 1;
+    return { sampleRate: 1, close: () => (globalThis.open -= 1) };
+  } } } });`;
+  const open = () => (globalThis as { open?: number }).open;
+  const withPlugin = file(a.port, "plugins: [DIR/counting.mjs]\ntelemetry: [{kind: counting}]\n");
+  const at = await run(t, withPlugin, { "counting.mjs": plugin });
+  assert.equal(open(), 1);
+  const port = await takenPort(t, "127.0.0.100");
+  for (const admin of [
+    `{ip: 127.0.0.100, port: ${port}}`,
+    `{ip: 127.0.0.100, port: 0, httpIdentifierPort: ${port}}`,
+  ]) {
+    at.write(
+      "linkerd.yaml",
+      `admin: ${admin}\nnamers: [{kind: io.l5d.fs, rootDir: DIR}]\n${withPlugin}`,
+    );
+    await at.linkerd.reload();
+    assert.match(at.linkerd.applied.error!, /is in use/);
+    assert.equal((await at.admin("/admin/ping")).body, "pong");
+    assert.equal(open(), 1);
+  }
+  at.write("linkerd.yaml", `admin: {ip: 127.0.0.99, port: 0}\n${withPlugin}`);
+  await at.linkerd.reload();
+  assert.equal(at.linkerd.applied.error, undefined);
+  await assert.rejects(at.admin("/admin/ping"));
 });
 
 test("routers come and go; one that stays keeps what it knows", async (t) => {
