@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url";
 import { findNode } from "../bin/node.mjs";
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
-const folders = ["src", "test", "demo", "bench", "scripts", "bin"];
+const folders = ["src", "web", "test", "demo", "bench", "scripts", "bin"];
 
 /** Each check with the arguments for Node that run it. */
 const checks = {
   "types (tsc)": ["node_modules/.bin/tsc", "-p", "."],
+  "types of web": ["node_modules/.bin/tsc", "-p", "web"],
   "lint (oxlint)": ["node_modules/.bin/oxlint", "--deny-warnings"],
   "layout (oxfmt)": [
     "node_modules/.bin/oxfmt",

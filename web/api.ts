@@ -4,34 +4,33 @@
 /** "deployment/emojivoto/web" */
 export type Id = string;
 
-export type Workload = {
-  readonly id: Id;
-  readonly kind: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly pods: { readonly meshed: number; readonly total: number; readonly failed: number };
-  /** Shares and numbers of the window; null without requests. */
+/** What an id names. */
+export type Target = { readonly namespace: string; readonly kind: string; readonly name: string };
+
+/** Shares and numbers of the window; null without requests. */
+export type Golden = {
   readonly success: number | null;
   readonly rps: number | null;
   readonly p50: number | null;
   readonly p95: number | null;
   readonly p99: number | null;
-  readonly open: number | null;
-  readonly readRate: number | null;
-  readonly writeRate: number | null;
-  /** Requests a second and success share of the last minutes, oldest first, one for `stepMs`. */
-  readonly rate: readonly number[];
-  readonly past: readonly (number | null)[];
 };
 
-export type Call = {
+export type Workload = Target &
+  Golden & {
+    readonly id: Id;
+    readonly pods: { readonly meshed: number; readonly total: number; readonly failed: number };
+    readonly open: number | null;
+    readonly readRate: number | null;
+    readonly writeRate: number | null;
+    /** Requests a second and success share of the last minutes, oldest first, one for `stepMs`. */
+    readonly rate: readonly number[];
+    readonly past: readonly (number | null)[];
+  };
+
+export type Call = Golden & {
   readonly src: Id;
   readonly dst: Id;
-  readonly success: number | null;
-  readonly rps: number | null;
-  readonly p50: number | null;
-  readonly p95: number | null;
-  readonly p99: number | null;
   readonly open: number;
   readonly security: "mutual" | "none" | "mixed";
 };
@@ -72,21 +71,16 @@ export type TapCall = {
   readonly latencyMs: number;
 };
 
-export type Route = {
+export type Route = Golden & {
   readonly route: string;
   readonly service: string;
-  readonly success: number | null;
-  readonly rps: number | null;
-  readonly p50: number | null;
-  readonly p95: number | null;
-  readonly p99: number | null;
   /** What was sent for it, retries included; outbound only. */
   readonly actualSuccess: number | null;
   readonly actualRps: number | null;
 };
 
 /** The parts of an id. */
-export function partsOf(id: Id): { kind: string; namespace: string; name: string } {
+export function partsOf(id: Id): Target {
   const [kind = "", namespace = "", ...name] = id.split("/");
   return { kind, namespace, name: name.join("/") };
 }

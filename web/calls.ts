@@ -24,6 +24,7 @@ export type Calls = {
 };
 
 const MOST = 100;
+const MOST_GROUPS = 1000;
 const REDRAW_MS = 400;
 const NOTHING: Calls = { latest: [], groups: [], complaint: "" };
 
@@ -79,7 +80,8 @@ function add(groups: Map<string, CallGroup>, call: TapCall): void {
   group.best = Math.min(group.best, call.latencyMs);
   group.worst = Math.max(group.worst, call.latencyMs);
   group.last = call.latencyMs;
-  // What changes goes to the end, which is shown first.
+  // What changes goes to the end, which is shown first; what has not for long is forgotten.
   groups.delete(key);
   groups.set(key, group);
+  if (groups.size > MOST_GROUPS) groups.delete(groups.keys().next().value!);
 }

@@ -2,9 +2,9 @@
 
 import type { Call, Id } from "./api.ts";
 import { partsOf } from "./api.ts";
-import { health, millis, percent, rate } from "./format.ts";
 import { Lock, Unlocked } from "./icons.tsx";
 import { addressOf } from "./place.ts";
+import { GOLDEN, GoldenCells, Head } from "./table.tsx";
 
 const SECURITY = { mutual: "Mutual TLS", none: "Not encrypted", mixed: "Partly" };
 
@@ -21,19 +21,10 @@ export function CallsTable({ calls, caption, side }: Props) {
     <div class="scroll">
       <table>
         <caption class="unseen">{caption}</caption>
-        <thead>
-          <tr>
-            {side !== "dst" && <th class="left plain">From</th>}
-            {side !== "src" && <th class="left plain">To</th>}
-            <th class="left plain">Secured</th>
-            <th class="plain">Success</th>
-            <th class="plain">Requests/s</th>
-            <th class="plain">P50</th>
-            <th class="plain">P95</th>
-            <th class="plain">P99</th>
-            <th class="plain">Connections</th>
-          </tr>
-        </thead>
+        <Head
+          left={[...(side === "dst" ? [] : ["From"]), ...(side === "src" ? [] : ["To"]), "Secured"]}
+          right={[...GOLDEN, "Connections"]}
+        />
         <tbody>
           {calls.map((call) => (
             <tr key={`${call.src} ${call.dst}`}>
@@ -50,11 +41,7 @@ export function CallsTable({ calls, caption, side }: Props) {
               <td class={`left secured ${call.security}`}>
                 {call.security === "mutual" ? <Lock /> : <Unlocked />} {SECURITY[call.security]}
               </td>
-              <td class={`share ${health(call.success)}`}>{percent(call.success)}</td>
-              <td>{rate(call.rps)}</td>
-              <td>{millis(call.p50)}</td>
-              <td>{millis(call.p95)}</td>
-              <td>{millis(call.p99)}</td>
+              <GoldenCells of={call} />
               <td>{call.open}</td>
             </tr>
           ))}

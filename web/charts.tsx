@@ -1,33 +1,17 @@
 // The last ten minutes of a workload: requests a second, success, latency.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import type { History } from "./api.ts";
+import type { History, Target } from "./api.ts";
 import { ask } from "./api.ts";
-
-type Props = { readonly namespace: string; readonly kind: string; readonly name: string };
+import { usePolled } from "./polled.ts";
 
 const REFRESH_MS = 5000;
 
-export function Charts(target: Props) {
-  const [history, setHistory] = useState<History | undefined>(undefined);
-  const key = `${target.kind}/${target.namespace}/${target.name}`;
-  useEffect(() => {
-    let open = true;
-    const load = (): void => {
-      ask<History>("history", target).then(
-        (value) => open && setHistory(value),
-        () => {},
-      );
-    };
-    setHistory(undefined);
-    load();
-    const timer = setInterval(load, REFRESH_MS);
-    return () => {
-      open = false;
-      clearInterval(timer);
-    };
-  }, [key]);
+export function Charts({ namespace, kind, name }: Target) {
+  const target = { namespace, kind, name };
+  const load = () => ask<History>("history", target);
+  const history = usePolled(load, JSON.stringify(target), REFRESH_MS);
   if (!history) return null;
   return (
     <section class="charts" aria-label="The last ten minutes">
@@ -116,8 +100,11 @@ function options(
   least: number,
   most?: number,
 ): uPlot.Options {
-  const style = getComputedStyle(box);
-  const colour = (name: string): string => style.getPropertyValue(name).trim();
+  // A canvas knows no variables: what one stands for now is a computed colour.
+  const colour = (name: string): string => {
+    box.style.color = `var(${name})`;
+    return getComputedStyle(box).color;
+  };
   const axis = {
     stroke: colour("--muted"),
     grid: { stroke: colour("--line"), width: 1 },
@@ -145,7 +132,7 @@ function options(
         stroke: strokes[i]!,
         width: 1.6,
         points: { show: false },
-        ...(names.length === 1 && { fill: `${strokes[0]}22` }),
+        ...(names.length === 1 && { fill: strokes[0]!.replace(/^rgb\((.*)\)$/, "rgba($1, 0.13)") }),
       })),
     ],
   };

@@ -1,14 +1,14 @@
 // The calls of one workload as they happen. It taps the proxies only while the reader wants.
 
 import { useState } from "preact/hooks";
+import type { Target } from "./api.ts";
 import type { CallGroup } from "./calls.ts";
 import { peerOf, useCalls } from "./calls.ts";
-import { health, millis, percent } from "./format.ts";
+import { millis } from "./format.ts";
 import { useRefusal } from "./maytap.ts";
+import { Head, Share } from "./table.tsx";
 
-type Props = { readonly namespace: string; readonly kind: string; readonly name: string };
-
-export function LiveCalls({ namespace, kind, name }: Props) {
+export function LiveCalls({ namespace, kind, name }: Target) {
   const [on, setOn] = useState(false);
   const target = { namespace, resource: `${kind}/${name}` };
   const refusal = useRefusal(target);
@@ -29,32 +29,15 @@ export function LiveCalls({ namespace, kind, name }: Props) {
   );
 }
 
+type GroupsProps = { readonly groups: readonly CallGroup[]; readonly both: boolean };
+
 /** Calls added up; `both` shows both ends, else the one that is not tapped. */
-export function CallGroups({
-  groups,
-  both,
-}: {
-  readonly groups: readonly CallGroup[];
-  readonly both: boolean;
-}) {
+export function CallGroups({ groups, both }: GroupsProps) {
   const left = ["Direction", ...(both ? ["From", "To"] : ["Peer"]), "Method", "Path"];
   return (
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            {left.map((title) => (
-              <th key={title} class="left plain">
-                {title}
-              </th>
-            ))}
-            {["Count", "Best", "Worst", "Last", "Success"].map((title) => (
-              <th key={title} class="plain">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head left={left} right={["Count", "Best", "Worst", "Last", "Success"]} />
         <tbody>
           {groups.map(({ key, call, count, good, best, worst, last }) => (
             <tr key={key}>
@@ -73,7 +56,7 @@ export function CallGroups({
               <td>{millis(best)}</td>
               <td>{millis(worst)}</td>
               <td>{millis(last)}</td>
-              <td class={`share ${health(good / count)}`}>{percent(good / count)}</td>
+              <Share of={good / count} />
             </tr>
           ))}
         </tbody>

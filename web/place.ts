@@ -6,26 +6,28 @@
 //   /tap                   calls as they happen
 
 import { useEffect, useState } from "preact/hooks";
-import type { Id } from "./api.ts";
+import type { Id, Target } from "./api.ts";
 import { partsOf } from "./api.ts";
 
-export type Place = {
-  readonly page: "namespaces" | "tap";
-  readonly namespace: string;
-  readonly kind: string;
-  readonly name: string;
-};
+export type Place = Target & { readonly page: "namespaces" | "tap" };
 
 function read(pathname: string): Place {
-  const [, page, namespace = "", plural = "", name = ""] = pathname
-    .split("/")
-    .map(decodeURIComponent);
+  const [, page, namespace = "", plural = "", name = ""] = pathname.split("/").map(decoded);
   return {
     page: page === "tap" ? page : "namespaces",
     namespace,
     kind: plural.replace(/s$/, ""),
     name,
   };
+}
+
+/** A part of an address as it was meant; as it stands when somebody wrote it wrongly. */
+export function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function addressOf(id: Id): string {

@@ -1,7 +1,8 @@
 // The strip of figures above everything: how the mesh, or a part of it, is doing in one glance.
 
 import type { Call, Workload } from "./api.ts";
-import { health, isPartly, millis, percent, rate } from "./format.ts";
+import { Figure } from "./figure.tsx";
+import { health, isPartly, millis, NONE, percent, rate } from "./format.ts";
 
 type Props = { readonly workloads: readonly Workload[]; readonly calls: readonly Call[] };
 
@@ -31,7 +32,7 @@ export function Summary({ workloads, calls }: Props) {
       />
       <Figure
         title="Mutual TLS"
-        value={inside.length === 0 ? "–" : `${locked} of ${inside.length}`}
+        value={inside.length === 0 ? NONE : `${locked} of ${inside.length}`}
         note={
           inside.length === 0
             ? undefined
@@ -42,24 +43,5 @@ export function Summary({ workloads, calls }: Props) {
         state={locked < inside.length ? "fair" : undefined}
       />
     </dl>
-  );
-}
-
-type FigureProps = {
-  readonly title: string;
-  readonly value: string;
-  readonly note?: string | undefined;
-  readonly state?: string | undefined;
-};
-
-function Figure({ title, value, note, state = "" }: FigureProps) {
-  return (
-    <div class={`figure ${state}`}>
-      <dt>{title}</dt>
-      <dd>
-        {value}
-        {note && <small>{note}</small>}
-      </dd>
-    </div>
   );
 }

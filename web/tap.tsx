@@ -7,6 +7,7 @@ import { millis, shortKind } from "./format.ts";
 import { Lock, Unlocked } from "./icons.tsx";
 import { CallGroups } from "./livecalls.tsx";
 import { useRefusal } from "./maytap.ts";
+import { Head } from "./table.tsx";
 
 const FIELDS = [
   ["to", "To", "deploy/voting"],
@@ -117,7 +118,10 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
 
 function commandOf({ namespace = "", resource = "", ...filters }: Query, isTop: boolean): string {
   const scope = resource.startsWith("ns/") ? "" : ` -n ${namespace}`;
-  const flags = Object.entries(filters).map(([name, value]) => ` --${name} ${value}`);
+  // Quoted where a shell would read more into it.
+  const word = (text: string) =>
+    /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  const flags = Object.entries(filters).map(([name, value]) => ` --${name} ${word(value)}`);
   return `linkerd viz ${isTop ? "top" : "tap"} ${resource}${scope}${flags.join("")}`;
 }
 
@@ -125,20 +129,10 @@ function Latest({ calls }: { readonly calls: readonly TapCall[] }) {
   return (
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            {["Time", "Direction", "From", "To", "TLS", "Method", "Path"].map((title) => (
-              <th key={title} class="left plain">
-                {title}
-              </th>
-            ))}
-            {["Latency", "HTTP", "gRPC"].map((title) => (
-              <th key={title} class="plain">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head
+          left={["Time", "Direction", "From", "To", "TLS", "Method", "Path"]}
+          right={["Latency", "HTTP", "gRPC"]}
+        />
         <tbody>
           {calls.map((call, i) => (
             <tr key={`${call.at} ${i}`}>

@@ -17,5 +17,6 @@ export default defineConfig({
       input: ["index.html", "router/index.html"].map((page) => join(import.meta.dirname, page)),
     },
   },
-  server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:8084" } },
+  // For work on the pages: `npx vite web`, beside a mesh such as that of `linkerd demo`.
+  server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:50750" } },
 });

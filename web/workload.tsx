@@ -1,6 +1,6 @@
 // The page of one workload: its past, its neighbours, its routes, and its calls as they happen.
 
-import type { Call, Id, Live } from "./api.ts";
+import type { Call, Id, Live, Target } from "./api.ts";
 import { CallsTable } from "./callstable.tsx";
 import { Charts } from "./charts.tsx";
 import { Back } from "./icons.tsx";
@@ -66,7 +66,7 @@ export function WorkloadPage({ live, place: { namespace, kind, name } }: Props) 
 type ProxiedProps = {
   readonly id: Id;
   readonly calls: readonly Call[];
-  readonly target: Pick<Place, "namespace" | "kind" | "name">;
+  readonly target: Target;
 };
 
 // What its own proxies know.

@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { Id, Workload } from "./api.ts";
-import { health, isPartly, millis, NONE, percent, rate, shortKind } from "./format.ts";
+import { health, isPartly, millis, NONE, percent, shortKind } from "./format.ts";
 import { addressOf, namespaceAddress } from "./place.ts";
-import { Sparkline } from "./sparkline.tsx";
+import { Rate } from "./table.tsx";
 
 type Column = {
   readonly title: string;
@@ -59,13 +59,13 @@ const COLUMNS: readonly Column[] = [
     title: "Requests/s",
     sort: (w) => number(w.rps),
     cell: (w, minutes) => (
-      <span class="rate">
-        <Sparkline
-          values={w.rate}
-          label={`Requests a second of ${w.name} in the last ${minutes} minutes`}
-        />
-        <span>{rate(w.rps)}</span>
-      </span>
+      <Rate
+        rps={w.rps}
+        past={{
+          values: w.rate,
+          label: `Requests a second of ${w.name} in the last ${minutes} minutes`,
+        }}
+      />
     ),
   },
   { title: "P50", sort: (w) => number(w.p50), cell: (w) => millis(w.p50) },

@@ -3,6 +3,7 @@
 
 import { useState } from "preact/hooks";
 import { millis } from "../format.ts";
+import { GOLDEN } from "../table.tsx";
 import type { Client, Endpoint, RouterView, Snapshot } from "./data.ts";
 import { Cells } from "./overview.tsx";
 
@@ -39,12 +40,9 @@ export function Clients({ router, figures, metric }: Props) {
                 </button>
               )}
             </th>
-            <th>Success</th>
-            <th>Requests/s</th>
-            <th>P50</th>
-            <th>P95</th>
-            <th>P99</th>
-            <th>Connections</th>
+            {[...GOLDEN, "Connections"].map((title) => (
+              <th key={title}>{title}</th>
+            ))}
             <th class="left">Endpoints</th>
           </tr>
         </thead>

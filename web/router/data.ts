@@ -2,6 +2,7 @@
 // figures of the last minutes are kept here, so that no page has to wait for its history.
 
 import { useEffect, useState } from "preact/hooks";
+import type { Golden } from "../api.ts";
 
 const POLL_MS = 1000;
 const KEPT = 90;
@@ -69,13 +70,7 @@ export type Info = {
 type Metrics = Readonly<Record<string, number>>;
 
 /** Figures of one scope (`rt/http/service/svc/web`): rates over the last seconds, latencies of the last minute. */
-export type Figures = {
-  readonly rps: number | null;
-  readonly success: number | null;
-  readonly p50: number | null;
-  readonly p95: number | null;
-  readonly p99: number | null;
-  readonly total: number;
+export type Figures = Golden & {
   /** Requests a second of the last minutes, oldest first. */
   readonly history: readonly number[];
 };
@@ -90,6 +85,7 @@ export type Snapshot = {
 type Sample = { readonly at: number; readonly metrics: Metrics };
 
 const samples: Sample[] = [];
+let latestUptimeMs = 0;
 const SPAN = 5;
 
 /** The latest answers, and whether the router still answers. */
@@ -107,6 +103,10 @@ export function useRouter(): { snapshot: Snapshot | undefined; connected: boolea
           read<Metrics>("/admin/metrics.json"),
           read<Info>("/admin/server_info"),
         ]);
+        const uptimeMs = info.uptime_ms;
+        // A router that was restarted counts from zero.
+        if (uptimeMs < latestUptimeMs) samples.length = 0;
+        latestUptimeMs = uptimeMs;
         samples.push({ at: performance.now(), metrics });
         if (samples.length > KEPT) samples.shift();
         if (open)
@@ -138,7 +138,7 @@ function latest(name: string): number {
 function figures(scope: string): Figures {
   const last = samples.at(-1);
   const first = samples.at(-1 - SPAN) ?? samples[0];
-  const none = { rps: null, success: null, p50: null, p95: null, p99: null, total: 0, history: [] };
+  const none = { rps: null, success: null, p50: null, p95: null, p99: null, history: [] };
   if (last === undefined || first === undefined || last === first) return none;
   const of = (sample: Sample, name: string): number => sample.metrics[`${scope}/${name}`] ?? 0;
   const seconds = (last.at - first.at) / 1000;
@@ -152,15 +152,12 @@ function figures(scope: string): Figures {
     p50: latency("p50"),
     p95: latency("p95"),
     p99: latency("p99"),
-    total: of(last, "requests"),
     history: samples
       .slice(1)
-      .map((sample, i) =>
-        Math.max(
-          0,
+      .map(
+        (sample, i) =>
           (of(sample, "requests") - of(samples[i]!, "requests")) /
-            ((sample.at - samples[i]!.at) / 1000),
-        ),
+          ((sample.at - samples[i]!.at) / 1000),
       ),
   };
 }

@@ -1,6 +1,11 @@
 // A delegation as /delegator.json tells it, and which of its branches win. It is the rule of name/explain.ts, told again
 // because a page cannot load what belongs to a process.
 
+/** Where the playground tells what becomes of a name. */
+export function delegatorAddress(router: string, name: string): string {
+  return `/delegator?router=${encodeURIComponent(router)}#${encodeURI(name)}`;
+}
+
 export type Addr =
   | {
       readonly type: "bound";

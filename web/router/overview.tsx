@@ -1,9 +1,11 @@
 // The first page: all routers of the process in one glance, then each with its servers, services and clients.
 
+import { Figure } from "../figure.tsx";
 import { health, millis, percent, rate } from "../format.ts";
-import { Sparkline } from "../sparkline.tsx";
+import { GOLDEN, GoldenCells, Head } from "../table.tsx";
 import { Clients } from "./clients.tsx";
 import type { Figures, RouterView, Snapshot } from "./data.ts";
+import { delegatorAddress } from "./delegation.ts";
 
 export function Overview({ snapshot }: { readonly snapshot: Snapshot }) {
   const { report, info, metric, figures } = snapshot;
@@ -91,7 +93,7 @@ function Router({
           .map(({ name, error }) => ({
             name,
             scope: `${scope}/service/${name.slice(1)}`,
-            href: `/delegator?router=${encodeURIComponent(router.label)}#${name}`,
+            href: delegatorAddress(router.label, name),
             error,
           }))}
         snapshot={snapshot}
@@ -124,19 +126,7 @@ function Table({ title, rows, snapshot, extra }: TableProps) {
   return (
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            <th class="left">{title}</th>
-            <th>Success</th>
-            <th>Requests/s</th>
-            <th>P50</th>
-            <th>P95</th>
-            <th>P99</th>
-            {extra.map(([name]) => (
-              <th key={name}>{name}</th>
-            ))}
-          </tr>
-        </thead>
+        <Head left={[title]} right={[...GOLDEN, ...extra.map(([name]) => name)]} />
         <tbody>
           {rows.map(({ name, scope, href, error }) => (
             <tr key={scope}>
@@ -156,44 +146,10 @@ function Table({ title, rows, snapshot, extra }: TableProps) {
   );
 }
 
-/** Success, rate and latencies of a scope. */
+/** The cells of a scope. */
 export function Cells({ figures, name }: { readonly figures: Figures; readonly name: string }) {
-  const { success, rps, p50, p95, p99, history: values } = figures;
-  return (
-    <>
-      <td class={`share ${health(success)}`}>{percent(success)}</td>
-      <td>
-        <span class="rate">
-          {values.length > 1 && (
-            <Sparkline values={values} label={`Requests a second to ${name}`} />
-          )}
-          <span>{rate(rps)}</span>
-        </span>
-      </td>
-      <td>{millis(p50)}</td>
-      <td>{millis(p95)}</td>
-      <td>{millis(p99)}</td>
-    </>
-  );
-}
-
-type FigureProps = {
-  readonly title: string;
-  readonly value: string;
-  readonly note?: string;
-  readonly state?: string;
-};
-
-function Figure({ title, value, note, state = "" }: FigureProps) {
-  return (
-    <div class={`figure ${state}`}>
-      <dt>{title}</dt>
-      <dd>
-        {value}
-        <small>{note}</small>
-      </dd>
-    </div>
-  );
+  const past = { values: figures.history, label: `Requests a second to ${name}` };
+  return <GoldenCells of={figures} past={past} />;
 }
 
 // As the metrics have it: the address of the file, so port 0 where the kernel chose.

@@ -2,7 +2,8 @@
 // router would take with it, the winning ones marked.
 
 import { useEffect, useState } from "preact/hooks";
-import { type Bound, type Delegation, outcome } from "./delegation.ts";
+import { decoded } from "../place.ts";
+import { type Bound, type Delegation, delegatorAddress, outcome } from "./delegation.ts";
 import { read, type Report } from "./data.ts";
 
 const WAIT_MS = 150;
@@ -14,12 +15,12 @@ export function Playground({ report }: { readonly report: Report }) {
   const router = report.routers.find((one) => one.label === label);
   const given = (router?.dtab ?? []).map((rule) => rule.replace("=>", " => ")).join(" ;\n");
   const [dtab, setDtab] = useState(given);
-  const [path, setPath] = useState(decodeURIComponent(location.hash.slice(1)) || "/svc/web");
+  const [path, setPath] = useState(decoded(location.hash.slice(1)) || "/svc/web");
   const [tree, setTree] = useState<Delegation>();
   const [wrong, setWrong] = useState("");
   useEffect(() => setDtab(given), [label]);
   useEffect(() => {
-    history.replaceState(null, "", `/delegator?router=${encodeURIComponent(label)}#${path}`);
+    history.replaceState(null, "", delegatorAddress(label, path));
     const query = new URLSearchParams({ namespace: label, dtab, path });
     let open = true;
     const timer = setTimeout(() => {
@@ -94,15 +95,13 @@ export function Playground({ report }: { readonly report: Report }) {
   );
 }
 
-function Step({
-  node,
-  wins,
-  weight,
-}: {
+type StepProps = {
   readonly node: Delegation;
   readonly wins: boolean;
   readonly weight?: number;
-}) {
+};
+
+function Step({ node, wins, weight }: StepProps) {
   const { path, dentry } = node;
   return (
     <li class={wins ? `wins ${outcome(node)}` : "loses"}>

@@ -1,8 +1,12 @@
 // The latest requests, where the file has the telemeter for them.
 
-import { useEffect, useState } from "preact/hooks";
 import { millis } from "../format.ts";
+import { usePolled } from "../polled.ts";
+import { Head } from "../table.tsx";
 import { read } from "./data.ts";
+import { delegatorAddress } from "./delegation.ts";
+
+const EVERY_MS = 1000;
 
 type Recent = {
   readonly at: number;
@@ -18,13 +22,7 @@ type Recent = {
 };
 
 export function Requests() {
-  const [requests, setRequests] = useState<readonly Recent[]>();
-  useEffect(() => {
-    const turn = (): void => void read<Recent[]>("/requests.json").then(setRequests, () => {});
-    turn();
-    const timer = setInterval(turn, 1000);
-    return () => clearInterval(timer);
-  }, []);
+  const requests = usePolled(() => read<readonly Recent[]>("/requests.json"), "", EVERY_MS);
   if (requests === undefined) return <p class="empty">Asking…</p>;
   if (requests.length === 0) {
     return (
@@ -37,25 +35,16 @@ export function Requests() {
     );
   }
   const link = (router: string, name: string) =>
-    name && <a href={`/delegator?router=${encodeURIComponent(router)}#${name}`}>{name}</a>;
+    name && <a href={delegatorAddress(router, name)}>{name}</a>;
   return (
     <section>
       <h2>Latest requests</h2>
       <div class="scroll">
         <table>
-          <thead>
-            <tr>
-              {["Time", "Source", "Router", "Request", "Service", "Client", "Destination"].map(
-                (title) => (
-                  <th key={title} class="left">
-                    {title}
-                  </th>
-                ),
-              )}
-              <th>Status</th>
-              <th>Took</th>
-            </tr>
-          </thead>
+          <Head
+            left={["Time", "Source", "Router", "Request", "Service", "Client", "Destination"]}
+            right={["Status", "Took"]}
+          />
           <tbody>
             {requests.map((one, i) => (
               <tr key={i}>
