@@ -173,3 +173,22 @@ test("pods whose node is not heard of are better than none, and worse than any t
   assert.deepEqual(ips(lost, failing, closed), ["10.1.0.1"]);
   assert.deepEqual(ips(lost, failing, podYaml("d", "10.1.0.4")), ["10.1.0.4"]);
 });
+
+test("pods that are to end and still serve are better than none, and worse than any that is ready", () => {
+  const slice = (...conditions: string[]) => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: ns, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints: [${conditions.map((each, i) => `{addresses: [10.1.0.${i + 1}], conditions: {${each}}}`).join()}]
+`;
+  const ips = (...conditions: string[]) =>
+    [...endpoints(slice(...conditions)).addrs.keys()].map((key) => key.split(":")[0]);
+  const serves = "ready: false, serving: true, terminating: true";
+  const unready = "ready: false, serving: false, terminating: false";
+  const ended = "ready: false, serving: false, terminating: true";
+  assert.deepEqual(ips(unready, serves, ended), ["10.1.0.2"]);
+  assert.deepEqual(ips("ready: true, serving: true", serves), ["10.1.0.1"]);
+  assert.deepEqual(ips(unready, ended), []);
+});

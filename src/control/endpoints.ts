@@ -218,8 +218,12 @@ function routable(world: World, service: Service, client: Client): Candidate[] {
     slice.endpoints.map((endpoint) => ({ slice, endpoint })),
   );
   const isReady = ({ endpoint }: Candidate): boolean => endpoint.conditions.ready !== false;
-  // When nodes cannot report, as in an outage of the API server, all endpoints become unready: better those than none.
-  const ready = all.some(isReady) ? all.filter(isReady) : all.filter(isUnheard(world));
+  // Better than none: pods that are to end and still serve, as kube-proxy does it (KEP-1669), and those of nodes that
+  // cannot report, for in an outage of the API server all endpoints become unready.
+  const unheard = isUnheard(world);
+  const ready = all.some(isReady)
+    ? all.filter(isReady)
+    : all.filter((candidate) => isLeaving(candidate) || unheard(candidate));
   if (service.spec.internalTrafficPolicy === "Local") {
     return ready.filter(({ endpoint }) => endpoint.nodeName === client.nodeName);
   }
@@ -231,6 +235,10 @@ function routable(world: World, service: Service, client: Client): Candidate[] {
     endpoint.hints!.forZones.some((z) => z.name === zone),
   );
   return near.length > 0 ? near : ready;
+}
+
+function isLeaving({ endpoint: { conditions } }: Candidate): boolean {
+  return conditions.terminating === true && conditions.serving === true;
 }
 
 // The kubelet says whether containers are ready; that the pod is not although they are, and nothing else is asked of it,
