@@ -23,12 +23,23 @@ const STOCK_START = "test/kubernetes/apps/stockproxy.ts";
 
 const { PROXY_FLAGS } = await import("../src/cli/running.ts");
 
-/** Programs by the names that images and the injector call, the words that they start ours with, and flags for Node. */
+/** A copy of the dynamic loader, which starts Node for proxy-init. It has the capabilities in place of Node itself, since
+ * those would be every sidecar's, whose environment the kernel would then distrust (AT_SECURE). */
+const LOADER = "/usr/lib/linkerd/ld-net-admin";
+
+/** File capabilities, so that proxy-init and the iptables that it starts need not be root. */
+const capabilities = {
+  [LOADER]: "cap_net_admin,cap_net_raw=p",
+  "/usr/sbin/xtables-nft-multi": "cap_net_admin,cap_net_raw=ep",
+  "/usr/sbin/xtables-legacy-multi": "cap_net_admin,cap_net_raw=ep",
+};
+
+/** Programs by the names that images and the injector call: what starts them, and our word for them. */
 const programs = {
-  "linkerd2-proxy-init": [["proxy-init"]],
-  "linkerd2-proxy-identity": [["proxy"], PROXY_FLAGS],
-  "linkerd-await": [["await"]],
-  "linkerd2-network-validator": [["network-validator"]],
+  "linkerd2-proxy-init": { start: [LOADER, NODE], word: "proxy-init" },
+  "linkerd2-proxy-identity": { start: [NODE, ...PROXY_FLAGS], word: "proxy" },
+  "linkerd-await": { start: [NODE], word: "await" },
+  "linkerd2-network-validator": { start: [NODE], word: "network-validator" },
 };
 
 /** What the debug image has beside the mesh's, where this machine has it: the first is what it is for. */
@@ -100,8 +111,8 @@ function writeImages() {
           ]
         : []),
     ];
-    if (!isLayout) return archive(out, images);
-    for (const [name, bytes] of Object.entries(layout(out, images)))
+    if (!isLayout) return archive(out, images, capabilities);
+    for (const [name, bytes] of Object.entries(layout(out, images, capabilities)))
       console.log(`${name} ${(bytes / 1e6).toFixed(1)} MB compressed`);
   } finally {
     fs.rmSync(dir, { recursive: true });
@@ -128,11 +139,13 @@ function fillMesh(root) {
   for (const path of ["package.json", "charts", "dist/main.js", "dist/chunks", "dist/web"])
     if (fs.existsSync(join(home, path))) copy(join(home, path), join(app, path));
   copyPackages(app, ["koffi"]);
-  for (const [name, [words, flags = []]] of Object.entries(programs)) {
+  const [loader] = execFileSync("ldd", [findNode()])
+    .toString()
+    .match(/\/\S*\/ld-\S+/);
+  copy(loader, join(root, LOADER));
+  for (const [name, { start, word }] of Object.entries(programs)) {
     const path = join(root, "usr/lib/linkerd", name);
-    fs.mkdirSync(dirname(path), { recursive: true });
-    const argv = JSON.stringify(words);
-    const text = `#!${[NODE, ...flags].join(" ")}\nprocess.argv.splice(2, 0, ...${argv});\nimport("/app/dist/main.js");\n`;
+    const text = `#!${start.join(" ")}\nprocess.argv.splice(2, 0, "${word}");\nimport("/app/dist/main.js");\n`;
     fs.writeFileSync(path, text, { mode: 0o755 });
   }
 }

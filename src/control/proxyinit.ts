@@ -117,11 +117,17 @@ async function applied(
       for (const rule of rules) await output([program, ...waitOf(how), ...rule]);
       return { program, rules: rules.length };
     } catch (error) {
-      errors.push(Fault.from(error).message.trim());
+      errors.push(`${program}: ${Fault.from(error).message.trim()}`);
     }
   }
-  throw new Fault("no-permission", `no iptables could set the rules:\n${errors.join("\n")}`);
+  throw new Fault(
+    "no-permission",
+    `no iptables could set the rules${process.getuid!() === 0 ? "" : WITHOUT_ROOT}:\n${errors.join("\n")}`,
+  );
 }
+
+const WITHOUT_ROOT =
+  " without root, which takes file capabilities in the image and a runtime that lets them count (--set proxyInit.runAsRoot=true goes without)";
 
 async function output([program = "", ...words]: readonly string[]): Promise<string> {
   return (await promisify(execFile)(program, words)).stdout;

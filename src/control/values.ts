@@ -119,7 +119,7 @@ const proxyInit = group({
   ignoreOutboundPorts: words("4567,4568"),
   portsToRedirect: words(""),
   skipSubnets: ofText(""),
-  runAsRoot: ofBool(true),
+  runAsRoot: ofBool(false),
   runAsUser: ofInt(65534),
   runAsGroup: ofInt(65534),
   privileged: ofBool(false),

@@ -74,7 +74,14 @@ test("people are told what was injected", async () => {
   );
   const log = await kubectl(`logs -n ${NS} deploy/web -c linkerd-init`);
   assert.match(log, /redirected program=iptables-legacy/);
+  assert.equal(await initUsers(), "65534");
 });
+
+/** As whom the init containers of all pods of the application ran. */
+async function initUsers(): Promise<string> {
+  const path = "{.items[*].spec.initContainers[0].securityContext.runAsUser}";
+  return (await kubectl(["get", "pods", "-n", NS, "-o", `jsonpath=${path}`])).trim();
+}
 
 test("what inject --manual writes out runs as what the webhook makes", async () => {
   const manifest = json(deployment("written"));
@@ -90,6 +97,12 @@ test("what inject --manual writes out runs as what the webhook makes", async () 
 test("what the control plane knows can be asked", async () => {
   const host = `web.${NS}.svc.cluster.local:80`;
   assert.match((await linkerd(`diagnostics endpoints ${host}`)).stdout, /web\./);
+  const chosen = `--destination-pod ${await leader()}`;
+  assert.match((await linkerd(`diagnostics endpoints ${host} ${chosen}`)).stdout, /web\./);
+  assert.match(
+    (await linkerd(`diagnostics endpoints ${host} --destination-pod nobody`)).stderr,
+    /pods "nobody" not found/,
+  );
   assert.match((await linkerd(`diagnostics policy svc/web 80 -n ${NS}`)).stdout, /protocol:/);
   assert.match((await linkerd(`diagnostics profile ${host}`)).stdout, /"fullyQualifiedName"/);
   assert.match((await linkerd("diagnostics controller-metrics")).stdout, /issuer_cert_ttl_seconds/);
@@ -147,7 +160,9 @@ test("policies and profiles that cannot be are refused with the reason", async (
 
 test("an upgrade keeps what was chosen", async () => {
   const issuer = await kubectl("get secret -n linkerd linkerd-identity-issuer -o jsonpath={.data}");
-  const { stdout } = await linkerd("upgrade --proxy-log-level debug");
+  const { stdout } = await linkerd(
+    "upgrade --proxy-log-level debug --set proxyInit.runAsRoot=true",
+  );
   await kubectl("apply -f -", stdout);
   const values = await kubectl("get cm -n linkerd linkerd-config -o jsonpath={.data.values}");
   assert.match(values, /controllerReplicas: 3/);
@@ -203,6 +218,7 @@ test("anchors and issuer are replaced under running proxies, in the order that k
   await kubectl(`wait -n ${NS} ${web} --for=condition=Ready --timeout=60s`);
   await kubectl(`scale -n ${NS} deploy/web --replicas=2`);
   await kubectl(`rollout status -n ${NS} deploy/web --timeout=80s`);
+  assert.deepEqual((await initUsers()).split(" ").sort(), ["0", "65534"]);
   const script = `const said = new Set();
     for (let i = 0; i < 60 && said.size < 2; i++)
       said.add(await fetch("http://web").then((rsp) => rsp.text(), String));
