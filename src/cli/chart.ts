@@ -51,8 +51,9 @@ export function renderChart(chart: string, namespace: string, values: Json): Raw
     Chart: { Name: about.name, Version: about.version, AppVersion: about.appVersion },
   };
   const templates = new Templates();
-  const files = readdirSync(join(folder, "templates")).sort();
-  const prints = files.map((file) => {
+  // Notes are Helm's, for its users.
+  const files = readdirSync(join(folder, "templates")).filter((file) => !file.endsWith(".txt"));
+  const prints = files.sort().map((file) => {
     const name = `${chart}/templates/${file}`;
     return {
       name,
