@@ -16,6 +16,7 @@ import { listen } from "../io/listen.ts";
 import type { Credentials } from "../io/tls.ts";
 import type { Resources } from "../platform/resources.ts";
 import { admin } from "../proxy/admin.ts";
+import { measureProcess } from "../proxy/processmetrics.ts";
 import type { Server } from "../proxy/serving.ts";
 import { Serving } from "../proxy/serving.ts";
 import type { Implementation } from "../stack/grpcserver.ts";
@@ -70,6 +71,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const scope = new Scope();
   const serving = new Serving();
   const registry = new Registry(clock);
+  measureProcess(registry, clock);
   const world = watchWorld(resources, settings, clock);
   let latest: World | undefined;
   // Observed for as long as the process lives: streams come and go, what is known stays.

@@ -24,6 +24,7 @@ import { identityOf } from "../platform/sidecar.ts";
 import { admin } from "../proxy/admin.ts";
 import { parseSettings } from "../proxy/env.ts";
 import { identify } from "../proxy/identify.ts";
+import { measureProcess } from "../proxy/processmetrics.ts";
 import { Serving } from "../proxy/serving.ts";
 import type { Installation } from "./injectproxy.ts";
 import { proxyEnv } from "./proxyenv.ts";
@@ -121,6 +122,7 @@ export async function serveAdmin(
   registry: Registry,
   ready: () => boolean = () => true,
 ): Promise<Close> {
+  measureProcess(registry, clock);
   const pages = admin({
     env: {},
     registry,

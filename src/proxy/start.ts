@@ -17,7 +17,7 @@ import { Discover } from "./discover.ts";
 import { parseSettings, type Env, type Settings } from "./env.ts";
 import { identify } from "./identify.ts";
 import type { Addrs } from "./listeners.ts";
-import { measureProcess } from "./processmetrics.ts";
+import { measureProcess, nameBuild } from "./processmetrics.ts";
 import { Serving } from "./serving.ts";
 import type { Sidecar } from "./sidecar.ts";
 import { watchTaps, type WatchTaps } from "./tapevents.ts";
@@ -184,7 +184,8 @@ async function bindSidecar(env: Env): Promise<First> {
   const settings = shareOf(given, cores);
   const scope = new Scope();
   const registry = new Registry(clock, { retainMs: settings.metrics.retainIdleMs });
-  measureProcess(registry, clock, VERSION);
+  measureProcess(registry, clock);
+  nameBuild(registry, VERSION);
   const parts = { settings, clock, random, registry, scope };
   const { credentials, destination, policy } = await identify(parts);
   const discover = new Discover({ ...parts, destination, policy });

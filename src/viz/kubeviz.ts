@@ -9,7 +9,7 @@ import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import { BUILD } from "../control/build.ts";
 import { fetchInstallation } from "../control/installation.ts";
-import { type Env, FILES, findApi, ownIdentity } from "../control/kubeprocess.ts";
+import { type Env, FILES, findApi, ownIdentity, serveAdmin } from "../control/kubeprocess.ts";
 import { trustDomainOf } from "../control/values.ts";
 import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
@@ -26,6 +26,7 @@ import { tapInjector } from "./tapinject.ts";
 
 const ANY = "0.0.0.0";
 const PORTS = [8084, 8085, 8088];
+const ADMIN = { ip: ANY, port: 9995 };
 /** Scrapes are cheap here, but pods are many. */
 const INTERVAL_MS = 5000;
 
@@ -44,13 +45,8 @@ export async function runKubeViz(env: Env): Promise<number> {
   });
   try {
     const installation = await fetchInstallation(api, env["LINKERD_NAMESPACE"] ?? "linkerd");
-    const credentials = await ownIdentity(
-      "tap",
-      namespace,
-      installation,
-      scope,
-      new Registry(clock),
-    );
+    const registry = new Registry(clock);
+    const credentials = await ownIdentity("tap", namespace, installation, scope, registry);
     scope.defer(credentials.observe(() => {}));
     const resources = kubeResources(api, { clock, kinds: WORLD_KINDS });
     const viz = await startViz({
@@ -94,6 +90,8 @@ export async function runKubeViz(env: Env): Promise<number> {
       const addr = { ip: ANY, port };
       scope.defer(await serveWebhook(addr, FILES.webhook(dir), service, clock, clients));
     }
+    // Last: who can be asked there is ready.
+    scope.defer(await serveAdmin(ADMIN, registry));
     log.logger("viz").info("serving", { metrics: prometheusUrl ? "prometheus" : "embedded" });
     await stopped;
   } finally {

@@ -65,6 +65,16 @@ test("viz installs, and every row of its check is right", async () => {
     assert.match(stdout, new RegExp(`√ ${row}`));
 });
 
+test("it says on its admin port how it is", async () => {
+  const pod = await kubectl("get pods -n linkerd-viz -l component=metrics-api -o name");
+  const at = (page: string): Promise<string> =>
+    kubectl(
+      `get --raw /api/v1/namespaces/linkerd-viz/${pod.trim().replace("/", "s/")}:9995/proxy/${page}`,
+    );
+  assert.equal((await at("ready")).trim(), "ready");
+  assert.match(await at("metrics"), /^process_resident_memory_bytes \d+/m);
+});
+
 test("pods that were there before cannot be tapped until they restart", async () => {
   assert.match((await linkerd(`viz list -n ${NS}`)).stdout, /^Pods missing tap configuration/);
   const { code, stderr } = await linkerd(`viz tap deploy/web -n ${NS}`);
