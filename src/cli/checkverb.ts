@@ -1,4 +1,4 @@
-// The verbs `linkerd check` and `linkerd viz check`.
+// The verbs `linkerd check` and `linkerd viz check`: which tables they run, and for whom.
 
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -6,17 +6,24 @@ import type { Category } from "./check.ts";
 import { report, runChecks, succeeded } from "./check.ts";
 import { CheckContext } from "./checkcontext.ts";
 import { CONTROL_CHECKS, DATA_CHECKS, PRE_CHECKS } from "./checks.ts";
+import { installedExtensions } from "./clusterchecks.ts";
 import type { Call } from "./command.ts";
 import { command } from "./command.ts";
+import { checkExtensions, checkWords } from "./extensions.ts";
 import { duration, oneOf, optional, toggle } from "./flag.ts";
 import { KUBE_CHECKS } from "./kubechecks.ts";
 import { isCluster } from "./mesh.ts";
 import { clientVersion, VERSION_OVERRIDE } from "./version.ts";
-import { namespace } from "./vizflags.ts";
+
+/** The extension whose checks are among ours. */
+const OURS = "viz";
 
 const SHARED = {
   proxy: toggle("Check the data plane too"),
-  namespace,
+  namespace: optional("NAME", "With --proxy, of this namespace only (default: of all)", {
+    short: "n",
+    offers: "namespace",
+  }),
   output: oneOf(["table", "json", "short"], "Format of the output", { short: "o" }),
   wait: duration("5m", "Longest wait for what may still become right"),
 };
@@ -63,7 +70,8 @@ export const check = command({
     if (await isCluster(call.globals, env)) {
       const pre = flags.linkerdCniEnabled ? "preCni" : "pre";
       const table = flags.pre ? pre : flags.crds ? "crds" : flags.proxy ? "data" : "control";
-      return run(KUBE_CHECKS[table], call, env, flags.expectedVersion);
+      const isRunning = !flags.pre && !flags.crds;
+      return run(KUBE_CHECKS[table], call, env, flags.expectedVersion, isRunning);
     }
     if (flags.crds)
       throw new Fault(
@@ -98,16 +106,29 @@ async function run(
   { flags, globals, terminal }: Pick<Call<typeof SHARED>, "flags" | "globals" | "terminal">,
   env: NodeJS.ProcessEnv,
   expectedVersion?: string,
+  withExtensions = false,
 ): Promise<number> {
   const page = report(flags.output, terminal);
   const context = new CheckContext(globals, env, flags.namespace ?? "", expectedVersion);
+  const hints = hintBase(clientVersion(env));
   const results = await runChecks(categories, context, {
     ...page.options,
     waitMs: flags.wait,
-    hintBase: hintBase(clientVersion(env)),
+    hintBase: hints,
     clock: systemClock,
     stopped: () => terminal.scope.closed,
   });
+  if (withExtensions) {
+    // Where the API server does not answer, a row says so already.
+    const installed = await installedExtensions(context).catch(() => new Map<string, never>());
+    const foreign = [...installed.keys()].filter((name) => name !== OURS);
+    const found = checkExtensions(foreign, checkWords(globals, flags), hints, terminal);
+    for await (const result of found) {
+      results.push(result);
+      page.options.onResult(result);
+      page.options.onWait("", "Extensions check themselves");
+    }
+  }
   page.close(results);
   return succeeded(results) ? 0 : 1;
 }

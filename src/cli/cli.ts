@@ -1,13 +1,11 @@
 // The command line as a function from words to an exit code: finds the command, shows help, completes words,
 // hands unknown verbs to `linkerd-X` extensions, and turns faults into one sentence on standard error.
 
-import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import type { Command, Globals } from "./command.ts";
 import { complete } from "./completion.ts";
+import { findExtensions, runExtension } from "./extensions.ts";
 import { root } from "./root.ts";
 import { printHelp } from "./help.ts";
 import { namesOf } from "./mesh.ts";
@@ -46,7 +44,7 @@ async function run(words: readonly string[], terminal: Terminal, tree: Command):
     return (await command.run({ flags, globals, args, terminal })) ?? 0;
   } catch (error) {
     if (!(error instanceof UnknownCommand)) throw error;
-    const program = findExtension(error.word, terminal.env);
+    const program = findExtensions(terminal.env).get(error.word);
     if (program === undefined) throw error;
     return runExtension(program, error.rest, terminal);
   }
@@ -75,33 +73,4 @@ function globalsOf(typed: readonly string[], tree: Command, env: NodeJS.ProcessE
   } catch {
     return parse(tree, [], env).globals;
   }
-}
-
-/** The executable `linkerd-WORD` in PATH. */
-function findExtension(word: string, env: NodeJS.ProcessEnv): string | undefined {
-  if (!/^[a-z0-9][\w-]*$/i.test(word)) return undefined;
-  for (const folder of (env["PATH"] ?? "").split(delimiter)) {
-    const path = join(folder, `linkerd-${word}`);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  return undefined;
-}
-
-function runExtension(
-  program: string,
-  args: readonly string[],
-  terminal: Terminal,
-): Promise<number> {
-  const child = spawn(program, args, { stdio: "inherit" });
-  const ended = new Promise<number>((resolve, reject) => {
-    child.on("error", (error) => reject(Fault.from(error)));
-    child.on("exit", (code) => resolve(code ?? 1));
-  });
-  terminal.scope.defer(async () => void (child.kill() && (await ended)));
-  return ended;
 }

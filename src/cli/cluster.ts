@@ -9,7 +9,8 @@ import type { Globals } from "./command.ts";
 export function findCluster(globals: Globals, env: NodeJS.ProcessEnv): KubeApi | undefined {
   const path = findKubeconfig(globals, env);
   if (path !== undefined) return new KubeApi(readKubeconfig(path, globals, env));
-  return isInCluster(env) ? new KubeApi(inCluster(env)) : undefined;
+  if (globals.context !== undefined || !isInCluster(env)) return undefined;
+  return new KubeApi({ ...inCluster(env), as: globals.as, asGroups: globals.asGroup });
 }
 
 /** The same; throws a fault that says what to do when there is none. */

@@ -81,7 +81,15 @@ async function newest({ env, expectedVersion }: CheckContext): Promise<string> {
   throw new Fault("not-found", `${url} (${rsp.status}) names no version of the channel ${channel}`);
 }
 
-/** Extensions are namespaces with a label. */
+type Namespace = { readonly metadata: { name: string; labels: Record<string, string> } };
+
+/** Extensions are namespaces with a label: these, by its value. */
+export async function installedExtensions(c: CheckContext): Promise<Map<string, Namespace[]>> {
+  const all = await c.api.list<Namespace>("/api/v1/namespaces", EXTENSION);
+  return Map.groupBy(all, ({ metadata }) => metadata.labels[EXTENSION]!);
+}
+
+/** Whether each of them is there once. */
 export const EXTENSIONS: Category<CheckContext> = {
   id: "linkerd-extension-checks",
   checks: [
@@ -90,10 +98,9 @@ export const EXTENSIONS: Category<CheckContext> = {
       "namespace configuration for extensions",
       "l5d-extension-namespaces",
       async (c) => {
-        type Namespace = { readonly metadata: { name: string; labels: Record<string, string> } };
-        const all = await c.api.list<Namespace>("/api/v1/namespaces", EXTENSION);
-        const byName = Map.groupBy(all, ({ metadata }) => metadata.labels[EXTENSION]!);
-        const twice = [...byName].filter(([, namespaces]) => namespaces.length > 1);
+        const twice = [...(await installedExtensions(c))].filter(
+          ([, namespaces]) => namespaces.length > 1,
+        );
         refuse(
           "several namespaces have one extension:",
           twice.flatMap(([name, some]) => some.map(({ metadata }) => `${metadata.name} (${name})`)),

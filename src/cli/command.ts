@@ -20,11 +20,11 @@ export const GLOBAL_FLAGS = {
   context: optional("NAME", "Context of the kubeconfig to use"),
   as: optional("USER", "User to impersonate on the cluster"),
   asGroup: list("GROUP", "Group to impersonate; may be repeated"),
-  apiAddr: optional("HOST:PORT", "Address of the API, instead of finding it"),
+  apiAddr: optional("HOST:PORT", "Address of the API of viz, instead of finding it"),
   stateDir: optional("DIR", "State folder of the local mesh [$LINKERD_STATE_DIR]", {
     offers: "file",
   }),
-  verbose: toggle("Say more on standard error"),
+  verbose: toggle("Say on standard error what is asked, and of whom"),
   help: toggle("Show help for the command", { short: "h" }),
 };
 

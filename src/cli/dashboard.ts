@@ -1,13 +1,12 @@
 // The verb `linkerd viz dashboard`: where the dashboard is, and a browser that shows it.
 
 import { spawn } from "node:child_process";
-import { systemClock } from "../base/clock.ts";
-import { Fault } from "../base/fault.ts";
 import { command } from "./command.ts";
 import { count, duration, oneOf, text } from "./flag.ts";
 import { findMesh } from "./mesh.ts";
+import { patiently } from "./patiently.ts";
 import { DASHBOARD_PORT } from "./running.ts";
-import { type Terminal, untilStopped } from "./terminal.ts";
+import { untilStopped } from "./terminal.ts";
 
 export const dashboard = command({
   name: "dashboard",
@@ -38,23 +37,6 @@ export const dashboard = command({
     return 0;
   },
 });
-
-const PAUSE_MS = 1000;
-
-// What is not there at all is not waited for.
-async function patiently<T>(waitMs: number, { scope, note }: Terminal, ask: () => Promise<T>) {
-  const until = systemClock.now() + waitMs;
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      return await ask();
-    } catch (error) {
-      const { code, message } = Fault.from(error);
-      if (code !== "unavailable" || systemClock.now() > until || scope.closed) throw error;
-      if (isFirst) note(`${message}. Waiting…`);
-      await new Promise<void>((resolve) => systemClock.after(PAUSE_MS, resolve));
-    }
-  }
-}
 
 const OPENERS: Readonly<Record<string, string>> = {
   darwin: "open",

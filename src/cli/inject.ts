@@ -47,7 +47,7 @@ export const inject = command({
   usage: "[flags] FILE|FOLDER|URL|-",
   examples: [
     ["A file, and apply it", "inject web.yaml | kubectl apply -f -"],
-    ["What runs already", "inject - | kubectl apply -f -"],
+    ['What runs already, behind "kubectl get deploy -o yaml |"', "inject - | kubectl apply -f -"],
     ["With the sidecar written out", "inject --manual web.yaml"],
   ],
   args: [1, 100],

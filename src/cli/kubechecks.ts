@@ -8,12 +8,19 @@ import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, type Named, refuseNamed, row } from "./checkcontext.ts";
 import { CONTROL_VERSION, IDENTITY } from "./checks.ts";
-import { CONTROL_NEWEST, EXTENSIONS, GATEWAY_API, INIT_AS_ROOT, NEWEST } from "./clusterchecks.ts";
+import {
+  CONTROL_NEWEST,
+  EXTENSIONS,
+  GATEWAY_API,
+  INIT_AS_ROOT,
+  installedExtensions,
+  NEWEST,
+} from "./clusterchecks.ts";
 import { CNI, CNI_IF_ENABLED } from "./cnichecks.ts";
 import { DATA_PLANE } from "./datachecks.ts";
 import { MAY_READ, MISSED } from "./gapchecks.ts";
 import { expectNames, KUBERNETES, ofMesh, PRE_KUBERNETES } from "./kubeprechecks.ts";
-import { certificateChecks, expectReady, podsAt } from "./kubeparts.ts";
+import { certificateChecks, controlPods, expectReady, podsAt } from "./kubeparts.ts";
 import { VIZ, VIZ_DATA } from "./vizchecks.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -92,13 +99,8 @@ const config: Category<CheckContext> = {
   ],
 };
 
-const controlPods = (c: CheckContext) =>
-  podsAt(
-    c,
-    `/api/v1/namespaces/${c.globals.linkerdNamespace}/pods`,
-    // A job that is over, or failed, is none that must be ready.
-    "linkerd.io/control-plane-component,linkerd.io/control-plane-component!=heartbeat",
-  );
+const podsOfControl = ({ api, globals }: CheckContext) =>
+  controlPods(api, globals.linkerdNamespace);
 type Deployment = Named & { spec: { replicas: number }; status: { readyReplicas?: number } };
 const deployments = (c: CheckContext): Promise<readonly Deployment[]> =>
   c.api.list(`/apis/apps/v1/namespaces/${c.globals.linkerdNamespace}/deployments`, ofMesh(c));
@@ -145,7 +147,7 @@ const existence: Category<CheckContext> = {
       },
     ),
     row("warning", "no unschedulable pods", "l5d-existence-unschedulable-pods", async (c) => {
-      const stuck = (await controlPods(c)).flatMap(({ metadata, status }) =>
+      const stuck = (await podsOfControl(c)).flatMap(({ metadata, status }) =>
         (status.conditions ?? [])
           .filter(({ type, status: is }) => type === "PodScheduled" && is === "False")
           .map(({ message }) => `${metadata.name}: ${message}`),
@@ -153,7 +155,7 @@ const existence: Category<CheckContext> = {
       if (stuck.length > 0) throw new Fault("unavailable", stuck.join("\n"));
     }),
     awaited("fatal", "control plane pods are ready", "l5d-api-control-ready", async (c) =>
-      expectReady(await controlPods(c)),
+      expectReady(await podsOfControl(c)),
     ),
     row(
       "error",
@@ -228,11 +230,10 @@ const ha: Category<CheckContext> = {
 // Before everything else.
 const START = [...KUBERNETES, GATEWAY_API, NEWEST];
 const CONTROL_START = [...START, config, existence, IDENTITY, webhooks];
-const VIZ_IF_INSTALLED: Category<CheckContext> = {
-  ...VIZ,
-  applies: async (c) =>
-    (await c.api.list("/api/v1/namespaces", "linkerd.io/extension=viz")).length > 0,
-};
+const ifViz = (category: Category<CheckContext>): Category<CheckContext> => ({
+  ...category,
+  applies: async (c) => (await installedExtensions(c)).has("viz"),
+});
 
 /** The tables of the verbs in a cluster. */
 export const KUBE_CHECKS = {
@@ -245,9 +246,9 @@ export const KUBE_CHECKS = {
     EXTENSIONS,
     CNI_IF_ENABLED,
     ha,
-    VIZ_IF_INSTALLED,
+    ifViz(VIZ),
   ],
-  data: [...CONTROL_START, MISSED, ...DATA_PLANE],
+  data: [...CONTROL_START, MISSED, ...DATA_PLANE, ifViz(VIZ), ifViz(VIZ_DATA)],
   viz: [...KUBERNETES, VIZ],
   vizData: [...KUBERNETES, VIZ, VIZ_DATA, ...DATA_PLANE],
 } as const satisfies Readonly<Record<string, readonly Category<CheckContext>[]>>;

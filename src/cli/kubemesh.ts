@@ -33,7 +33,10 @@ import type { Client, Mesh } from "./mesh.ts";
 
 type Pod = {
   readonly metadata: { readonly namespace: string; readonly name: string };
-  readonly status: { readonly phase: string };
+  readonly status: {
+    readonly phase: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
   readonly spec: {
     readonly containers: readonly {
       readonly name: string;
@@ -63,9 +66,10 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
   // Nobody closes it: what it holds ends with the process, and holds no process.
   const scope = new Scope();
   const resources = kubeResources(api, { clock: systemClock, dispensable: POLICIES });
+  const vizPods = { namespace: globals.vizNamespace, labels: VIZ };
   const viz = lazily(async () =>
     globals.apiAddr === undefined
-      ? forward(api, VIZ, PORTS.metricsApi, scope)
+      ? forward(api, vizPods, PORTS.metricsApi, scope)
       : parseAddr(globals.apiAddr),
   );
   return {
@@ -75,10 +79,11 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     viz: answers(Api, viz),
     vizPage: async (path) => readText(await viz(), path, CALL_MS),
     controlPlane: (pod) => {
+      const controlPods = { namespace: globals.linkerdNamespace, labels: CONTROL };
       const reach = (port: number) =>
         lazily(() =>
           pod === undefined
-            ? forward(api, "linkerd.io/control-plane-component=destination", port, scope)
+            ? forward(api, controlPods, port, scope)
             : forwardPort(api, { namespace: globals.linkerdNamespace, pod, port }, scope),
         );
       const policy = reach(PORTS.policy);
@@ -105,7 +110,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     dashboard: async (host, port, until) => {
       const own = new Scope();
       try {
-        const at = await forwardNear(api, own, { ip: host, port });
+        const at = await forwardNear(api, vizPods, own, { ip: host, port });
         await versionPage(at);
         until.defer(() => own.close());
         return `http://${at.ip}:${at.port}`;
@@ -125,6 +130,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
   };
 }
 
+const CONTROL = "linkerd.io/control-plane-component=destination";
 const VIZ = "linkerd.io/extension=viz,component=metrics-api";
 
 // What API servers answer for an extension that is not registered, or cannot be reached.
@@ -186,33 +192,43 @@ function answers<S extends Parameters<typeof firstAnswers>[0]>(
   ) as unknown as Client<S>;
 }
 
+/** Pods with labels, in a namespace or in all. */
+type Pods = { readonly namespace: string | undefined; readonly labels: string };
+
 async function forward(
   api: KubeApi,
-  selector: string,
+  { namespace: only, labels }: Pods,
   port: number,
   scope: Scope,
   listen?: SocketAddr,
 ): Promise<SocketAddr> {
-  const items = await api.list<Pod>("/api/v1/pods", selector);
-  const pod = items.find(({ status }) => status.phase === "Running");
+  const path = only === undefined ? "/api/v1/pods" : `/api/v1/namespaces/${only}/pods`;
+  const items = await api.list<Pod>(path, labels);
+  const running = items.filter(({ status }) => status.phase === "Running");
+  // One that comes up, or goes down, may not listen.
+  const [pod] = [...running.filter(isReady), ...running];
   if (!pod) {
     const isThere = items.length > 0;
+    const where = only === undefined ? "the cluster" : `the namespace ${only}`;
     const hint =
-      selector !== VIZ || isThere ? '"linkerd check" says more' : '"linkerd viz install" adds it';
+      labels !== VIZ || isThere ? '"linkerd check" says more' : '"linkerd viz install" adds it';
     throw new Fault(
       isThere ? "unavailable" : "not-found",
-      `no pod with the labels ${selector} ${isThere ? "runs yet" : "is in the cluster"}; ${hint}`,
+      `no pod with the labels ${labels} ${isThere ? "runs yet" : `is in ${where}`}; ${hint}`,
     );
   }
   const { namespace, name } = pod.metadata;
   return forwardPort(api, { namespace, pod: name, port }, scope, listen);
 }
 
+const isReady = ({ status: { conditions = [] } }: Pod): boolean =>
+  conditions.some(({ type, status }) => type === "Ready" && status === "True");
+
 // The port that was asked for, or the next that is free.
-async function forwardNear(api: KubeApi, scope: Scope, { ip, port }: SocketAddr) {
+async function forwardNear(api: KubeApi, pods: Pods, scope: Scope, { ip, port }: SocketAddr) {
   for (let next = port; ; next++) {
     try {
-      return await forward(api, VIZ, PORTS.web, scope, { ip, port: next });
+      return await forward(api, pods, PORTS.web, scope, { ip, port: next });
     } catch (error) {
       if (Fault.from(error).code !== "in-use" || next >= port + PORTS_TRIED) throw error;
     }

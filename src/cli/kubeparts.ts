@@ -4,6 +4,7 @@
 import { X509Certificate } from "node:crypto";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
 import { endsSoon, parseBundle } from "./certificate.ts";
 import type { Check } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
@@ -26,6 +27,13 @@ type PodItem = Named & {
     }[];
   };
 };
+
+/** The pods of the control plane that shall run: a job that is over, or failed, is none. */
+export function controlPods(api: KubeApi, namespace: string): Promise<readonly PodItem[]> {
+  const component = "linkerd.io/control-plane-component";
+  const path = `/api/v1/namespaces/${namespace}/pods`;
+  return api.list(path, `${component},${component}!=heartbeat`);
+}
 
 /** The pods at a path that have a label. */
 export const podsAt = (c: CheckContext, path: string, label = ""): Promise<readonly PodItem[]> =>

@@ -20,8 +20,10 @@ type ApiService = {
 };
 
 async function namespaceOf(c: CheckContext): Promise<string> {
-  const [namespace] = await c.api.list<Named>("/api/v1/namespaces", LABEL);
-  if (namespace) return namespace.metadata.name;
+  const { vizNamespace: wanted } = c.globals;
+  const all = await c.api.list<Named>("/api/v1/namespaces", LABEL);
+  const found = all.find(({ metadata }) => wanted === undefined || metadata.name === wanted);
+  if (found) return found.metadata.name;
   throw new Fault(
     "not-found",
     'could not find the linkerd-viz extension: "linkerd viz install" adds it',

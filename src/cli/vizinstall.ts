@@ -9,7 +9,9 @@ import { command, type Globals } from "./command.ts";
 import { duration, toggle, type Values } from "./flag.ts";
 import { webhookValues } from "./installcerts.ts";
 import { meshObjects, nameOf, referenceOf } from "./installed.ts";
+import { controlPods, expectReady } from "./kubeparts.ts";
 import { printObjects } from "./manifestfiles.ts";
+import { patiently } from "./patiently.ts";
 
 /** Where viz is unless a flag says otherwise. */
 export const NAMESPACE = "linkerd-viz";
@@ -58,13 +60,20 @@ a Prometheus is installed beside it; with --set prometheusUrl=URL it asks yours.
     ...FLAGS,
     skipChecks: toggle("Do not look whether there is a control plane"),
     ignoreCluster: toggle("Do not look at the cluster"),
-    wait: duration("5m", "Longest wait for the control plane", { hidden: true }),
+    wait: duration("5m", "Longest wait for a control plane that comes up"),
   },
   run: async ({ flags, globals, terminal }) => {
     const isBlind = flags.ignoreCluster || flags.skipChecks;
     const api = isBlind ? undefined : findCluster(globals, terminal.env);
     try {
-      if (api) await fetchInstallation(api, globals.linkerdNamespace);
+      if (api) {
+        const namespace = globals.linkerdNamespace;
+        await fetchInstallation(api, namespace);
+        // Without an injector, an installed Prometheus would come up without the proxy that it needs.
+        await patiently(flags.wait, terminal, async () =>
+          expectReady(await controlPods(api, namespace)),
+        );
+      }
       terminal.print(printObjects(await render(flags, globals), flags.output));
     } finally {
       api?.close();

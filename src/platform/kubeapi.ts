@@ -8,6 +8,7 @@ import type { RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { systemClock } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
+import { log } from "../base/log.ts";
 import type { Close } from "../base/watch.ts";
 import type { KubeAccess } from "./kubeconfig.ts";
 
@@ -27,6 +28,7 @@ export type LineSink = {
   readonly end: (fault: Fault) => void;
 };
 
+const logger = log.logger("kube");
 const TIMEOUT_MS = 30_000;
 /** A watch over which nothing comes for this long, or twice that, is dead: API servers send bookmarks every minute. */
 const SILENCE_MS = 300_000;
@@ -133,6 +135,7 @@ export class KubeApi {
   /** The connection after an upgrade (RFC 9110 §7.8) to `headers.upgrade`. */
   async upgrade(path: string, headers: Readonly<Record<string, string>>): Promise<Duplex> {
     const options = await this.#options(path, { method: "GET", headers });
+    logger.debug("connects", { path });
     return new Promise((resolve, reject) => {
       const req = this.#protocol.request({ ...options, agent: false });
       req.once("upgrade", (_rsp, socket: Duplex, head: Buffer) => {
@@ -154,7 +157,11 @@ export class KubeApi {
   async #send(path: string, extra: RequestOptions, bytes?: Buffer): Promise<IncomingMessage> {
     const options = await this.#options(path, extra);
     return new Promise((resolve, reject) => {
-      const req = this.#protocol.request({ ...options, agent: this.#agent }, resolve);
+      const req = this.#protocol.request({ ...options, agent: this.#agent }, (rsp) => {
+        if (logger.debugging)
+          logger.debug("asked", { method: extra.method, path, status: rsp.statusCode });
+        resolve(rsp);
+      });
       req.once("error", (error) => reject(unreachable(this.access.server, error)));
       req.end(bytes);
     });

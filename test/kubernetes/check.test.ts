@@ -120,6 +120,38 @@ test("a pod that came up while the injector was away", async () => {
   await kubectl(`delete ns ${NS} --wait=false`);
 });
 
+test("extensions check themselves, each by a program of its own", async (t) => {
+  const paths = process.env["PATH"];
+  process.env["PATH"] = `${dir}:${paths}`;
+  t.after(() => (process.env["PATH"] = paths));
+  const answer = {
+    success: true,
+    categories: [
+      { categoryName: "shop-stock", checks: [{ description: "is full", result: "success" }] },
+    ],
+  };
+  const script = `#!/bin/sh\n[ "$1 $6" = "check --output=json" ] && echo '${JSON.stringify(answer)}'`;
+  writeFileSync(join(dir, "linkerd-shop"), script, { mode: 0o755 });
+  for (const name of ["shop", "gone"]) {
+    const labels = { "linkerd.io/extension": name };
+    const metadata = { name: `${NS}-${name}`, labels };
+    await kubectl("apply -f -", JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata }));
+    t.after(() => kubectl(`delete ns ${NS}-${name} --wait=false`));
+  }
+  const good = await linkerd("check --wait 60s", "", 90_000);
+  assert.equal(good.code, 0, good.stdout);
+  assert.match(good.stdout, /shop-stock\n-+\n√ is full\n/);
+  assert.match(
+    good.stdout,
+    /linkerd-gone\n-+\n‼ Linkerd extension command linkerd-gone exists\n.* no program linkerd-gone in PATH\n +see https:\S+#extensions for hints/,
+  );
+  const { categories } = JSON.parse((await linkerd("check -o json")).stdout) as typeof answer;
+  assert.deepEqual(categories.at(-1), answer.categories[0]);
+
+  writeFileSync(join(dir, "linkerd-shop"), "#!/bin/sh\necho out of stock >&2", { mode: 0o755 });
+  await expectFailure("check -o short", /linkerd-shop\n-+\n× Running: .* check .*\n +out of stock/);
+});
+
 test("a Kubernetes that is too old", async (t) => {
   const access = readKubeconfig(process.env["KUBECONFIG"]!, {}, process.env);
   const { ca, cert, key, server } = access;
