@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { needNode } from "../bin/node.mjs";
+import { chunksByProgram } from "./chunks.mjs";
 
 needNode();
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -29,6 +30,8 @@ async function program() {
     // Native code, and what has to be found on disk.
     external: [/^koffi$/, /^@grpc\//],
     plugins: [{ name: "ascii", generateBundle }],
+    // Chunks import from dist/main.js what it loads anyway.
+    preserveEntrySignatures: "allow-extension",
     logLevel: "warn",
   });
   fs.rmSync("dist/chunks", { recursive: true, force: true });
@@ -40,6 +43,7 @@ async function program() {
     chunkFileNames: "chunks/[name]-[hash].js",
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
     keepNames: true,
+    codeSplitting: chunksByProgram(),
   });
   await bundle.close();
 }

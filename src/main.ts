@@ -24,7 +24,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   "proxy-thread": {
     refused: 64,
     run: async () => {
-      const { proxyThread } = await import("./proxy/program.ts");
+      const { proxyThread } = await import("./proxy/thread.ts");
       return proxyThread(process.env);
     },
   },

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { Fault } from "../base/fault.ts";
 import type { SocketAddr } from "./conn.ts";
-import { hasSocketOptions, socketOption } from "./sockopt.ts";
+import { hasSocketOptions, readySocketOptions, socketOption } from "./sockopt.ts";
 
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
@@ -20,6 +20,7 @@ export function originalDst(): OriginalDst {
       "Redirected connections exist on Linux only; give each listener its destination instead.",
     );
   }
+  readySocketOptions();
   const address = Buffer.alloc(28);
   return (socket) => {
     const six = socket.remoteFamily === "IPv6" && !socket.remoteAddress?.startsWith("::ffff:");

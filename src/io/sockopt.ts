@@ -16,6 +16,11 @@ let library: Library | undefined;
 /** Whether socket options can be had: on Linux. */
 export const hasSocketOptions: boolean = process.platform === "linux";
 
+/** Loads the C library, which takes some milliseconds, before the first connection waits for it. */
+export function readySocketOptions(): void {
+  load();
+}
+
 /** Reads an option into `value`; false when the kernel has no answer. */
 export function socketOption(socket: Socket, level: number, name: number, value: Buffer): boolean {
   const fd = fdOf(socket);

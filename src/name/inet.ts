@@ -2,9 +2,9 @@
 // An unknown host is an absent set; a resolver that does not answer keeps the last good one.
 
 import { lookup, Resolver } from "node:dns/promises";
-import { isIP } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { combine, constant, type Watch } from "../base/watch.ts";
+import { ipFamily } from "../io/ip.ts";
 import { absent, address, type Addr, boundAddr, type Meta } from "./addr.ts";
 import { type Knowledge, remembered } from "./knowledge.ts";
 import { poll } from "./poll.ts";
@@ -48,7 +48,7 @@ export const systemDns: Dns = {
 
 /** The numeric form of an address, if it is one; `127.1` is `127.0.0.1`, as in all of Linkerd's examples. */
 export function numericIp(host: string): string | undefined {
-  if (isIP(host)) return host;
+  if (ipFamily(host)) return host;
   if (!/^\d{1,10}(\.\d{1,10}){0,3}$/.test(host)) return undefined;
   const parts = host.split(".").map(Number);
   const last = parts.pop()!;

@@ -1,7 +1,7 @@
 // The small wire types (addresses, durations, metadata, text matches) as our plain values, and back.
 // What a real proxy would reject is rejected here too, with the place in the message.
 
-import { isIPv6, SocketAddress } from "node:net";
+import { SocketAddress } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HttpMethod, Scheme } from "../../proto/gen/http_types_pb.js";
@@ -16,6 +16,7 @@ import {
 } from "../../proto/gen/net_pb.js";
 import { Fault } from "../base/fault.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import { ipFamily } from "../io/ip.ts";
 import type { HostMatch } from "../stack/route.ts";
 import { builtIn, type Meta } from "./policy.ts";
 import type { Network } from "../stack/authorize.ts";
@@ -69,7 +70,7 @@ export function parseNetwork(network: IPNetwork | undefined, place: string): Net
 /** An address with the length of its prefix. */
 export function parsePrefix(ip: IPAddress | undefined, prefix: number, place: string): Network {
   const parsed = parseIp(ip, place);
-  const most = isIPv6(parsed) ? 128 : 32;
+  const most = ipFamily(parsed) === "ipv6" ? 128 : 32;
   if (prefix > most) throw invalid(place, `has a prefix of ${prefix} bits, and ${most} are all`);
   return { ip: parsed, prefix };
 }

@@ -3,7 +3,7 @@
 // left it); the token is read anew for each request, because the kubelet replaces it.
 
 import { X509Certificate, createHash, createPrivateKey } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { delays, exponential } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -109,8 +109,8 @@ export class Identity {
     const { name, dir, tokenFile, certify, logger, clock } = this.#options;
     this.#timer = undefined;
     try {
-      this.#key ??= await readKeyAndCsr(dir, name);
-      const token = await readFile(tokenFile);
+      this.#key ??= readKeyAndCsr(dir, name);
+      const token = readFileSync(tokenFile);
       const { chain, validUntilMs } = await certify(name, token, this.#key.csr);
       if (this.#closed) return;
       const certPem = printPem(chain);
@@ -144,21 +144,20 @@ export class Identity {
   }
 }
 
-async function readKeyAndCsr(dir: string | undefined, name: string): Promise<KeyAndCsr> {
-  if (dir !== undefined) {
-    const [key, csr] = await Promise.all(
-      ["key.p8", "csr.der"].map((file) => readFile(`${dir}/${file}`).catch(absent)),
-    );
-    if (key && csr) {
-      const keyPem = createPrivateKey({ key, format: "der", type: "pkcs8" });
-      return { keyPem: keyPem.export({ type: "pkcs8", format: "pem" }) as string, csr };
-    }
-  }
-  return newKeyAndCsr(name);
+function readKeyAndCsr(dir: string | undefined, name: string): KeyAndCsr {
+  const [key, csr] = ["key.p8", "csr.der"].map((file) => dir && readFile(`${dir}/${file}`));
+  if (!key || !csr) return newKeyAndCsr(name);
+  const keyPem = createPrivateKey({ key, format: "der", type: "pkcs8" });
+  return { keyPem: keyPem.export({ type: "pkcs8", format: "pem" }) as string, csr };
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT") throw error;
+function readFile(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 function check(certPem: string, keyPem: string): void {

@@ -7,9 +7,6 @@ import type { Env } from "./env.ts";
 import { outliveErrors, trimWhenSettled } from "./longlived.ts";
 import { startProxy } from "./start.ts";
 
-// From the same file as the program: what is built has one for both, which one core loads no slower.
-export { proxyThread } from "./thread.ts";
-
 /** Runs a sidecar; resolves to the exit code. Throws `bad-input` for a wrong environment. */
 export async function proxyProgram(env: Env): Promise<number> {
   const logger = log.logger("proxy");

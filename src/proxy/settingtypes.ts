@@ -1,8 +1,8 @@
 // The types that settings have: each turns the text of an environment variable into a value, or says what
 // would have been right. They know no variable by name; the table in envtable.ts does.
 
-import { isIP } from "node:net";
 import type { SocketAddr } from "../io/conn.ts";
+import { ipFamily } from "../io/ip.ts";
 import type { Network } from "../stack/authorize.ts";
 
 /** Turns text into a value; a rejected text throws the sentence "expected …". */
@@ -73,7 +73,7 @@ export const oneOf =
 /** An IP address and a port: `127.0.0.1:4140`, `[::1]:4140`. */
 export const socketAddr: SettingType<SocketAddr> = (value) => {
   const { host, port } = splitHostPort(value) ?? reject("an address such as 127.0.0.1:4140");
-  if (!isIP(host)) reject(`an IP address before the port, and ${host} is a name`);
+  if (ipFamily(host) === undefined) reject(`an IP address before the port, and ${host} is a name`);
   return { ip: host, port };
 };
 
@@ -116,12 +116,13 @@ export function hasPort(ranges: readonly PortRange[], port: number): boolean {
 }
 
 export const ipAddress: SettingType<string> = (value) =>
-  isIP(value) ? value : reject("an IP address such as 10.0.0.1");
+  ipFamily(value) ? value : reject("an IP address such as 10.0.0.1");
 
 /** An IP network such as `10.0.0.0/8`. */
 export const network: SettingType<Network> = (value) => {
   const [ip = "", prefix] = value.split("/");
-  const bits = isIP(ip) === 4 ? 32 : isIP(ip) === 6 ? 128 : -1;
+  const family = ipFamily(ip);
+  const bits = family === "ipv4" ? 32 : family === "ipv6" ? 128 : -1;
   const length = prefix === undefined ? bits : /^\d+$/.test(prefix) ? Number(prefix) : 999;
   return bits > 0 && length <= bits
     ? { ip, prefix: length }

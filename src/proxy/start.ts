@@ -9,6 +9,7 @@ import { Registry } from "../base/metrics.ts";
 import { systemRandom as random } from "../base/random.ts";
 import { Scope } from "../base/scope.ts";
 import { sumPages } from "../base/sumpages.ts";
+import type { ConnService } from "../io/conn.ts";
 import { Taps } from "../stack/tap.ts";
 import type { HttpService } from "../stack/types.ts";
 import { admin } from "./admin.ts";
@@ -20,8 +21,6 @@ import type { Addrs } from "./listeners.ts";
 import { measureProcess, nameBuild } from "./processmetrics.ts";
 import { Serving } from "./serving.ts";
 import type { Sidecar } from "./sidecar.ts";
-import { watchTaps, type WatchTaps } from "./tapevents.ts";
-import { tapServer } from "./tapserver.ts";
 import type { Threads } from "./threads.ts";
 import { spanSink } from "./tracing.ts";
 import { Traffic } from "./traffic.ts";
@@ -81,7 +80,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   };
   const traffic: Traffic = new Traffic(sidecar, {
     pages: pages(env, sidecar, discover, all),
-    tap: tapName === undefined ? undefined : tapServer(sidecar, tapName, tapsOf(sidecar, all)),
+    tap: tapName === undefined ? undefined : tapLater(sidecar, tapName, all),
     admitted: certified.promise,
     shared: memory !== undefined,
   });
@@ -139,12 +138,14 @@ function pages(
   });
 }
 
-function tapsOf({ taps, random }: Sidecar, { others }: AllThreads): WatchTaps {
-  const watchOwn = watchTaps(taps, random);
-  return (request, tell) => {
-    const closers = [watchOwn(request, tell), others().listen("tap", request, tell)];
-    return () => closers.forEach((close) => close());
+// Loaded for the first who taps.
+function tapLater(sidecar: Sidecar, allowed: string, { others }: AllThreads): ConnService {
+  let server: Promise<ConnService> | undefined;
+  const load = async (): Promise<ConnService> => {
+    const { tapServer } = await import("./tapserver.ts");
+    return tapServer(sidecar, allowed, (request, tell) => others().listen("tap", request, tell));
   };
+  return async (conn) => (await (server ??= load()))(conn);
 }
 
 const ALONE: Threads = {

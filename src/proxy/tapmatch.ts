@@ -1,8 +1,9 @@
 // What a tap wants to see: the match of an ObserveRequest as one test of an exchange, compiled once.
 
-import { BlockList, isIPv6 } from "node:net";
+import { BlockList } from "node:net";
 import type { ObserveRequest_Match as Match } from "../../proto/gen/tap_pb.js";
 import type { SocketAddr } from "../io/conn.ts";
+import { ipFamily } from "../io/ip.ts";
 import type { Exchange } from "../stack/exchange.ts";
 import type { TapMeta } from "../stack/tap.ts";
 import { parseMethod, parsePrefix, parseScheme } from "./fromproto.ts";
@@ -67,8 +68,8 @@ function compileAddress(match: Of<"source">["match"]): (addr: SocketAddr) => boo
   if (match.case === undefined) return () => true;
   const { ip, prefix } = parsePrefix(match.value.ip, match.value.mask, "netmask");
   const list = new BlockList();
-  list.addSubnet(ip, prefix, isIPv6(ip) ? "ipv6" : "ipv4");
-  return (addr) => list.check(addr.ip, isIPv6(addr.ip) ? "ipv6" : "ipv4");
+  list.addSubnet(ip, prefix, ipFamily(ip));
+  return (addr) => list.check(addr.ip, ipFamily(addr.ip));
 }
 
 function compileHttp(match: Of<"http">["match"]): TapTest {

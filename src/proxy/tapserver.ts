@@ -10,16 +10,21 @@ import { identityOf, isLoopback } from "../stack/authorize.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcService, implement, type Call } from "../stack/grpcserver.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
-import type { WatchTaps } from "./tapevents.ts";
+import { watchTaps, type WatchTaps } from "./tapevents.ts";
 import { compileTap } from "./tapmatch.ts";
 import { readHello, terminate } from "./terminate.ts";
 
 /** Events that wait for a slow reader. */
 const BUFFER = 400;
 
-/** Serves Tap.Observe to the identity `allowed`, of what `watchAll` sees on all threads. */
-export function tapServer(sidecar: Sidecar, allowed: string, watchAll: WatchTaps): ConnService {
-  const { clock, settings, serving } = sidecar;
+/** Serves Tap.Observe to the identity `allowed`, of what this thread sees and `watchOthers` tells of the others. */
+export function tapServer(sidecar: Sidecar, allowed: string, watchOthers: WatchTaps): ConnService {
+  const { clock, settings, serving, taps, random } = sidecar;
+  const watchOwn = watchTaps(taps, random);
+  const watchAll: WatchTaps = (request, tell) => {
+    const closers = [watchOwn(request, tell), watchOthers(request, tell)];
+    return () => closers.forEach((close) => close());
+  };
   const service = grpcService([observe(allowed, watchAll)], { clock });
   return async (conn) => {
     const { protocol, first } = await new Detection(conn, settings.inbound.detectTimeoutMs, clock)

@@ -1,9 +1,10 @@
 // Who may do what: the first authorization that admits a client by its network and identity. Both are facts of the
 // connection, so the answer is worked out once for each connection and route, and a request only finds it again.
 
-import { BlockList, isIPv6 } from "node:net";
+import { BlockList } from "node:net";
 import { Fault } from "../base/fault.ts";
 import type { Peer } from "../io/conn.ts";
+import { ipFamily } from "../io/ip.ts";
 import type { HttpService } from "./types.ts";
 
 export type Network = { readonly ip: string; readonly prefix: number };
@@ -35,7 +36,7 @@ export function compileAuthorizations<A extends Authorization>(
   }));
   return (peer) => {
     const ip = plain(peer.remote.ip);
-    const family = isIPv6(ip) ? "ipv6" : "ipv4";
+    const family = ipFamily(ip);
     return compiled.find(
       ({ authorization, networks }) =>
         admits(authorization.clients, peer) &&
@@ -113,7 +114,7 @@ function denial(peer: Peer): string {
 
 function block(networks: readonly Network[]): BlockList {
   const list = new BlockList();
-  for (const { ip, prefix } of networks) list.addSubnet(ip, prefix, isIPv6(ip) ? "ipv6" : "ipv4");
+  for (const { ip, prefix } of networks) list.addSubnet(ip, prefix, ipFamily(ip));
   return list;
 }
 

@@ -1,7 +1,6 @@
 // The messages of a gRPC stream, in both directions: Messages takes a body apart, Outlet makes one. Both hold back: a
 // body whose messages nobody takes is not read on, and who sends is told when it is too fast.
 
-import { gunzipSync } from "node:zlib";
 import {
   create,
   type DescMessage,
@@ -164,8 +163,11 @@ export class Messages<D extends DescMessage> implements Sink, AsyncIterable<Mess
   }
 
   private inflate(bytes: Buffer): Buffer {
-    if (this.encoding === "gzip")
+    if (this.encoding === "gzip") {
+      // 2 MB that most processes never need.
+      const { gunzipSync } = process.getBuiltinModule("node:zlib");
       return gunzipSync(bytes, { maxOutputLength: this.maxMessageBytes });
+    }
     const encoding = this.encoding ?? "no grpc-encoding";
     throw new GrpcFault(
       "UNIMPLEMENTED",

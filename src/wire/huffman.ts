@@ -3,6 +3,7 @@
 // a byte at a time: 4,096 steps fit the first-level cache, where a step for each whole byte would not.
 
 const END_OF_STRING = 256;
+const MAX_LENGTH = 30;
 
 // The length in bits of the code of each octet, in order, then that of the end-of-string symbol.
 const LENGTHS = [
@@ -80,16 +81,13 @@ export function readHuffman(src: Uint8Array, start: number, end: number, out: Ui
   return MAY_END[node] ? at : -1;
 }
 
+// The codes of one length follow each other, and the first is what follows those that are shorter (RFC 1951 §3.2.2).
 function canonicalCodes(lengths: number[]): Int32Array {
-  const codes = new Int32Array(lengths.length);
-  let code = 0;
-  for (let length = 1; length <= 30; length++) {
-    for (let symbol = 0; symbol < lengths.length; symbol++) {
-      if (lengths[symbol] === length) codes[symbol] = code++;
-    }
-    code <<= 1;
-  }
-  return codes;
+  const next = new Int32Array(MAX_LENGTH + 2);
+  for (const length of lengths) next[length + 1]! += 1;
+  for (let length = 1; length <= MAX_LENGTH; length++)
+    next[length + 1] = (next[length]! + next[length + 1]!) << 1;
+  return Int32Array.from(lengths, (length) => next[length]!++);
 }
 
 function buildSteps(): { steps: Int32Array; mayEnd: Uint8Array } {
