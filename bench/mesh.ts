@@ -5,8 +5,7 @@ import { execFileSync } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { PROXY_FLAGS } from "../src/cli/running.ts";
+import { programArgv } from "../src/cli/running.ts";
 import { identityOf } from "../src/platform/sidecar.ts";
 import { newKeyAndCsr } from "../src/proxy/csr.ts";
 import { credentialsOf } from "../test/support/certificates.ts";
@@ -78,16 +77,9 @@ export async function startMesh(world: World): Promise<Mesh> {
 
 const certificatesOf = ({ folder }: World): string => join(folder, "mesh");
 
-/** Our program, as it is started where requests pass through it. */
-export const PROGRAM: readonly string[] = [
-  process.execPath,
-  ...PROXY_FLAGS,
-  fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url)),
-];
-
-/** Our own proxy. */
+/** Our own proxy, started as images and local meshes start it. */
 export function ours(world: World, mesh: Mesh, hop: Hop): Promise<Running> {
-  return sidecars(world, mesh, hop, "ours", [...PROGRAM, "proxy"]);
+  return sidecars(world, mesh, hop, "ours", programArgv("proxy"));
 }
 
 /** The stock one. */

@@ -4,14 +4,21 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PROXY_FLAGS } from "../src/cli/running.ts";
 import { PORTS } from "./backend.ts";
 import { HOST } from "./load.ts";
-import { PROGRAM } from "./mesh.ts";
 import { endpointsOf, type Hop, type Running, targetOf } from "./peers.ts";
 import { listening, start } from "./process.ts";
 import { CLIENT_PROXY, OUTBOUND_PORT, type World } from "./world.ts";
 
 const ADMIN_PORT = 9990;
+
+const PROGRAM = [
+  process.execPath,
+  ...PROXY_FLAGS,
+  fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url)),
+];
 
 /** Starts a router in front of the client. */
 export async function startRouter(world: World, hop: Hop): Promise<Running> {

@@ -3,7 +3,6 @@
 // That is what was built (half the memory and a third of the time to start), or, in a clone whose build is older than
 // its sources, the sources themselves.
 
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";
@@ -48,11 +47,12 @@ if (isRunning) {
   process.argv[1] = program;
   await import(pathToFileURL(program).href);
 } else {
-  handOver(node);
+  await handOver(node);
 }
 
 /** Runs the program in another Node as if it were this process: its streams, its signals, its way to end. */
-function handOver(path) {
+async function handOver(path) {
+  const { spawn } = await import("node:child_process");
   const words = process.argv.slice(2);
   const own = fileURLToPath(import.meta.url);
   // The channel ends with this process, however that ends.

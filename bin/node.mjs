@@ -1,7 +1,6 @@
 // Finds a Node that can run this project: 26 or later. Plain JavaScript, because the Node that reads it may be older.
 // `node bin/node.mjs FILE …` runs FILE in it.
 
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -26,6 +25,8 @@ export function findNode() {
 /** Goes on with the running script in a suitable Node; returns only there. For scripts, since it hands on no signals. */
 export function needNode() {
   if (isRunning) return;
+  // Only here, for it costs each start two milliseconds.
+  const { spawnSync } = createRequire(import.meta.url)("node:child_process");
   const { status } = spawnSync(findNode() ?? "node26", process.argv.slice(1), { stdio: "inherit" });
   process.exit(status ?? 1);
 }
