@@ -7,8 +7,8 @@ import type { Globals } from "./command.ts";
 
 /** The API server of the kubeconfig, or of the pod that this runs in; undefined when there is neither. */
 export function findCluster(globals: Globals, env: NodeJS.ProcessEnv): KubeApi | undefined {
-  const path = findKubeconfig(globals, env);
-  if (path !== undefined) return new KubeApi(readKubeconfig(path, globals, env));
+  const paths = findKubeconfig(globals, env);
+  if (paths.length > 0) return new KubeApi(readKubeconfig(paths, globals, env));
   if (globals.context !== undefined || !isInCluster(env)) return undefined;
   return new KubeApi({ ...inCluster(env), as: globals.as, asGroups: globals.asGroup });
 }

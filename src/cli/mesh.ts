@@ -83,7 +83,7 @@ export async function findMesh(globals: Globals, env: NodeJS.ProcessEnv): Promis
 export async function isCluster(globals: Globals, env: NodeJS.ProcessEnv): Promise<boolean> {
   if (globals.stateDir !== undefined || env["LINKERD_STATE_DIR"] !== undefined) return false;
   if ((globals.kubeconfig ?? globals.context ?? env["KUBECONFIG"]) !== undefined) return true;
-  if (findKubeconfig(globals, env) === undefined) return false;
+  if (findKubeconfig(globals, env).length === 0) return false;
   const { connectLocal } = await import("./localaccess.ts");
   return connectLocal(globals, env).then(
     () => false,

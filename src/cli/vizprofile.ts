@@ -1,6 +1,7 @@
 // The verb `linkerd viz profile`: a ServiceProfile with a route for each call that is seen for a while.
 
 import { systemClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
 import type { TapEvent } from "../../proto/gen/viz/viz_tap_pb.js";
 import { TapEvent_ProxyDirection as Direction } from "../../proto/gen/viz/viz_tap_pb.js";
 import { printMethod } from "../viz/calls.ts";
@@ -31,7 +32,9 @@ export const vizProfile = command({
     output: oneOf(["yaml", "json"], "Format of the manifest", { short: "o" }),
   },
   run: async ({ args, flags, globals, terminal }) => {
-    const [target] = parseResources(flags.tap === "" ? [] : [flags.tap]);
+    if (flags.tap === "")
+      throw new Fault("bad-input", "--tap names whose requests to look at, for example deploy/web");
+    const [target] = parseResources([flags.tap]);
     notAll(target!, "profile");
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;

@@ -113,7 +113,7 @@ function argumentsOf(env: CniEnv): Record<string, string> {
 
 const NODE: CniNode = {
   fetchPod: async (namespace, name) => {
-    const api = new KubeApi(readKubeconfig(KUBECONFIG, {}, {}));
+    const api = new KubeApi(readKubeconfig([KUBECONFIG], {}, {}));
     try {
       return await api.request<RawObject>(`/api/v1/namespaces/${namespace}/pods/${name}`);
     } finally {

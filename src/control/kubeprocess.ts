@@ -47,13 +47,13 @@ export const FILES = {
 /** The API server of the pod that this is, or of KUBECONFIG. */
 export function findApi(env: Env): KubeApi {
   if (isInCluster(env)) return new KubeApi(inCluster(env));
-  const path = findKubeconfig({}, env);
-  if (path === undefined)
+  const paths = findKubeconfig({}, env);
+  if (paths.length === 0)
     throw new Fault(
       "not-found",
       "there is no API server: this is no pod, and KUBECONFIG is not set",
     );
-  return new KubeApi(readKubeconfig(path, {}, env));
+  return new KubeApi(readKubeconfig(paths, {}, env));
 }
 
 /** What the installation chose, from its mounted ConfigMaps. */

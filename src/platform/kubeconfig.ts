@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { systemClock } from "../base/clock.ts";
@@ -72,53 +72,71 @@ type Kubeconfig = {
 
 const ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** The file that --kubeconfig, $KUBECONFIG or the home directory names; undefined when there is none. */
+/** The files that --kubeconfig, $KUBECONFIG or else the home directory name; empty when nothing does. */
 export function findKubeconfig(
   { kubeconfig }: KubeconfigOptions,
   env: NodeJS.ProcessEnv,
-): string | undefined {
-  if (kubeconfig !== undefined) return kubeconfig;
-  const listed = env["KUBECONFIG"]?.split(":").filter(Boolean) ?? [];
-  return [...listed, join(homedir(), ".kube", "config")].find((path) => existsSync(path));
+): readonly string[] {
+  if (kubeconfig !== undefined) return [kubeconfig];
+  const listed = env["KUBECONFIG"]?.split(delimiter).filter(Boolean) ?? [];
+  const isThere = (path: string): boolean => existsSync(path);
+  if (listed.length === 0) return [join(homedir(), ".kube", "config")].filter(isThere);
+  // Whoever names files means no other one, and hears which are missing when none is there.
+  return listed.some(isThere) ? listed.filter(isThere) : listed;
 }
 
-/** Reads the access that a context of a kubeconfig gives; throws `bad-input` or `not-found` that says what is missing. */
+/** Reads the access that a context of kubeconfigs gives, in which what stands first counts, as with kubectl; throws
+ * `bad-input` or `not-found` that says what is missing. */
 export function readKubeconfig(
-  path: string,
+  paths: readonly string[],
   options: KubeconfigOptions,
   env: NodeJS.ProcessEnv,
 ): KubeAccess {
-  const config = parse(readText(path)) as Kubeconfig | null;
-  const name = options.context ?? config?.["current-context"];
+  const configs = paths.map((path) => ({ path, config: parseConfig(path) }));
+  const own = configs.find(({ config }) => config["current-context"])?.config["current-context"];
   const named = <K extends string, T>(
     what: K,
-    list: readonly Named<K, T>[] = [],
-    wanted?: string,
-  ): T => {
-    const found = list.find((each) => each.name === wanted)?.[what];
-    if (found !== undefined) return found as T;
-    const known = list.map((each) => each.name).join(", ") || "none";
-    throw new Fault("bad-input", `${path} has no ${what} "${wanted ?? ""}"; it has: ${known}`);
+    listOf: (config: Kubeconfig) => readonly Named<K, T>[] | null | undefined,
+    wanted = "",
+  ): { readonly value: T; readonly path: string } => {
+    const all = configs.flatMap(({ path, config }) =>
+      (listOf(config) ?? []).map((each) => ({ name: each.name, value: each[what], path })),
+    );
+    const found = all.find(({ name, value }) => name === wanted && value);
+    if (found) return { value: found.value as T, path: found.path };
+    const known = all.map(({ name }) => name).join(", ") || "none";
+    const where = paths.join(", ");
+    throw new Fault("bad-input", `${where} has no ${what} "${wanted}"; it has: ${known}`);
   };
-  const context = named("context", config?.contexts, name);
-  const cluster = named("cluster", config?.clusters, context.cluster);
-  const user = named("user", config?.users, context.user);
-  const near = (file: string): string => readText(resolve(dirname(path), file));
-  const pem = (data: string | undefined, file: string | undefined): string | undefined =>
-    data !== undefined ? Buffer.from(data, "base64").toString() : file && near(file);
+  const { value: context } = named("context", ({ contexts }) => contexts, options.context ?? own);
+  const { value: cluster, path } = named("cluster", ({ clusters }) => clusters, context.cluster);
+  const { value: user, path: ofUser } = named("user", ({ users }) => users, context.user);
+  const pem = (near: string, data?: string, file?: string): string | undefined =>
+    data !== undefined ? Buffer.from(data, "base64").toString() : file && readNear(near, file);
   return {
     server: cluster.server.replace(/\/$/, ""),
-    ca: pem(cluster["certificate-authority-data"], cluster["certificate-authority"]),
-    cert: pem(user["client-certificate-data"], user["client-certificate"]),
-    key: pem(user["client-key-data"], user["client-key"]),
+    ca: pem(path, cluster["certificate-authority-data"], cluster["certificate-authority"]),
+    cert: pem(ofUser, user["client-certificate-data"], user["client-certificate"]),
+    key: pem(ofUser, user["client-key-data"], user["client-key"]),
     serverName: cluster["tls-server-name"],
     insecure: cluster["insecure-skip-tls-verify"] ?? false,
-    authorization: authorizationOf(user, near, env),
+    authorization: authorizationOf(user, (file) => readNear(ofUser, file), env),
     namespace: context.namespace ?? "default",
     as: options.as,
     asGroups: options.asGroup ?? [],
   };
 }
+
+function parseConfig(path: string): Kubeconfig {
+  const text = readText(path);
+  try {
+    return (parse(text) as Kubeconfig | null) ?? {};
+  } catch (error) {
+    throw new Fault("bad-input", `${path} is no kubeconfig: ${(error as Error).message}`);
+  }
+}
+
+const readNear = (path: string, file: string): string => readText(resolve(dirname(path), file));
 
 /** Whether this process runs in a pod that may talk to its API server. */
 export function isInCluster(env: NodeJS.ProcessEnv): boolean {
@@ -163,22 +181,37 @@ function execToken(exec: Exec, env: NodeJS.ProcessEnv): KubeAccess["authorizatio
   let kept: { token: string; until: number } | undefined;
   return async () => {
     if (kept === undefined || kept.until < systemClock.wall()) {
-      const own = {
-        ...env,
-        ...Object.fromEntries((exec.env ?? []).map((e) => [e.name, e.value])),
-      };
-      const { stdout } = await promisify(execFile)(exec.command, [...(exec.args ?? [])], {
-        env: own,
-      });
-      const { status } = JSON.parse(stdout) as {
-        status?: { token?: string; expirationTimestamp?: string };
-      };
+      const status = await askPlugin(exec, env);
       if (!status?.token) throw new Fault("unauthenticated", `${exec.command} gave no token`);
       const until = status.expirationTimestamp ? Date.parse(status.expirationTimestamp) : Infinity;
       kept = { token: status.token, until };
     }
     return `Bearer ${kept.token}`;
   };
+}
+
+type Credential = { readonly token?: string; readonly expirationTimestamp?: string };
+
+async function askPlugin(
+  { command, args = [], env: more = [], apiVersion }: Exec,
+  env: NodeJS.ProcessEnv,
+): Promise<Credential | undefined> {
+  const question = { apiVersion, kind: "ExecCredential", spec: { interactive: false } };
+  const own = {
+    ...env,
+    KUBERNETES_EXEC_INFO: JSON.stringify(question),
+    ...Object.fromEntries(more.map(({ name, value }) => [name, value])),
+  };
+  try {
+    const { stdout } = await promisify(execFile)(command, [...args], { env: own });
+    return (JSON.parse(stdout) as { status?: Credential }).status;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Fault(
+      "unauthenticated",
+      `${command}, which the kubeconfig names, failed: ${message}`,
+    );
+  }
 }
 
 function readText(path: string): string {

@@ -153,7 +153,7 @@ test("extensions check themselves, each by a program of its own", async (t) => {
 });
 
 test("a Kubernetes that is too old", async (t) => {
-  const access = readKubeconfig(process.env["KUBECONFIG"]!, {}, process.env);
+  const access = readKubeconfig([process.env["KUBECONFIG"]!], {}, process.env);
   const { ca, cert, key, server } = access;
   const authorization = await access.authorization();
   // The real one, but for what it says of its version.
