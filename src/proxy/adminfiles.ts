@@ -33,14 +33,17 @@ export function adminFile(path: string): HttpRsp {
   return serve(name) ?? text(404, "Not found\n");
 }
 
+// Only what has one of the types, so that no folder's name reads as a file.
 function serve(name: string): HttpRsp | undefined {
+  const type = TYPES[extname(name)];
+  if (type === undefined) return undefined;
   let bytes = files.get(name);
   if (bytes === undefined) {
     const file = fileOf(name);
     if (file === undefined) return undefined;
     files.set(name, (bytes = readFileSync(file)));
   }
-  return reply(200, TYPES[extname(name)] ?? "application/octet-stream", bytes, [...POLICY]);
+  return reply(200, type, bytes, [...POLICY]);
 }
 
 // In a clone, or beside what was built from it.

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { SpiffeWorkloadAPI } from "../../proto/gen/workload_pb.js";
 import { authority } from "../../test/support/authority.ts";
 import { systemClock as clock } from "../base/clock.ts";
@@ -14,6 +14,7 @@ import { systemRandom } from "../base/random.ts";
 import { Conn } from "../io/conn.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { grpcService, implement } from "../stack/grpcserver.ts";
+import type { HttpService } from "../stack/types.ts";
 import { header } from "../wire/headers.ts";
 import { watchSvid } from "./spire.ts";
 
@@ -51,15 +52,7 @@ test("the agent's first identity, and each renewal of it", async (t) => {
     ],
     { clock },
   );
-  const path = join(tmpdir(), `spire-${process.pid}.sock`);
-  const agent = createServer({ allowHalfOpen: true }, (socket) => {
-    serveH2(new Conn(socket, PEER), service, { clock });
-  });
-  await new Promise<void>((resolve) => agent.listen(path, resolve));
-  t.after(() => {
-    agent.close();
-    rmSync(path, { force: true });
-  });
+  const { path } = await agentWith(t, service);
   const names: string[] = [];
   const svid = watchSvid(`unix://${path}`, clock, systemRandom);
   const close = svid.each(({ certPem }) => names.push(new X509Certificate(certPem).subject));
@@ -71,3 +64,48 @@ test("the agent's first identity, and each renewal of it", async (t) => {
   await svid.next(() => names.length === 2);
   assert.deepEqual(names, ["CN=one.example", "CN=two.example"]);
 });
+
+test("an agent that has no answer is asked again, on one connection at a time", async (t) => {
+  let asked = 0;
+  const answers = Promise.withResolvers<void>();
+  const service = grpcService(
+    [
+      implement(SpiffeWorkloadAPI, {
+        fetchX509SVID: () => (outlet) => {
+          if ((asked += 1) === 3) answers.resolve();
+          else outlet.send({ svids: [] });
+          return () => {};
+        },
+      }),
+    ],
+    { clock },
+  );
+  const { path, sockets } = await agentWith(t, service);
+  const close = watchSvid(path, clock, systemRandom).observe(() => {});
+  t.after(close);
+  await answers.promise;
+  assert.equal(sockets.size, 1);
+});
+
+/** An agent at a path of its own, with its open connections. */
+async function agentWith(
+  t: TestContext,
+  service: HttpService,
+): Promise<{ path: string; sockets: Set<Socket> }> {
+  const path = join(tmpdir(), `spire-${process.pid}-${paths++}.sock`);
+  const sockets = new Set<Socket>();
+  const agent = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    serveH2(new Conn(socket, PEER), service, { clock });
+  });
+  await new Promise<void>((resolve) => agent.listen(path, resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    agent.close();
+    rmSync(path, { force: true });
+  });
+  return { path, sockets };
+}
+
+let paths = 0;

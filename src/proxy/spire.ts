@@ -10,7 +10,7 @@ import {
 } from "../../proto/gen/workload_pb.js";
 import { X509Certificate } from "node:crypto";
 import { delays, exponential } from "../base/backoff.ts";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Random } from "../base/random.ts";
 import { source, type Watch } from "../base/watch.ts";
@@ -29,25 +29,29 @@ export function watchSvid(path: string, clock: Clock, random: Random): Watch<Cer
   const socketPath = path.replace(/^unix:(\/\/)?/, "");
   return source((set) => {
     let open = true;
-    let close = (): void => {};
+    let h2: H2Client | undefined;
+    let again: Timer | undefined;
     const pauses = delays(BACKOFF, random);
     const run = async (): Promise<void> => {
       try {
-        const h2 = new H2Client(await dialUnix(socketPath), { clock });
-        close = () => h2.conn.destroy();
-        await fetchSvids(h2, clock, (response) => {
-          pauses.reset();
-          set({ kind: "ok", value: certificateOf(response) });
-        });
+        h2 = new H2Client(await dialUnix(socketPath), { clock });
+        if (open) {
+          await fetchSvids(h2, clock, (response) => {
+            pauses.reset();
+            set({ kind: "ok", value: certificateOf(response) });
+          });
+        }
       } catch (error) {
         if (open) set({ kind: "failed", fault: Fault.from(error) });
       }
-      if (open) clock.after(pauses.next(), () => void run());
+      h2?.conn.destroy();
+      if (open) again = clock.after(pauses.next(), () => void run());
     };
     void run();
     return () => {
       open = false;
-      close();
+      again?.cancel();
+      h2?.conn.destroy();
     };
   });
 }

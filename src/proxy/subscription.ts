@@ -63,8 +63,8 @@ export class Subscription<T> extends Watch<Answer<T>> {
   readonly #delays: Delays;
   #observers = 0;
   #remembered: Answer<T> | undefined;
+  /** Closes the stream, or the pause before the next one; undefined when nobody has looked for a while. */
   #stream: Close | undefined;
-  #timers: Timer[] = [];
   #linger: Timer | undefined;
   /** Clock.now() of the last message; undefined before the first. */
   heardAt: number | undefined;
@@ -120,21 +120,16 @@ export class Subscription<T> extends Watch<Answer<T>> {
       this.#closeStream();
       this.#ended(status, why, heard);
     };
-    const limit = (ms: number | undefined, why: string): Timer | undefined => {
-      if (ms === undefined) return undefined;
-      const timer = clock.after(ms, () => finish(4, why));
-      this.#timers.push(timer);
-      return timer;
-    };
+    const limit = (ms: number | undefined, why: string): Timer | undefined =>
+      ms === undefined ? undefined : clock.after(ms, () => finish(4, why));
     const initial = limit(initialMs, "no first message in time");
-    limit(lifetimeMs, "opened anew by schedule");
-    if (this.#remembered) {
-      this.#timers.push(clock.after(STALE_AFTER_MS, () => this.#settleForOld()));
-    }
+    const lifetime = limit(lifetimeMs, "opened anew by schedule");
+    const stale = this.#remembered && clock.after(STALE_AFTER_MS, () => this.#settleForOld());
     // Set before opening, because a stream may end at once.
     let close: Close = () => {};
     this.#stream = () => {
       over = true;
+      for (const timer of [initial, lifetime, stale, idle]) timer?.cancel();
       close();
     };
     close = feed((read) => {
@@ -176,9 +171,8 @@ export class Subscription<T> extends Watch<Answer<T>> {
       // A stream that had worked comes back at once; only if that fails is it worth a notice.
       if (!heard) this.#fail(this.broken);
     }
-    const ms = this.#delays.next();
-    this.#timers.push(this.#options.clock.after(ms, () => this.#open()));
-    this.#stream = () => {};
+    const again = this.#options.clock.after(this.#delays.next(), () => this.#open());
+    this.#stream = () => again.cancel();
   }
 
   #fail(fault: Fault): void {
@@ -194,8 +188,6 @@ export class Subscription<T> extends Watch<Answer<T>> {
   }
 
   #closeStream(): void {
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers = [];
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.();
