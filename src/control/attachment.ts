@@ -52,6 +52,16 @@ const attachments = index(ROUTE_KINDS, (world) => {
   return byParent;
 });
 
+/** The routes of a kind that name a parent, whatever their port, with the references by which they do, oldest first. */
+export function routesNaming(
+  world: World,
+  kind: RouteKind,
+  parentKind: ParentKind,
+  parentKey: string,
+): readonly Attached[] {
+  return attachments(world).get(`${kind} ${parentKind} ${parentKey}`) ?? [];
+}
+
 /** The routes of some kinds on a port of a parent, for clients of a namespace, oldest first. */
 export function routesOn<K extends RouteKind>(
   world: World,
@@ -64,7 +74,7 @@ export function routesOn<K extends RouteKind>(
   const { ports } = world.Service.get(`${namespace}/${name}`)?.spec ?? {};
   const declared = ports?.find((each) => each.port === port && each.protocol === "TCP");
   const found = routeKinds
-    .flatMap((kind) => attachments(world).get(`${kind} ${parent.kind} ${namespace}/${name}`) ?? [])
+    .flatMap((kind) => routesNaming(world, kind, parent.kind, `${namespace}/${name}`))
     .filter(({ ref }) =>
       parent.kind === "Service" && declared
         ? names(ref, declared)

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storeFrom, worldFrom } from "../../test/support/world.ts";
-import type { Condition } from "../platform/kinds.ts";
+import { VirtualClock } from "../base/clock.ts";
+import { Var } from "../base/watch.ts";
+import type { Condition, Kind } from "../platform/kinds.ts";
 import { resourceOf } from "../platform/manifests.ts";
-import { statusesOf } from "./statuses.ts";
+import { statusesOf, writeStatuses } from "./statuses.ts";
 
 const NOW = "2026-01-01T00:00:00Z";
 
@@ -157,4 +159,27 @@ test("what other controllers say of a route stays, and what we said goes with ou
   assert.deepEqual(statusesOf(world(), NOW), []);
   change({ spec: { parentRefs: [{ name: "some-gateway" }] } });
   assert.deepEqual(names(statusesOf(world(), NOW)[0]!.status), ["other"]);
+});
+
+test("while a status is written, worlds that come do not send it again, but may send another one", async () => {
+  const write = Promise.withResolvers<void>();
+  const sent: string[] = [];
+  const resources = {
+    watch: () => assert.fail(),
+    reviewToken: () => assert.fail(),
+    writeStatus: (_: Kind, key: string, status: unknown) => {
+      sent.push(`${key} ${JSON.stringify(status).match(/"reason":"(\w+)"/)![1]}`);
+      return write.promise;
+    },
+  };
+  const good = route("good", "HTTPRoute", WEB);
+  const world = new Var(worldFrom([SERVICE, good].join("---")));
+  const close = writeStatuses(world, resources, new VirtualClock());
+  world.set(worldFrom([SERVICE, good].join("---")));
+  assert.deepEqual(sent, ["ns/good Accepted"]);
+  world.set(worldFrom(good));
+  write.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(sent, ["ns/good Accepted", "ns/good NoMatchingParent"]);
+  close();
 });

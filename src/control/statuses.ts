@@ -8,7 +8,7 @@ import type { Condition, Kind, Resource } from "../platform/kinds.ts";
 import { keyOf } from "../platform/kinds.ts";
 import type { Resources } from "../platform/resources.ts";
 import type { ParentRef, RouteKind } from "./attachment.ts";
-import { byAge, names, parentKindOf, ROUTE_KINDS } from "./attachment.ts";
+import { byAge, names, parentKindOf, ROUTE_KINDS, routesNaming } from "./attachment.ts";
 import type { World } from "./world.ts";
 
 const CONTROLLER_NAME = "linkerd.io/policy-controller";
@@ -30,12 +30,35 @@ export function writeStatuses(
   clock: Clock,
   isLeader: Watch<boolean> = constant(true),
 ): Close {
-  return combine([world, isLeader]).each(([now, leads]) => {
-    if (!leads) return;
-    for (const { kind, key, status } of statusesOf(now, new Date(clock.wall()).toISOString())) {
-      void resources.writeStatus(kind, key, status).catch(() => {});
+  let latest: World | undefined;
+  const underWay = new Set<string>();
+  const missed = new Set<string>();
+  const write = (): void => {
+    if (latest === undefined) return;
+    const now = new Date(clock.wall()).toISOString();
+    for (const { kind, key, status } of statusesOf(latest, now)) {
+      const which = `${kind} ${key}`;
+      // The world does not have yet what is on its way: it would be sent with each one that comes.
+      if (underWay.has(which)) {
+        missed.add(which);
+        continue;
+      }
+      underWay.add(which);
+      const done = (): void => {
+        underWay.delete(which);
+        if (missed.delete(which)) write();
+      };
+      void resources.writeStatus(kind, key, status).then(done, done);
     }
+  };
+  const close = combine([world, isLeader]).each(([now, leads]) => {
+    latest = leads ? now : undefined;
+    write();
   });
+  return () => {
+    close();
+    latest = undefined;
+  };
 }
 
 /** The statuses that differ from what the world has; `now` is when they became so. */
@@ -109,8 +132,8 @@ function acceptance(
   ref: ParentRef,
 ): string {
   const parentKind = parentKindOf(ref)!;
-  const namespace = ref.namespace ?? route.metadata.namespace;
-  const parent = world[parentKind].get(`${namespace}/${ref.name}`);
+  const parentKey = `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
+  const parent = world[parentKind].get(parentKey);
   if (!parent) return "NoMatchingParent";
   if (parentKind !== "Service") return "Accepted";
   const { ports } = (parent as Resource<"Service">).spec;
@@ -119,21 +142,9 @@ function acceptance(
     0,
     PRECEDENCE.findIndex((each) => each.includes(kind)),
   ).flat();
-  const conflicts = stronger.some((other) =>
-    ([...world[other].values()] as Resource<RouteKind>[]).some((each) =>
-      each.spec.parentRefs.some((taken) => {
-        const at = taken.namespace ?? each.metadata.namespace;
-        const samePort =
-          taken.port === undefined || ref.port === undefined || taken.port === ref.port;
-        return (
-          parentKindOf(taken) === parentKind &&
-          at === namespace &&
-          taken.name === ref.name &&
-          samePort
-        );
-      }),
-    ),
-  );
+  const conflicts = stronger
+    .flatMap((other) => routesNaming(world, other, parentKind, parentKey))
+    .some(({ ref: { port } }) => port === undefined || ref.port === undefined || port === ref.port);
   return conflicts ? "RouteReasonConflicted" : "Accepted";
 }
 
