@@ -4,7 +4,7 @@
 import type { Socket } from "node:dgram";
 import { createSocket } from "node:dgram";
 import type { Close } from "../base/watch.ts";
-import { endpointsOf } from "./slices.ts";
+import { endpointsOf, sliceOf } from "./slices.ts";
 import type { Store } from "./store.ts";
 
 export const CLUSTER_DOMAIN = "cluster.local";
@@ -39,9 +39,10 @@ function resolveService(store: Store, name: string): string[] | undefined {
   if (!found || labels.length > 3) return [];
   const { clusterIP, ports } = found.spec;
   if (labels.length === 2 && clusterIP !== undefined && clusterIP !== "None") return [clusterIP];
-  const slices = [...store.all("EndpointSlice").values()];
   if (labels.length === 3) {
-    const endpoints = slices.flatMap((slice) => slice.endpoints);
+    const endpoints = [...store.all("EndpointSlice").values()]
+      .filter((slice) => sliceOf(slice) === `${namespace}/${service}`)
+      .flatMap((slice) => slice.endpoints);
     return [...(endpoints.find(({ hostname }) => hostname === labels[0])?.addresses ?? [])];
   }
   const target = { service: `${namespace}/${service}`, port: ports[0]?.port ?? 0 };

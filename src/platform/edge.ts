@@ -1,6 +1,8 @@
 // The edge: one more sidecar, with an identity of its own, through which browsers and curl enter the mesh.
 // For every service that is to be published it listens on 127.0.0.1, on the wanted port or the next free one.
 
+import { Fault } from "../base/fault.ts";
+import { log } from "../base/log.ts";
 import type { Close } from "../base/watch.ts";
 import { Var } from "../base/watch.ts";
 import { forward } from "./forward.ts";
@@ -43,7 +45,14 @@ export class Edge {
     const key = JSON.stringify(wanted);
     if (key === this.#key || this.#closed) return;
     this.#key = key;
-    this.#turn = this.#turn.then(() => this.#open(wanted));
+    this.#turn = this.#turn
+      .then(() => this.#open(wanted))
+      .catch((thrown: unknown) => {
+        // The next change of a service tries again.
+        if (this.#key === key) this.#key = "";
+        const error = Fault.from(thrown);
+        log.logger("platform::edge").warn("cannot publish services", { error });
+      });
   }
 
   async close(): Promise<void> {
@@ -70,11 +79,10 @@ export class Edge {
     }
     if (this.#options.meshed) this.#startPod(published);
     else {
-      this.#forwards = await Promise.all(
-        published.map(({ service, port, address }) =>
-          forward(this.#options.store, { listen: address, target: { service, port } }, HOST),
-        ),
-      );
+      for (const { service, port, address } of published) {
+        const way = { listen: address, target: { service, port } };
+        this.#forwards.push(await forward(this.#options.store, way, HOST));
+      }
     }
     this.published.set(published.map(({ service, port, address }) => ({ service, port, address })));
   }

@@ -1,7 +1,8 @@
 // Manifests on disk as a watch: read again whenever a file of theirs changes. A change with mistakes fails
 // the watch, which keeps the last good manifests.
 
-import { watch } from "node:fs";
+import { statSync, watch } from "node:fs";
+import { basename, dirname } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Watch } from "../base/watch.ts";
@@ -32,7 +33,10 @@ export function watchManifests(paths: readonly string[], clock: Clock): Watch<Ma
       );
     };
     const watchers = paths.map((path) => {
-      return watch(path, () => {
+      // Many replace a file by another one of its name, which a watcher of the file itself would not see.
+      const file = statSync(path).isDirectory() ? undefined : basename(path);
+      return watch(file === undefined ? path : dirname(path), (_, changed) => {
+        if (file !== undefined && changed !== null && changed !== file) return;
         timer?.cancel();
         timer = clock.after(SETTLE_MS, read);
       }).on("error", () => {});

@@ -1,6 +1,8 @@
 // The kube-proxy of a mesh that has a network of its own: every service's address answers, for pods that have
 // no sidecar to balance for them.
 
+import { Fault } from "../base/fault.ts";
+import { log } from "../base/log.ts";
 import type { Close } from "../base/watch.ts";
 import { forward } from "./forward.ts";
 import type { Store } from "./store.ts";
@@ -19,7 +21,13 @@ export class ServiceProxy {
     this.#sourceIp = sourceIp;
     this.#shell = shell;
     this.#observation = store.watch("Service").each(() => {
-      this.#turn = this.#turn.then(() => this.#follow());
+      this.#turn = this.#turn
+        .then(() => this.#follow())
+        .catch((thrown: unknown) => {
+          // The next change of a service tries again.
+          const error = Fault.from(thrown);
+          log.logger("platform::services").warn("cannot serve addresses of services", { error });
+        });
     });
   }
 
