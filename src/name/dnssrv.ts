@@ -1,7 +1,7 @@
 // The namer `io.l5d.dnssrv`: the SRV records of a name, asked again and again.
 // No records, or none yet, is negative; a resolver that fails later keeps the last good records.
 
-import { constant, type Watch } from "../base/watch.ts";
+import { constant, source, type Watch } from "../base/watch.ts";
 import type { Name, Namer } from "./bind.ts";
 import { isUnknownHost, type Network, watchEndpoints } from "./inet.ts";
 import { leaf, type NameTree, neg } from "./nametree.ts";
@@ -18,11 +18,18 @@ export function dnssrvNamer(
 ): Namer {
   const watches = new Map<string, Watch<readonly Target[]>>();
   const watchTargets = (name: string): Watch<readonly Target[]> => {
-    let watch = watches.get(name);
-    if (!watch) {
-      watch = watchSrv(name, refreshMs, servers, network);
+    const shared = watches.get(name);
+    if (shared) return shared;
+    const found = watchSrv(name, refreshMs, servers, network);
+    // Shared for as long as somebody looks: requests may name any number of hosts.
+    const watch = source<readonly Target[]>((set) => {
       watches.set(name, watch);
-    }
+      const close = found.observe(set);
+      return () => {
+        watches.delete(name);
+        close();
+      };
+    });
     return watch;
   };
   return {

@@ -93,7 +93,10 @@ function overH2(
   const dial2 = async (): Promise<H2Client> => {
     const [{ H2Client }, conn] = await Promise.all([import("../io/h2client.ts"), raw()]);
     const made = new H2Client(conn, h2);
-    if (session.lifeTimeMs) clock.after(session.lifeTimeMs, () => made.close());
+    if (session.lifeTimeMs) {
+      const age = clock.after(session.lifeTimeMs, () => made.close());
+      void made.done.then(() => age.cancel());
+    }
     if (session.idleTimeMs) closeIdle(made, session.idleTimeMs, clock);
     return made;
   };

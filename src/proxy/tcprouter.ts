@@ -130,17 +130,24 @@ class BoundName implements Bindable {
   }
 
   async pick(): Promise<Bound> {
-    const { clock, config, random } = this.#parts;
+    const tree = known(this.#tree.state) ?? (await this.#answered());
+    const bound = pickLeaf(tree, this.#parts.random);
+    if (bound === undefined) throw new Fault("no-route", `${this.#text} is bound to nothing`);
+    return bound;
+  }
+
+  async #answered(): Promise<NameTree<Bound>> {
+    const { clock, config } = this.#parts;
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = clock.after(config.bindingTimeoutMs, () => {
       const limit = printDuration(config.bindingTimeoutMs);
       reject(new Fault("unavailable", `${this.#text} is not bound after ${limit}`));
     });
-    const tree = known(this.#tree.state) ?? (await Promise.race([this.#tree.next(), promise]));
-    timer.cancel();
-    const bound = pickLeaf(tree, random);
-    if (bound === undefined) throw new Fault("no-route", `${this.#text} is bound to nothing`);
-    return bound;
+    try {
+      return await Promise.race([this.#tree.next(), promise]);
+    } finally {
+      timer.cancel();
+    }
   }
 
   close(): void {

@@ -49,22 +49,21 @@ export class Zipkin implements Telemeter {
   readonly follows = true;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #send: (spans: readonly ZipkinSpan[]) => Promise<void>;
+  readonly #collector: Collector;
   readonly #sent: Counter;
   readonly #dropped: Counter;
   #spans: ZipkinSpan[] = [];
   #sending = false;
+  #closed = false;
 
   constructor(
     { host, port, sampleRate }: ZipkinConfig,
     { clock, logger, metrics, network }: Linker,
   ) {
-    const collector = new Collector(host, port, network);
+    this.#collector = new Collector(host, port, network);
     this.sampleRate = sampleRate;
     this.#clock = clock;
     this.#logger = logger;
-    this.#send = (spans) =>
-      port === SCRIBE_PORT ? collector.scribe(spans) : collector.post(spans);
     const scope = metrics.at("zipkin");
     this.#sent = scope.counter("sent");
     this.#dropped = scope.counter("dropped");
@@ -84,6 +83,7 @@ export class Zipkin implements Telemeter {
 
   /** Sends what is left. */
   close(): void {
+    this.#closed = true;
     void this.#flush();
   }
 
@@ -117,7 +117,7 @@ export class Zipkin implements Telemeter {
     const spans = this.#spans;
     this.#spans = [];
     try {
-      if (spans.length > 0) await this.#send(spans);
+      if (spans.length > 0) await this.#collector.send(spans);
       this.#sent.add(spans.length);
     } catch (error) {
       this.#dropped.add(spans.length);
@@ -125,6 +125,7 @@ export class Zipkin implements Telemeter {
     }
     this.#sending = false;
     if (this.#spans.length > 0) this.#clock.after(GATHER_MS, () => void this.#flush());
+    else if (this.#closed) this.#collector.close();
   }
 }
 
@@ -140,8 +141,16 @@ class Collector {
     this.#network = network;
   }
 
-  /** Zipkin's v2 API. */
-  async post(spans: readonly ZipkinSpan[]): Promise<void> {
+  send(spans: readonly ZipkinSpan[]): Promise<void> {
+    return this.#port === SCRIBE_PORT ? this.#scribe(spans) : this.#post(spans);
+  }
+
+  close(): void {
+    this.#conn?.end();
+  }
+
+  // Zipkin's v2 API.
+  async #post(spans: readonly ZipkinSpan[]): Promise<void> {
     const conn = await this.#dial();
     const client = new H1Client(conn);
     const headers = ["content-type", "application/json"];
@@ -160,12 +169,13 @@ class Collector {
     }
   }
 
-  /** Thrift's Scribe, one message for all; its answer is not waited for. */
-  async scribe(spans: readonly ZipkinSpan[]): Promise<void> {
+  // Thrift's Scribe, one message for all; its answer is not waited for.
+  async #scribe(spans: readonly ZipkinSpan[]): Promise<void> {
     if (this.#conn === undefined || this.#conn.closed) {
       this.#conn = await this.#dial();
       this.#conn.start({ read() {}, end: () => this.#conn?.end(), closed() {}, drained() {} });
     }
+    if (this.#conn.full) throw new Error("it does not read what it was sent");
     this.#conn.write(scribeFrame(spans));
   }
 
