@@ -4,14 +4,13 @@ import { combine } from "../base/watch.ts";
 import type { LabelSelector, Resource } from "../platform/kinds.ts";
 import { selects } from "../platform/kinds.ts";
 import type { ResourceMap, Resources } from "../platform/resources.ts";
-import { parseResources } from "../viz/kinds.ts";
 import { order } from "../viz/stat.ts";
 import type { MeshPod } from "../viz/world.ts";
 import { isWanted, podsOf, thingsOf } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printListing } from "./table.ts";
-import { namespace, notAll } from "./vizflags.ts";
+import { namespace, oneResource } from "./vizflags.ts";
 
 export type Authorization = {
   /** "" for all routes of the server. */
@@ -39,12 +38,11 @@ export const authorizations = command({
   offers: "resource",
   flags: { namespace },
   run: async ({ args, flags, globals, terminal }) => {
-    const [resource] = parseResources(args);
-    notAll(resource!, "authz");
+    const { kind, name } = oneResource(args, "authz");
     const mesh = await findMesh(globals, terminal.env);
-    const wanted = { namespace: flags.namespace ?? mesh.defaultNamespace, name: resource!.name };
+    const wanted = { namespace: flags.namespace ?? mesh.defaultNamespace, name };
     const world = await mesh.world();
-    const things = thingsOf(world, resource!.kind).filter((thing) => isWanted(thing, wanted));
+    const things = thingsOf(world, kind).filter((thing) => isWanted(thing, wanted));
     const pods = things.flatMap((thing) => podsOf(world, thing));
     terminal.print(printAuthorizations(listAuthorizations(await policiesOf(mesh.resources), pods)));
   },

@@ -1,7 +1,6 @@
 // The verb `linkerd viz authz`: what the servers of a resource let in and turned away, and by which authorization.
 
 import type { StatTable_PodGroup_Row as Row } from "../../proto/gen/viz/viz_pb.js";
-import { parseResources } from "../viz/kinds.ts";
 import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
 import { NONE, parseDuration, rps } from "./format.ts";
@@ -10,8 +9,8 @@ import { findMesh } from "./mesh.ts";
 import { left, printListing, right } from "./table.ts";
 import {
   namespace,
-  notAll,
   okOf,
+  oneResource,
   resourceIn,
   selector,
   timeWindow,
@@ -33,13 +32,12 @@ export const authz = command({
   },
   run: async ({ args, flags, globals, terminal }) => {
     const window = windowText(flags.timeWindow);
-    const [resource] = parseResources(args);
-    notAll(resource!, "authz");
+    const resource = oneResource(args, "authz");
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;
     const answer = okOf(
       await mesh.viz.authz({
-        resource: resourceIn(ns, resource!),
+        resource: resourceIn(ns, resource),
         labelSelector: flags.selector ?? "",
         timeWindow: window,
       }),

@@ -10,7 +10,7 @@ import { root } from "./root.ts";
 import { printHelp } from "./help.ts";
 import { namesOf } from "./mesh.ts";
 import { parse, UnknownCommand } from "./parse.ts";
-import type { Terminal } from "./terminal.ts";
+import { palette, type Terminal } from "./terminal.ts";
 
 /** Runs `linkerd WORDS…`. Resolves to the exit code: 0 for success, 1 for any failure. */
 export async function cli(
@@ -19,11 +19,13 @@ export async function cli(
   tree: Command = root,
 ): Promise<number> {
   try {
-    if (words[0] === "__complete") return await printCompletions(words, terminal, tree);
-    return await run(words, terminal, tree);
+    const [first, ...rest] = words;
+    if (first === "__complete") return await printCompletions(words, terminal, tree);
+    return await run(first === "help" ? [...rest, "--help"] : words, terminal, tree);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    terminal.note(`${terminal.colour.red("Error:")} ${error.message}`);
+    const { red } = palette(terminal.liveNotes && !terminal.env["NO_COLOR"]);
+    terminal.note(`${red("Error:")} ${error.message}`);
     return 1;
   } finally {
     await terminal.scope.close();

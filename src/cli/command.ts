@@ -2,7 +2,7 @@
 // suggestions all follow from the row.
 
 import { Fault } from "../base/fault.ts";
-import type { Flags, Values } from "./flag.ts";
+import type { Flag, Flags, Values } from "./flag.ts";
 import { list, optional, text, toggle } from "./flag.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -85,6 +85,11 @@ export function command<F extends Flags = Record<never, never>>(row: Row<F>): Co
     flags: row.flags ?? {},
     run: row.run,
   };
+}
+
+/** All flags that a command takes, by their keys: its own, and the global ones. */
+export function flagsOf(command: Command): [key: string, flag: Flag][] {
+  return Object.entries<Flag<any>>({ ...GLOBAL_FLAGS, ...command.flags });
 }
 
 /** The command that `word` names below `parent`. */

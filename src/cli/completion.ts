@@ -3,7 +3,7 @@
 
 import { KINDS, kindOf } from "../viz/kinds.ts";
 import type { Command } from "./command.ts";
-import { command, GLOBAL_FLAGS, subcommand } from "./command.ts";
+import { command, flagsOf, subcommand } from "./command.ts";
 import type { Flag } from "./flag.ts";
 import { flagName } from "./flag.ts";
 
@@ -91,8 +91,8 @@ async function wordsAt(
   names: Names,
 ): Promise<readonly string[]> {
   if (last.startsWith("-")) {
-    return Object.entries({ ...GLOBAL_FLAGS, ...at.flags })
-      .filter(([, flag]) => !(flag as Flag).hidden)
+    return flagsOf(at)
+      .filter(([, flag]) => !flag.hidden)
       .map(([key]) => `--${flagName(key)}`);
   }
   const commands = at.commands.filter((c) => !c.hidden && !c.deprecated).map((c) => c.name);
@@ -125,9 +125,8 @@ async function flagValues(flag: Flag, names: Names): Promise<readonly string[]> 
 }
 
 function findFlag(at: Command, word: string): Flag | undefined {
-  const flags = Object.entries({ ...GLOBAL_FLAGS, ...at.flags }) as [string, Flag][];
   const bare = word.split("=")[0]!;
-  return flags.find(
+  return flagsOf(at).find(
     ([key, flag]) => bare === `--${flagName(key)}` || bare === `-${flag.short}`,
   )?.[1];
 }

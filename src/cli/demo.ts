@@ -6,7 +6,7 @@ import { systemClock } from "../base/clock.ts";
 import { create } from "@bufbuild/protobuf";
 import type { StatTable_PodGroup_Row as Row } from "../../proto/gen/viz/viz_pb.js";
 import { StatSummaryRequestSchema, StatSummaryResponseSchema } from "../../proto/gen/viz/viz_pb.js";
-import { vizApi } from "../viz/api.ts";
+import { vizApi, type VizApi } from "../viz/api.ts";
 import type { Viz } from "../viz/start.ts";
 import { command } from "./command.ts";
 import { duration, optional } from "./flag.ts";
@@ -53,14 +53,17 @@ each. Ctrl-C stops everything.`,
     const places = status.published.map(
       ({ service, address }) => [service.split("/")[1]!, `http://${address}`] as const,
     );
-    terminal.print(welcome(places, viz.address, terminal));
+    const deployments = (await viz.world.next()).things.get("deployment") ?? [];
+    const namespace = flags.manifest ? (deployments[0]?.namespace ?? "default") : NAMESPACE;
+    terminal.print(welcome(namespace, places, viz.address, terminal));
     if (flags.for > 0) systemClock.after(flags.for, () => void terminal.scope.close());
-    await showMetrics(viz, terminal);
+    await showMetrics(namespace, viz, terminal);
     return 0;
   },
 });
 
 function welcome(
+  namespace: string,
   places: readonly (readonly [string, string])[],
   dashboard: string,
   { colour }: Terminal,
@@ -71,25 +74,28 @@ function welcome(
     ["Dashboard", dashboard] as const,
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
+  const commands = [
+    [`linkerd viz stat deploy -n ${namespace}`, "success rate, requests a second, latencies"],
+    [`linkerd viz tap ns/${namespace}`, "each request as it passes"],
+    [`linkerd viz edges deploy -n ${namespace}`, "who calls whom, and whether it is mutual TLS"],
+    ["linkerd check --proxy", "is everything as it should be?"],
+  ] as const;
+  const longest = Math.max(...commands.map(([line]) => line.length));
   return `
 ${lines.map(([name, url]) => `  ${bold(name.padEnd(width))}   ${cyan(url)}\n`).join("")}
   In a second terminal:
-    linkerd viz stat deploy -n ${NAMESPACE}       ${dim("success rate, requests a second, latencies")}
-    linkerd viz tap deploy/web -n ${NAMESPACE}    ${dim("each request as it passes")}
-    linkerd viz edges deploy -n ${NAMESPACE}      ${dim("who calls whom, and whether it is mutual TLS")}
-    linkerd check --proxy                   ${dim("is everything as it should be?")}
-
+${commands.map(([line, what]) => `    ${line.padEnd(longest)}   ${dim(what)}\n`).join("")}
   Ctrl-C stops everything.
 
 `;
 }
 
 // Golden metrics of all deployments: drawn over on a terminal, a plain table now and then elsewhere.
-async function showMetrics(viz: Viz, terminal: Terminal): Promise<void> {
+async function showMetrics(namespace: string, viz: Viz, terminal: Terminal): Promise<void> {
   const api = vizApi(viz.world, viz.metrics);
   let drawn = 0;
   const draw = async (): Promise<void> => {
-    const rows = await deployments(api);
+    const rows = await deployments(namespace, api);
     if (rows.length === 0 || terminal.scope.closed) return;
     const table = printStat(rows, { wide: false, namespaces: false, many: false });
     const up = terminal.live && drawn > 0 ? `\x1b[${drawn}A` : "";
@@ -101,14 +107,17 @@ async function showMetrics(viz: Viz, terminal: Terminal): Promise<void> {
     );
     drawn = lines.length;
   };
-  const timer = systemClock.every(terminal.live ? REDRAW_MS : PLAIN_MS, () => void draw());
+  const timer = systemClock.every(terminal.live ? REDRAW_MS : PLAIN_MS, () => {
+    // What there is no answer to now may have one the next time.
+    void draw().catch(() => {});
+  });
   await untilStopped(terminal);
   timer.cancel();
 }
 
-async function deployments(api: ReturnType<typeof vizApi>): Promise<Row[]> {
+async function deployments(namespace: string, api: VizApi): Promise<Row[]> {
   const request = create(StatSummaryRequestSchema, {
-    selector: { resource: { type: "deployment", namespace: NAMESPACE } },
+    selector: { resource: { type: "deployment", namespace } },
     timeWindow: "1m",
     tcpStats: true,
   });

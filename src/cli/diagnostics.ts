@@ -9,7 +9,7 @@ import type { WeightedAddr } from "../../proto/gen/destination_pb.js";
 import { ServerSchema } from "../../proto/gen/inbound_pb.js";
 import { OutboundPolicySchema } from "../../proto/gen/outbound_pb.js";
 import { Fault } from "../base/fault.ts";
-import { parseResources } from "../viz/kinds.ts";
+import { parseResource } from "../viz/kinds.ts";
 import { metricsReader } from "../viz/scrape.ts";
 import { printIp } from "../viz/tap.ts";
 import type { MeshPod, World } from "../viz/world.ts";
@@ -20,7 +20,7 @@ import { printJson } from "./golden.ts";
 import type { ControlPlane } from "./mesh.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printTable } from "./table.ts";
-import { namespace, notAll } from "./vizflags.ts";
+import { namespace, oneResource } from "./vizflags.ts";
 
 const token = text("TOKEN", "", "Context token to ask with, in place of a proxy's own");
 const destinationPod = optional("POD", "Instance of the control plane to ask");
@@ -201,14 +201,13 @@ const policy = command({
     output: oneOf(["yaml", "json"], "Format of the output", { short: "o" }),
   },
   run: async ({ args, flags, globals, terminal }) => {
-    const [resource] = parseResources([args[0]!]);
+    const { kind, name } = parseResource(args[0]!);
     const port = Number(args[1]);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw new Fault("bad-input", `"${args[1]}" is no port`);
     }
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;
-    const { kind, name } = resource!;
     const { inbound, outbound } = mesh.controlPlane(flags.destinationPod);
     if (kind === "pod") {
       const found = await inbound.getPort({ workload: `${ns}:${name}`, port });
@@ -236,9 +235,7 @@ function printMessage<S extends DescMessage>(
 }
 
 function podsNamed(world: World, args: readonly string[], ns: string): MeshPod[] {
-  const [resource] = parseResources(args);
-  notAll(resource!, "diagnostics");
-  const { kind, name } = resource!;
+  const { kind, name } = oneResource(args, "diagnostics");
   const things = thingsOf(world, kind).filter((t) => isWanted(t, { namespace: ns, name }));
   const pods = [...new Set(things.flatMap((t) => podsOf(world, t)))].filter((pod) => pod.meshed);
   if (pods.length === 0)

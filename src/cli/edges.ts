@@ -2,7 +2,7 @@
 
 import { Fault } from "../base/fault.ts";
 import type { Edge } from "../../proto/gen/viz/viz_pb.js";
-import { KINDS, parseResources } from "../viz/kinds.ts";
+import { KINDS, parseResource } from "../viz/kinds.ts";
 import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
 import { printJson } from "./golden.ts";
@@ -29,8 +29,8 @@ export const edges = command({
     output: oneOf(["table", "json", "wide"], "Format of the output", { short: "o" }),
   },
   run: async ({ args, flags, globals, terminal }) => {
-    const [resource] = parseResources(args);
-    const { kind, name } = resource!;
+    const resource = parseResource(args[0]!);
+    const { kind, name } = resource;
     if (name !== "") {
       throw new Fault(
         "bad-input",
@@ -45,9 +45,7 @@ export const edges = command({
     }
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.allNamespaces ? "" : (flags.namespace ?? mesh.defaultNamespace);
-    const answer = okOf(
-      await mesh.viz.edges({ selector: { resource: resourceIn(ns, resource!) } }),
-    );
+    const answer = okOf(await mesh.viz.edges({ selector: { resource: resourceIn(ns, resource) } }));
     if (flags.output === "json") terminal.print(printEdgesJson(answer.edges));
     else if (answer.edges.length === 0) terminal.note("No edges found.");
     else terminal.print(printEdges(answer.edges, flags.output === "wide", terminal.colour));

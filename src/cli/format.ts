@@ -1,6 +1,7 @@
 // Numbers as people read them in Linkerd's tables: `97.50%`, `2.3rps`, `12ms`, `1.5B/s`, `-` for nothing.
 
 import { Fault } from "../base/fault.ts";
+import { parseGoDuration } from "../platform/quantity.ts";
 
 export const NONE = "-";
 
@@ -37,19 +38,14 @@ export function age(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** `1m30s`, `500ms`, `0` → milliseconds. */
 export function parseDuration(text: string): number {
-  if (text === "0") return 0;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
-    throw new Fault(
-      "bad-input",
-      `"${text}" is not a duration: write for example 30s, 1m30s or 500ms`,
-    );
-  }
-  return parts.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit!]!, 0);
+  const ms = parseGoDuration(text);
+  if (ms !== undefined) return ms;
+  throw new Fault(
+    "bad-input",
+    `"${text}" is not a duration: write for example 30s, 1m30s or 500ms`,
+  );
 }
 
 /** Milliseconds as a duration that `parseDuration` reads back: 90000 → `1m30s`. */
@@ -57,10 +53,10 @@ export function printDuration(ms: number): string {
   if (ms === 0) return "0s";
   let rest = Math.round(ms);
   let out = "";
-  for (const unit of ["h", "m", "s", "ms"]) {
-    const n = Math.floor(rest / UNITS[unit]!);
+  for (const [unit, size] of Object.entries({ h: 3_600_000, m: 60_000, s: 1000, ms: 1 })) {
+    const n = Math.floor(rest / size);
     if (n > 0) out += `${n}${unit}`;
-    rest -= n * UNITS[unit]!;
+    rest -= n * size;
   }
   return out;
 }

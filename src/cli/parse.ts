@@ -3,8 +3,8 @@
 
 import { Fault } from "../base/fault.ts";
 import type { Command, Globals } from "./command.ts";
-import { GLOBAL_FLAGS, subcommand, unknownCommand } from "./command.ts";
-import type { Flag, Flags } from "./flag.ts";
+import { flagsOf, subcommand, unknownCommand } from "./command.ts";
+import type { Flag } from "./flag.ts";
 import { flagName } from "./flag.ts";
 
 export type Parsed = {
@@ -64,14 +64,14 @@ export function parse(
     args.push(word);
   }
 
-  const all = { ...GLOBAL_FLAGS, ...command.flags };
+  const all = new Map(flagsOf(command));
   const values: Record<string, unknown> = {};
-  for (const key of Object.keys(all)) values[key] = (all as Flags)[key]!.initial;
+  for (const [key, { initial }] of all) values[key] = initial;
   if (env["LINKERD_NAMESPACE"]) values["linkerdNamespace"] = env["LINKERD_NAMESPACE"];
   for (const [[key, flag], raw] of given) {
     try {
       // What was read before the command was known may mean something narrower to the command.
-      values[key] = ((all as Flags)[key] ?? flag).read(raw, values[key]);
+      values[key] = (all.get(key) ?? flag).read(raw, values[key]);
     } catch (error) {
       throw new Fault("bad-input", `--${flagName(key)}: ${(error as Error).message}`);
     }
@@ -141,8 +141,7 @@ function findFlag(
   command: Command,
   accept: (key: string, flag: Flag) => boolean,
 ): [key: string, flag: Flag] | undefined {
-  const own = Object.entries({ ...GLOBAL_FLAGS, ...command.flags }) as [string, Flag][];
-  const hit = own.find(([key, flag]) => accept(key, flag));
+  const hit = flagsOf(command).find(([key, flag]) => accept(key, flag));
   if (hit) return hit;
   for (const child of command.commands) {
     const below = findFlag(child, accept);

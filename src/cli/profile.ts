@@ -8,7 +8,7 @@ import { mistakesOf } from "../control/validate.ts";
 import { command } from "./command.ts";
 import { oneOf, optional, toggle, type Values } from "./flag.ts";
 import { printObjects, readTextFile } from "./manifestfiles.ts";
-import { namespace } from "./vizflags.ts";
+import { namespace, serviceName } from "./vizflags.ts";
 
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
@@ -38,7 +38,7 @@ export const profile = command({
   flags: FLAGS,
   run: async ({ args, flags, terminal }) => {
     const ns = flags.namespace ?? "default";
-    const service = args[0]!.replace(/^(svc|services?)\//, "");
+    const service = serviceName(args[0]!);
     const made: RawObject = {
       apiVersion: "linkerd.io/v1alpha2",
       kind: "ServiceProfile",

@@ -2,7 +2,6 @@
 
 import { Fault } from "../base/fault.ts";
 import type { RouteTable, RouteTable_Row as Row } from "../../proto/gen/viz/viz_pb.js";
-import { parseResources } from "../viz/kinds.ts";
 import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
 import {
@@ -18,8 +17,8 @@ import { findMesh } from "./mesh.ts";
 import { left, printTable, right } from "./table.ts";
 import {
   namespace,
-  notAll,
   okOf,
+  oneResource,
   partner,
   partners,
   resourceIn,
@@ -52,16 +51,13 @@ clients got and "actual" what was sent for it, retries included.`,
   },
   run: async ({ args, flags, globals, terminal }) => {
     const window = windowText(flags.timeWindow);
-    const [resource, ...more] = parseResources(args);
-    if (more.length > 0)
-      throw new Fault("bad-input", "routes are shown for one resource at a time");
-    notAll(resource!, "routes");
+    const resource = oneResource(args, "routes");
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;
     let to = partner(flags.to, flags.toNamespace, ns);
-    let of = resourceIn(ns, resource!);
+    let of = resourceIn(ns, resource);
     const wide = flags.output === "wide";
-    if (wide && !to && resource!.kind === "service") {
+    if (wide && !to && resource.kind === "service") {
       // What anybody sends to the service: only clients know of retries.
       to = of;
       of = { namespace: "", type: "all", name: "" };
@@ -80,7 +76,7 @@ clients got and "actual" what was sent for it, retries included.`,
     if (flags.output === "json") terminal.print(printRoutesJson(tables, to !== undefined));
     else if (tables.length === 0)
       terminal.note(
-        `No traffic found. Is there a service for ${resource!.kind}/${resource!.name || "*"}?`,
+        `No traffic found. Is there a service for ${resource.kind}/${resource.name || "*"}?`,
       );
     else terminal.print(printRoutes(tables, wide));
   },

@@ -3,16 +3,17 @@
 
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import { kindOf, parseResources } from "../viz/kinds.ts";
+import { kindOf } from "../viz/kinds.ts";
 import { Prometheus } from "../viz/prometheus.ts";
 import { type InboundRow, inboundRows, type OutboundRow, outboundRows } from "../viz/routestat.ts";
+import { namedIn } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { oneOf, optional } from "./flag.ts";
 import { NONE, percent } from "./format.ts";
 import { printJson } from "./golden.ts";
 import { findMesh } from "./mesh.ts";
 import { type Column, left, printListing, right } from "./table.ts";
-import { namespace, timeWindow, windowText } from "./vizflags.ts";
+import { namespace, oneResource, timeWindow, windowText } from "./vizflags.ts";
 
 type Rows = typeof inboundRows | typeof outboundRows;
 
@@ -37,21 +38,17 @@ const verb = <Row>(
     },
     run: async ({ args, flags, globals, terminal }) => {
       const window = windowText(flags.timeWindow);
-      const [{ kind, name } = { kind: "", name: "" }] = parseResources(args);
+      const { kind, name } = oneResource(args, `stat-${side}`);
       if (!["workload", "group"].includes(kindOf(kind)?.role ?? ""))
         throw new Fault("bad-input", `stat-${side} is about workloads: name one, such as deploy`);
       const mesh = await findMesh(globals, terminal.env);
-      const ns = kind === "namespace" ? "" : (flags.namespace ?? mesh.defaultNamespace);
+      const of = namedIn(flags.namespace ?? mesh.defaultNamespace, { kind, name });
       const url = flags.prometheusURL;
-      const query = new URLSearchParams({ kind, name, namespace: ns, window });
+      const query = new URLSearchParams({ ...of, window });
       const rows = (
         url === undefined
           ? JSON.parse(await mesh.vizPage(`/api/stat-${side}?${query.toString()}`))
-          : await rowsOf(
-              new Prometheus(url, systemClock),
-              { kind, name, namespace: ns },
-              flags.timeWindow,
-            )
+          : await rowsOf(new Prometheus(url, systemClock), of, flags.timeWindow)
       ) as Row[];
       if (flags.output === "json") terminal.print(printJson(rows));
       else if (rows.length === 0) terminal.note("No traffic found.");

@@ -6,14 +6,13 @@ import type {
   TapByResourceRequest_MatchSchema,
   TapByResourceRequestSchema,
 } from "../../proto/gen/viz/viz_tap_pb.js";
-import { parseResources } from "../viz/kinds.ts";
 import { command } from "./command.ts";
 import { count, optional, text } from "./flag.ts";
 import type { Values } from "./flag.ts";
 import { jsonpath } from "./jsonpath.ts";
 import { findMesh } from "./mesh.ts";
 import { printTapEvent, tapEventJson } from "./tapevents.ts";
-import { namespace, notAll, partner, partners, resourceIn, selector } from "./vizflags.ts";
+import { namespace, oneResource, partner, partners, resourceIn, selector } from "./vizflags.ts";
 
 /** What `tap` and `top` let the user choose from. */
 export const TAP_FLAGS = {
@@ -49,7 +48,7 @@ export const tap = command({
     }),
   },
   run: async ({ args, flags, globals, terminal }) => {
-    const print = printer(flags.output, parseResources(args)[0]!.kind);
+    const print = printer(flags.output, oneResource(args, "tap").kind);
     const mesh = await findMesh(globals, terminal.env);
     const request = tapRequest(
       args,
@@ -84,11 +83,9 @@ export function tapRequest(
   ns: string,
   headers: boolean,
 ): MessageInitShape<typeof TapByResourceRequestSchema> {
-  const [resource, ...more] = parseResources(args);
-  if (more.length > 0) throw new Fault("bad-input", "one resource can be tapped at a time");
-  notAll(resource!, "tap");
+  const resource = oneResource(args, "tap");
   // Who taps a namespace means what is in it.
-  const home = resource!.kind === "namespace" ? resource!.name : ns;
+  const home = resource.kind === "namespace" ? resource.name : ns;
   const to = partner(flags.to, flags.toNamespace, home);
   const matches: MatchInit[] = (["scheme", "method", "authority", "path"] as const).flatMap(
     (part) => {
@@ -100,7 +97,7 @@ export function tapRequest(
   );
   if (to) matches.push({ match: { case: "destinations", value: { resource: to } } });
   return {
-    target: { resource: resourceIn(ns, resource!), labelSelector: flags.selector ?? "" },
+    target: { resource: resourceIn(ns, resource), labelSelector: flags.selector ?? "" },
     maxRps: flags.maxRps,
     match: { match: { case: "all", value: { matches } } },
     ...(headers && {

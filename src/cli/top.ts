@@ -53,6 +53,8 @@ every few seconds.`,
   },
 });
 
+const MOST_LINES = 1000;
+
 type Line = {
   readonly call: TapCall;
   count: number;
@@ -70,20 +72,19 @@ export class TopBoard {
 
   constructor(hideSources: boolean, showRoutes: boolean) {
     const route = (call: TapCall): string => call.routeLabels["route"] ?? "[DEFAULT]";
+    const source = (call: TapCall): string => call.sourceLabels["pod"] || call.source;
+    const destination = (call: TapCall): string =>
+      call.destinationLabels["pod"] || call.destination;
     this.#keyOf = (call) =>
       [
-        hideSources ? "" : call.sourceLabels["pod"] || call.source,
-        call.destinationLabels["pod"] || call.destination,
+        hideSources ? "" : source(call),
+        destination(call),
         call.method,
         showRoutes ? route(call) : pathOf(call),
       ].join("\0");
     this.#columns = [
-      ...(hideSources
-        ? []
-        : [left<Line>("Source", ({ call }) => clip(call.sourceLabels["pod"] || call.source, 23))]),
-      left("Destination", ({ call }) =>
-        clip(call.destinationLabels["pod"] || call.destination, 23),
-      ),
+      ...(hideSources ? [] : [left<Line>("Source", ({ call }) => clip(source(call), 23))]),
+      left("Destination", ({ call }) => clip(destination(call), 23)),
       left("Method", ({ call }) => call.method),
       ...(showRoutes
         ? [left<Line>("Route", ({ call }) => clip(route(call), 47))]
@@ -98,20 +99,17 @@ export class TopBoard {
 
   add(call: TapCall): void {
     const key = this.#keyOf(call);
-    const line = this.#lines.get(key) ?? {
-      call,
-      count: 0,
-      good: 0,
-      best: Infinity,
-      worst: 0,
-      last: 0,
-    };
+    const fresh = { call, count: 0, good: 0, best: Infinity, worst: 0, last: 0 };
+    const line = this.#lines.get(key) ?? fresh;
     line.count++;
     if (call.ok) line.good++;
     line.best = Math.min(line.best, call.latencyMs);
     line.worst = Math.max(line.worst, call.latencyMs);
     line.last = call.latencyMs;
+    // What is called goes to the end; where paths have no end, what was not for longest is forgotten.
+    this.#lines.delete(key);
     this.#lines.set(key, line);
+    if (this.#lines.size > MOST_LINES) this.#lines.delete(this.#lines.keys().next().value!);
   }
 
   /** The table, the most frequent calls first; "" before the first call. */

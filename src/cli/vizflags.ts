@@ -3,8 +3,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Fault } from "../base/fault.ts";
 import type { ResourceSchema } from "../../proto/gen/viz/viz_pb.js";
-import { ALL, parseResource } from "../viz/kinds.ts";
-import type { ResourceName } from "../viz/kinds.ts";
+import { ALL, parseResource, parseResources, type ResourceName } from "../viz/kinds.ts";
+import { resourceOf } from "../viz/messages.ts";
+import { namedIn } from "../viz/world.ts";
 import { duration, optional, toggle } from "./flag.ts";
 import { printDuration } from "./format.ts";
 
@@ -38,9 +39,22 @@ export const partners = {
 
 type ResourceInit = MessageInitShape<typeof ResourceSchema>;
 
-/** A resource as the API takes it: a namespace names itself, and is in none. */
-export function resourceIn(namespace: string, { kind, name }: ResourceName): ResourceInit {
-  return { namespace: kind === "namespace" ? "" : namespace, type: kind, name };
+/** The one resource, or all of one kind, that the words after a verb name; refuses several, and `all`. */
+export function oneResource(args: readonly string[], verb: string): ResourceName {
+  const [resource, ...more] = parseResources(args);
+  if (more.length > 0)
+    throw new Fault("bad-input", `${verb} is about one resource at a time: leave out the others`);
+  if (resource!.kind === ALL)
+    throw new Fault("bad-input", `"all" is not supported by ${verb}: name a kind, such as deploy`);
+  return resource!;
+}
+
+/** The name of a service that may be written "svc/web". */
+export const serviceName = (word: string): string => word.replace(/^(svc|services?)\//, "");
+
+/** A resource as the API takes it. */
+export function resourceIn(namespace: string, resource: ResourceName): ResourceInit {
+  return resourceOf(namedIn(namespace, resource));
 }
 
 /** What `--to`/`--from` and their namespaces say; undefined when neither is given. */
@@ -63,12 +77,6 @@ export function windowText(ms: number): string {
       "--time-window must be 15s or more: proxies are not looked at more often",
     );
   return printDuration(ms);
-}
-
-/** Refuses `all` where one kind is wanted. */
-export function notAll({ kind }: ResourceName, verb: string): void {
-  if (kind === ALL)
-    throw new Fault("bad-input", `"all" is not supported by ${verb}: name a kind, such as deploy`);
 }
 
 type Answer = { readonly case: string | undefined; readonly value?: unknown };

@@ -5,13 +5,12 @@ import { Fault } from "../base/fault.ts";
 import type { TapEvent } from "../../proto/gen/viz/viz_tap_pb.js";
 import { TapEvent_ProxyDirection as Direction } from "../../proto/gen/viz/viz_tap_pb.js";
 import { printMethod } from "../viz/calls.ts";
-import { parseResources } from "../viz/kinds.ts";
 import { order } from "../viz/stat.ts";
 import { command } from "./command.ts";
-import { count, duration, oneOf, text } from "./flag.ts";
+import { count, duration, oneOf, optional } from "./flag.ts";
 import { printObjects } from "./manifestfiles.ts";
 import { findMesh } from "./mesh.ts";
-import { namespace, notAll, resourceIn } from "./vizflags.ts";
+import { namespace, oneResource, resourceIn, serviceName } from "./vizflags.ts";
 
 export const vizProfile = command({
   name: "profile",
@@ -26,16 +25,17 @@ export const vizProfile = command({
   args: [1, 1],
   flags: {
     namespace,
-    tap: text("RESOURCE", "", "Whose requests to look at, for example deploy/web"),
+    tap: optional("RESOURCE", "Whose requests to look at, for example deploy/web", {
+      offers: "resource",
+    }),
     tapDuration: duration("5s", "How long to look"),
     tapRouteLimit: count("N", 20, "Most routes to find"),
     output: oneOf(["yaml", "json"], "Format of the manifest", { short: "o" }),
   },
   run: async ({ args, flags, globals, terminal }) => {
-    if (flags.tap === "")
+    if (flags.tap === undefined)
       throw new Fault("bad-input", "--tap names whose requests to look at, for example deploy/web");
-    const [target] = parseResources([flags.tap]);
-    notAll(target!, "profile");
+    const target = oneResource([flags.tap], "profile");
     const mesh = await findMesh(globals, terminal.env);
     const ns = flags.namespace ?? mesh.defaultNamespace;
     const routes = new Routes();
@@ -45,9 +45,9 @@ export const vizProfile = command({
       routes.see(event);
       if (routes.size >= flags.tapRouteLimit) void scope.close();
     };
-    const request = { target: { resource: resourceIn(ns, target!) }, maxRps: MAX_RPS };
+    const request = { target: { resource: resourceIn(ns, target) }, maxRps: MAX_RPS };
     await mesh.tap(request, look, scope).finally(() => timer.cancel());
-    const name = `${args[0]}.${ns}.svc.${await mesh.clusterDomain()}`;
+    const name = `${serviceName(args[0]!)}.${ns}.svc.${await mesh.clusterDomain()}`;
     terminal.print(printObjects([routes.profile(name, ns)], flags.output));
   },
 });

@@ -1,29 +1,13 @@
 // The service linkerd2.viz.Api: messages to questions, answers to messages. It counts nothing itself.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { known } from "../base/watch.ts";
 import type { Watch } from "../base/watch.ts";
-import type {
-  AuthzRequest,
-  AuthzResponseSchema,
-  CheckResultSchema,
-  EdgesRequest,
-  EdgesResponseSchema,
-  GatewaysResponseSchema,
-  ListPodsRequest,
-  ListPodsResponseSchema,
-  ListServicesRequest,
-  ListServicesResponseSchema,
-  Resource,
-  SelfCheckResponseSchema,
-  StatSummaryRequest,
-  StatSummaryResponseSchema,
-  TopRoutesRequest,
-  TopRoutesResponseSchema,
-} from "../../proto/gen/viz/viz_pb.js";
+import type { Api, CheckResultSchema, Resource } from "../../proto/gen/viz/viz_pb.js";
+import { parseGoDuration } from "../platform/quantity.ts";
 import { authz } from "./authz.ts";
 import { edges } from "./edges.ts";
 import { ALL, kindOf, KINDS } from "./kinds.ts";
@@ -33,16 +17,20 @@ import { routes } from "./routes.ts";
 import { parseSelector } from "./selector.ts";
 import { stat } from "./stat.ts";
 import type { Named, World } from "./world.ts";
-import { isWanted, thingsOf } from "./world.ts";
+import { isWanted, namedIn, thingsOf } from "./world.ts";
 
 /** The answers of the API, by method. Faults of the asker become `error` answers, as clients expect. */
-export type VizApi = ReturnType<typeof vizApi>;
+export type VizApi = {
+  readonly [M in keyof typeof Api.method]: (
+    request: MessageShape<(typeof Api.method)[M]["input"]>,
+  ) => Promise<MessageInitShape<(typeof Api.method)[M]["output"]>>;
+};
 
 const WORKLOADS = KINDS.filter((k) => k.role === "workload" && k.name !== "replicaset");
 /** What `all` asks for: every kind that has traffic of its own. */
 const WITH_TRAFFIC = [...WORKLOADS, ...KINDS.filter((k) => k.name === "service")];
 
-export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = systemClock) {
+export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = systemClock): VizApi {
   const world = (): World => {
     const found = known(watch.state);
     if (!found)
@@ -50,9 +38,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
     return found;
   };
   return {
-    async statSummary(
-      req: StatSummaryRequest,
-    ): Promise<MessageInitShape<typeof StatSummaryResponseSchema>> {
+    async statSummary(req) {
       return answer(req.selector?.resource, async (resource) => {
         const kinds = resource.kind === ALL ? WITH_TRAFFIC.map((k) => k.name) : [resource.kind];
         const windowMs = parseWindow(req.timeWindow);
@@ -83,7 +69,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       });
     },
 
-    async edges(req: EdgesRequest): Promise<MessageInitShape<typeof EdgesResponseSchema>> {
+    async edges(req) {
       return answer(req.selector?.resource, async ({ kind, namespace }) => ({
         edges: (await edges(world(), metrics, kind, namespace)).map((edge) => ({
           src: resourceOf(edge.src),
@@ -95,9 +81,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       }));
     },
 
-    async topRoutes(
-      req: TopRoutesRequest,
-    ): Promise<MessageInitShape<typeof TopRoutesResponseSchema>> {
+    async topRoutes(req) {
       return answer(req.selector?.resource, async (resource) => {
         const windowMs = parseWindow(req.timeWindow);
         const to = req.outbound.case === "toResource" ? named(req.outbound.value) : undefined;
@@ -122,7 +106,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       });
     },
 
-    async authz(req: AuthzRequest): Promise<MessageInitShape<typeof AuthzResponseSchema>> {
+    async authz(req) {
       return answer(req.resource, async (resource) => {
         const windowMs = parseWindow(req.timeWindow);
         const timeWindow = windowText(metrics.covered(windowMs));
@@ -152,7 +136,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       });
     },
 
-    async listPods(req: ListPodsRequest): Promise<MessageInitShape<typeof ListPodsResponseSchema>> {
+    async listPods(req) {
       const { namespace = "", name = "", type = "" } = req.selector?.resource ?? {};
       const selects = parseSelector(req.selector?.labelSelector ?? "");
       const ns = type === "namespace" ? name : namespace;
@@ -162,9 +146,7 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       return { pods: pods.map((pod) => podMessage(pod, clock.wall())) };
     },
 
-    async listServices(
-      req: ListServicesRequest,
-    ): Promise<MessageInitShape<typeof ListServicesResponseSchema>> {
+    async listServices(req) {
       const all = [...world().services.values()].map(({ metadata: { namespace, name } }) => ({
         namespace,
         name,
@@ -172,11 +154,11 @@ export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = sys
       return { services: all.filter((s) => req.namespace === "" || s.namespace === req.namespace) };
     },
 
-    async gateways(): Promise<MessageInitShape<typeof GatewaysResponseSchema>> {
+    async gateways() {
       return { response: { case: "ok", value: { gatewaysTable: { rows: [] } } } };
     },
 
-    async selfCheck(): Promise<MessageInitShape<typeof SelfCheckResponseSchema>> {
+    async selfCheck() {
       const { state } = watch;
       const resources = state.kind === "failed" ? state.fault.message : "not yet";
       return {
@@ -226,21 +208,16 @@ async function answer<T>(resource: Resource | undefined, ask: (of: Named) => Pro
 function named({ namespace, type, name }: Resource): Named {
   const kind = type === ALL ? ALL : kindOf(type)?.name;
   if (kind === undefined) throw new Fault("bad-input", `"${type}" is no kind of resource`);
-  return { kind, namespace: kind === "namespace" ? "" : namespace, name };
+  return namedIn(namespace, { kind, name });
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const LEAST_WINDOW_MS = 15_000;
 
 /** "1m", "1m30s" → milliseconds; one minute when empty. */
 export function parseWindow(text: string): number {
-  if (text === "") return 60_000;
-  const parts = [...text.matchAll(/(\d+)(ms|s|m|h)/g)];
-  const ms = parts.reduce((sum, [, n, unit]) => sum + Number(n) * UNITS[unit!]!, 0);
-  if (parts.map(([part]) => part).join("") !== text || ms < LEAST_WINDOW_MS) {
-    throw new Fault("bad-input", `the time window "${text}" is not a duration of 15s or more`);
-  }
-  return ms;
+  const ms = parseGoDuration(text || "1m") ?? 0;
+  if (ms >= LEAST_WINDOW_MS) return ms;
+  throw new Fault("bad-input", `the time window "${text}" is not a duration of 15s or more`);
 }
 
 // Rates are counts over this: what there were samples for, and not the whole window right after the start.

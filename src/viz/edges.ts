@@ -1,11 +1,10 @@
 // The answer of `viz edges`: which workloads hold connections to which, and whether both sides know each other (mutual TLS).
 
-import { kindOf } from "./kinds.ts";
 import type { Metrics } from "./metrics.ts";
 import { PRESENT } from "./metrics.ts";
 import { order } from "./stat.ts";
 import { groupLabels } from "./traffic.ts";
-import type { Named, World } from "./world.ts";
+import { type Named, namedIn, type World } from "./world.ts";
 
 export type Edge = {
   readonly src: Named;
@@ -44,23 +43,16 @@ export async function edges(
   ];
   const found = new Map<string, Edge>();
   for (const { labels } of await metrics.latest("tcp_open_connections", match, by)) {
-    const src = named(kind, labels["namespace"]!, labels[own.at(-1)!]!);
-    const dst = named(kind, labels["dst_namespace"]!, labels[other.at(-1)!]!);
-    if (
-      namespace !== "" &&
-      labels["namespace"] !== namespace &&
-      labels["dst_namespace"] !== namespace
-    ) {
-      continue;
-    }
+    const { namespace: from = "", dst_namespace: to = "" } = labels;
+    if (namespace !== "" && from !== namespace && to !== namespace) continue;
+    const src = namedIn(from, { kind, name: labels[own.at(-1)!]! });
+    const dst = namedIn(to, { kind, name: labels[other.at(-1)!]! });
     const serverId = labels["server_id"]!;
     const isMutual = labels["tls"] === "true";
     const edge: Edge = {
       src,
       dst,
-      clientId: isMutual
-        ? clientIdentity(world, labels["namespace"]!, labels["pod"]!, serverId)
-        : "",
+      clientId: isMutual ? clientIdentity(world, from, labels["pod"]!, serverId) : "",
       serverId,
       noTlsReason: isMutual ? "" : labels["no_tls_reason"] || labels["tls"] || "unknown",
     };
@@ -73,14 +65,6 @@ export async function edges(
       order(a.src.name, b.src.name) ||
       order(a.dst.name, b.dst.name),
   );
-}
-
-function named(kind: string, namespace: string, name: string): Named {
-  return {
-    kind: kindOf(kind)?.name ?? kind,
-    namespace: kind === "namespace" ? "" : namespace,
-    name,
-  };
 }
 
 // A proxy does not say its own name in its outbound metrics. Both ends share a trust domain, so what follows

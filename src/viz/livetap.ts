@@ -11,8 +11,9 @@ import type { HttpRsp } from "../io/message.ts";
 import { Calls } from "./calls.ts";
 import { eventStream } from "./events.ts";
 import { parseResource } from "./kinds.ts";
+import { resourceOf } from "./messages.ts";
 import type { StartTap } from "./tapapi.ts";
-import type { Named } from "./world.ts";
+import { type Named, namedIn } from "./world.ts";
 
 type LiveTapOptions = {
   readonly tap: StartTap;
@@ -43,9 +44,8 @@ export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions):
     const scope = new Scope();
     const begin = async (): Promise<void> => {
       const target = targetOf(query);
-      const { kind, namespace, name } = target;
       const request = create(TapByResourceRequestSchema, {
-        target: { resource: { namespace, type: kind, name } },
+        target: { resource: resourceOf(target) },
         maxRps: Number(query.get("maxRps") ?? 0),
         match: { match: { case: "all", value: { matches: filtersOf(query) } } },
       });
@@ -67,8 +67,7 @@ export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions):
 }
 
 function targetOf(query: Query): Named {
-  const { kind, name } = parseResource(query.get("resource") ?? "");
-  return { kind, namespace: kind === "namespace" ? "" : (query.get("namespace") ?? ""), name };
+  return namedIn(query.get("namespace") ?? "", parseResource(query.get("resource") ?? ""));
 }
 
 type MatchInit = MessageInitShape<typeof TapByResourceRequest_MatchSchema>;
@@ -81,9 +80,8 @@ function filtersOf(query: Query): MatchInit[] {
   }
   const to = query.get("to");
   if (to) {
-    const { kind, name } = parseResource(to);
     const namespace = query.get("to_namespace") ?? query.get("namespace") ?? "";
-    const resource = { namespace: kind === "namespace" ? "" : namespace, type: kind, name };
+    const resource = resourceOf(namedIn(namespace, parseResource(to)));
     matches.push({ match: { case: "destinations", value: { resource } } });
   }
   return matches;

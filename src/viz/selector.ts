@@ -25,7 +25,7 @@ function parseTerm(text: string): Selector {
     return (labels) => (labels[key!] === value) === (operator !== "!=");
   }
   const exists = /^(!?)\s*([\w./-]+)$/.exec(term);
-  if (exists) return (labels) => exists[2]! in labels === (exists[1] === "");
+  if (exists) return (labels) => Object.hasOwn(labels, exists[2]!) === (exists[1] === "");
   throw new Fault(
     "bad-input",
     `"${term}" is no label selector: write for example app=web,tier!=cache`,

@@ -90,7 +90,8 @@ function httpMatch({ case: part, value }: HttpPart) {
 }
 
 function registered<T>(known: T | undefined, word: string) {
-  return known === undefined
-    ? { case: "unregistered" as const, value: word }
-    : { case: "registered" as const, value: known };
+  // The generated enums lead from numbers to names too.
+  return typeof known === "number"
+    ? { case: "registered" as const, value: known }
+    : { case: "unregistered" as const, value: word };
 }

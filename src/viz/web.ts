@@ -1,24 +1,9 @@
 // The dashboard's server: its files, the JSON that its pages ask for, and live streams of server-sent events.
 // A table of paths; each answers from the same functions as the gRPC API.
 
+import type { DescMessage, JsonObject } from "@bufbuild/protobuf";
 import { create, fromJson, toJson } from "@bufbuild/protobuf";
-import type { DescMessage } from "@bufbuild/protobuf";
-import {
-  AuthzRequestSchema,
-  AuthzResponseSchema,
-  EdgesRequestSchema,
-  EdgesResponseSchema,
-  GatewaysResponseSchema,
-  ListPodsRequestSchema,
-  ListPodsResponseSchema,
-  ListServicesRequestSchema,
-  ListServicesResponseSchema,
-  SelfCheckResponseSchema,
-  StatSummaryRequestSchema,
-  StatSummaryResponseSchema,
-  TopRoutesRequestSchema,
-  TopRoutesResponseSchema,
-} from "../../proto/gen/viz/viz_pb.js";
+import { Api } from "../../proto/gen/viz/viz_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Watch } from "../base/watch.ts";
@@ -76,46 +61,29 @@ const PAGES: Readonly<Record<string, Page>> = {
     json(await outboundRows(metrics, thingOf(query), windowOf(query))),
   "/api/route-rows": async (query, options) =>
     json(await routeRows(thingOf(query), query.get("side") === "outbound", options)),
-  "/api/tps-reports": async (query, { api }) =>
-    message(
-      StatSummaryResponseSchema,
-      await api.statSummary(fromJson(StatSummaryRequestSchema, summaryQuery(query))),
-    ),
-  "/api/edges": async (query, { api }) =>
-    message(
-      EdgesResponseSchema,
-      await api.edges(fromJson(EdgesRequestSchema, { selector: selectorOf(query) })),
-    ),
-  "/api/routes": async (query, { api }) =>
-    message(
-      TopRoutesResponseSchema,
-      await api.topRoutes(fromJson(TopRoutesRequestSchema, routesQuery(query))),
-    ),
-  "/api/authz": async (query, { api }) =>
-    message(
-      AuthzResponseSchema,
-      await api.authz(
-        fromJson(AuthzRequestSchema, {
-          resource: resourceOf(query),
-          labelSelector: query.get("label_selector") ?? "",
-          timeWindow: query.get("window") ?? "",
-        }),
-      ),
-    ),
-  "/api/pods": async (query, { api }) =>
-    message(
-      ListPodsResponseSchema,
-      await api.listPods(fromJson(ListPodsRequestSchema, { selector: selectorOf(query) })),
-    ),
-  "/api/services": async (query, { api }) =>
-    message(
-      ListServicesResponseSchema,
-      await api.listServices(
-        fromJson(ListServicesRequestSchema, { namespace: query.get("namespace") ?? "" }),
-      ),
-    ),
-  "/api/gateways": async (_, { api }) => message(GatewaysResponseSchema, await api.gateways()),
-  "/api/check": async (_, { api }) => message(SelfCheckResponseSchema, await api.selfCheck()),
+  "/api/tps-reports": answerOf("statSummary", (query) => ({
+    ...selectorOf(query),
+    ...timeOf(query),
+    ...partnerOf(query),
+    skipStats: query.get("skip_stats") === "true",
+    tcpStats: query.get("tcp_stats") === "true",
+  })),
+  "/api/edges": answerOf("edges", selectorOf),
+  "/api/routes": answerOf("topRoutes", (query) => {
+    const { fromResource: _, ...outbound } = partnerOf(query);
+    return { ...selectorOf(query), ...timeOf(query), ...outbound };
+  }),
+  "/api/authz": answerOf("authz", (query) => ({
+    resource: resourceOf(query),
+    ...labelsOf(query),
+    ...timeOf(query),
+  })),
+  "/api/pods": answerOf("listPods", selectorOf),
+  "/api/services": answerOf("listServices", (query) => ({
+    namespace: textOf(query, "namespace"),
+  })),
+  "/api/gateways": answerOf("gateways", () => ({})),
+  "/api/check": answerOf("selfCheck", () => ({})),
   "/api/extensions": () => json({}),
 };
 
@@ -194,63 +162,48 @@ async function routeRows(of: Named, outbound: boolean, { world, metrics }: WebOp
     });
 }
 
-function message<S extends DescMessage>(schema: S, init: Parameters<typeof create<S>>[1]): HttpRsp {
-  return json(toJson(schema, create(schema, init)));
+/** The page of a method of the API; `ask` makes its request, as JSON, of a query. */
+function answerOf<M extends keyof VizApi>(name: M, ask: (query: Query) => JsonObject): Page {
+  const { input, output } = Api.method[name] as { input: DescMessage; output: DescMessage };
+  return async (query, { api }) => {
+    const method = api[name] as (request: unknown) => Promise<Record<string, unknown>>;
+    return json(toJson(output, create(output, await method(fromJson(input, ask(query))))));
+  };
 }
+
+const textOf = (query: Query, name: string): string => query.get(name) ?? "";
 
 function thingOf(query: Query): Named {
-  const kind = kindOf(query.get("kind") ?? "");
+  const kind = kindOf(textOf(query, "kind"));
   if (!kind) throw new Fault("bad-input", "name a kind, a namespace and a name");
-  return {
-    kind: kind.name,
-    namespace: query.get("namespace") ?? "",
-    name: query.get("name") ?? "",
-  };
+  return { kind: kind.name, namespace: textOf(query, "namespace"), name: textOf(query, "name") };
 }
 
-function windowOf(query: Query): number {
-  return parseWindow(query.get("window") ?? "");
-}
+const windowOf = (query: Query): number => parseWindow(textOf(query, "window"));
 
 function resourceOf(query: Query, prefix = "resource_", namespace = "namespace") {
-  const type = query.get(`${prefix}type`) ?? "deployment";
-  const all = query.get("all_namespaces") === "true" && prefix === "resource_";
+  const isAll = prefix === "resource_" && query.get("all_namespaces") === "true";
   return {
-    namespace: all ? "" : (query.get(namespace) ?? ""),
-    type,
-    name: query.get(`${prefix}name`) ?? "",
+    namespace: isAll ? "" : textOf(query, namespace),
+    type: query.get(`${prefix}type`) ?? "deployment",
+    name: textOf(query, `${prefix}name`),
   };
 }
+
+const labelsOf = (query: Query) => ({ labelSelector: textOf(query, "label_selector") });
 
 function selectorOf(query: Query) {
-  return { resource: resourceOf(query), labelSelector: query.get("label_selector") ?? "" };
+  return { selector: { resource: resourceOf(query), ...labelsOf(query) } };
 }
 
-function partnerOf(query: Query) {
-  if (query.has("to_type") || query.has("to_namespace")) {
+const timeOf = (query: Query) => ({ timeWindow: textOf(query, "window") });
+
+const hasOne = (query: Query, ...names: string[]): boolean => names.some((name) => query.has(name));
+
+function partnerOf(query: Query): JsonObject {
+  if (hasOne(query, "to_type", "to_namespace"))
     return { toResource: resourceOf(query, "to_", "to_namespace") };
-  }
-  if (query.has("from_type") || query.has("from_namespace")) {
+  if (hasOne(query, "from_type", "from_namespace"))
     return { fromResource: resourceOf(query, "from_", "from_namespace") };
-  }
   return { none: {} };
-}
-
-function summaryQuery(query: Query) {
-  return {
-    selector: selectorOf(query),
-    timeWindow: query.get("window") ?? "",
-    skipStats: query.get("skip_stats") === "true",
-    tcpStats: query.get("tcp_stats") === "true",
-    ...partnerOf(query),
-  };
-}
-
-function routesQuery(query: Query) {
-  const { fromResource: _, ...outbound } = partnerOf(query) as Record<string, object>;
-  return {
-    selector: selectorOf(query),
-    timeWindow: query.get("window") ?? "",
-    ...outbound,
-  } as never;
 }

@@ -6,7 +6,7 @@ import { combine } from "../base/watch.ts";
 import type { Kind, Pod, Resource } from "../platform/kinds.ts";
 import { NAMES } from "../platform/network.ts";
 import type { ResourceMap, Resources } from "../platform/resources.ts";
-import { kindOf } from "./kinds.ts";
+import { kindOf, type ResourceName } from "./kinds.ts";
 import type { Labels } from "./text.ts";
 
 /** A pod as viz sees it. */
@@ -38,6 +38,11 @@ export type MeshPod = {
 
 /** Something with a kind of `kinds.ts`. Namespaces have the namespace "". */
 export type Named = { readonly kind: string; readonly namespace: string; readonly name: string };
+
+/** A resource by its name in a namespace; a namespace is in none. */
+export function namedIn(namespace: string, { kind, name }: ResourceName): Named {
+  return { kind, namespace: kind === "namespace" ? "" : namespace, name };
+}
 
 export type Thing = Named & { readonly labels: Labels };
 
