@@ -1,7 +1,7 @@
 // The part of Go's templates, as Helm extends them, that our charts use: so that `linkerd install` prints what
 // `helm template` prints, from the same files. What is not here is an error that names the line, never a guess.
 
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { Fault } from "../base/fault.ts";
 
 type Scope = { readonly dot: unknown; readonly vars: Map<string, unknown>; readonly root: unknown };
@@ -121,14 +121,15 @@ const FUNCTIONS: Readonly<Record<string, ((...args: any[]) => unknown) | undefin
       lineWidth: 0,
       sortMapEntries: true,
     }).trimEnd(),
-  indent: (width: number, text: string) => pad(width, text),
   nindent: (width: number, text: string) => `\n${pad(width, text)}`,
   default: (fallback: unknown, value: unknown) => (isTruth(value) ? value : fallback),
   eq: (a: unknown, ...others: unknown[]) => others.includes(a),
-  ne: (a: unknown, b: unknown) => a !== b,
   ge: (a: number, b: number) => a >= b,
   int: Number,
   list: (...values: unknown[]) => values,
+  dict: (...pairs: unknown[]) =>
+    Object.fromEntries(pairs.flatMap((key, i) => (i % 2 === 0 ? [[key, pairs[i + 1]]] : []))),
+  fromYaml: (text: string) => parse(text),
   not: (value: unknown) => !isTruth(value),
   and: (...values: unknown[]) =>
     values.every(isTruth) ? values.at(-1) : values.find((value) => !isTruth(value)),

@@ -84,3 +84,99 @@ readinessProbe:
 - name: trust-roots
   mountPath: /var/run/linkerd/identity/trust-roots
 {{- end -}}
+
+{{- /* A certificate as YAML of crt, key and ca in base64: that of `values`, or one for `host` and a year. */ -}}
+{{- define "linkerd.tls" -}}
+{{- $crt := .values.crtPEM }}
+{{- $key := .values.keyPEM }}
+{{- $ca := default $crt .values.caBundle }}
+{{- if not (or $crt .values.externalSecret) }}
+{{- $made := genSelfSignedCertWithKey .host nil (list .host) 365 (genPrivateKey "ecdsa") }}
+{{- $crt = $made.Cert }}
+{{- $key = $made.Key }}
+{{- $ca = $made.Cert }}
+{{- end -}}
+crt: {{ $crt | trim | b64enc | quote }}
+key: {{ $key | trim | b64enc | quote }}
+ca: {{ $ca | trim | b64enc | quote }}
+{{- end -}}
+
+{{- /* The Secret of a webhook's certificate `tls`. */ -}}
+{{- define "linkerd.tls.secret" -}}
+kind: Secret
+apiVersion: v1
+metadata:
+  name: linkerd-{{ .name }}-k8s-tls
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    linkerd.io/control-plane-component: {{ .component }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+  annotations:
+    {{- include "linkerd.createdBy" .root | nindent 4 }}
+type: kubernetes.io/tls
+data:
+  tls.crt: {{ .tls.crt }}
+  tls.key: {{ .tls.key }}
+{{- end -}}
+
+{{- /* The service account of component `name`, and its bindings to the ClusterRole and the Role that are called after it. */ -}}
+{{- define "linkerd.account" -}}
+kind: ClusterRoleBinding
+apiVersion: rbac.authorization.k8s.io/v1
+metadata:
+  name: linkerd-{{ .root.Release.Namespace }}-{{ .name }}
+  labels:
+    linkerd.io/control-plane-component: {{ .name }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: linkerd-{{ .root.Release.Namespace }}-{{ .name }}
+subjects:
+- kind: ServiceAccount
+  name: linkerd-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+---
+kind: RoleBinding
+apiVersion: rbac.authorization.k8s.io/v1
+metadata:
+  name: linkerd-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    linkerd.io/control-plane-component: {{ .name }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: linkerd-{{ .name }}
+subjects:
+- kind: ServiceAccount
+  name: linkerd-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+---
+kind: ServiceAccount
+apiVersion: v1
+metadata:
+  name: linkerd-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    linkerd.io/control-plane-component: {{ .name }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+{{- end -}}
+
+{{- /* How many pods of component `name` may be away at once. */ -}}
+{{- define "linkerd.budget" -}}
+kind: PodDisruptionBudget
+apiVersion: policy/v1
+metadata:
+  name: linkerd-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    linkerd.io/control-plane-component: {{ .name }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      linkerd.io/control-plane-component: {{ .name }}
+{{- end -}}
