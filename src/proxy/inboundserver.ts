@@ -108,7 +108,8 @@ export class InboundServer {
     const { settings, clock } = this.#sidecar;
     const hello = await readHello(this.#sidecar, conn);
     if (!hello.ours) throw new Fault("identity-required", "direct connections have to use our TLS");
-    const secure = await terminate(this.#sidecar, conn, hello.first, [TRANSPORT_ALPN]);
+    // Streams of bytes come on connections of their own, so that their clients are worth a ticket.
+    const secure = await terminate(this.#sidecar, conn, hello.first, [TRANSPORT_ALPN], true);
     if (identityOf(secure.peer) === undefined || secure.peer.tls.kind !== "true") {
       throw new Fault("identity-required", "direct connections need a client identity");
     }

@@ -34,11 +34,12 @@ export async function terminate(
   conn: Conn,
   first: Buffer,
   alpn?: readonly string[],
+  resumes = false,
 ): Promise<Conn> {
   const own = credentials.value;
   if (own === undefined) throw new Fault("unavailable", "this proxy has no identity yet");
   const timeoutMs = settings.inbound.detectTimeoutMs;
-  return acceptTls(conn, own, { clock, timeoutMs, ...(alpn ? { alpn } : {}) }, first);
+  return acceptTls(conn, own, { clock, timeoutMs, ...(alpn ? { alpn } : {}) }, first, resumes);
 }
 
 function ask(bytes: Buffer): Verdict {

@@ -4,7 +4,7 @@
 import { Fault } from "../base/fault.ts";
 import type { Conn, NoTlsReason } from "../io/conn.ts";
 import { dial } from "../io/dial.ts";
-import { startTls } from "../io/tls.ts";
+import { startTls, Ticket } from "../io/tls.ts";
 import type { Dial } from "../stack/connect.ts";
 import { encodeTransportHeader, TRANSPORT_ALPN } from "../wire/transportheader.ts";
 import { dialOptions } from "./dialoptions.ts";
@@ -28,12 +28,13 @@ export function dialAddress(sidecar: Sidecar, address: Address, session: Session
   // A gateway is told a name and the port of that name, another sidecar only its own port.
   const [name = "", port = String(address.port)] = authority?.split(":") ?? [];
   const header = encodeTransportHeader({ port: Number(port), name, protocol: session });
+  const ticket = hasHeader ? new Ticket() : undefined;
   return async () => {
     const credentials = sidecar.credentials.value;
     if (credentials === undefined) {
       throw new Fault("unavailable", "this proxy has no identity yet", { retryable: true });
     }
-    const conn = await startTls(await dial(at, options), credentials, tls, tlsOptions);
+    const conn = await startTls(await dial(at, options), credentials, tls, tlsOptions, ticket);
     if (hasHeader) conn.write(header);
     return conn;
   };

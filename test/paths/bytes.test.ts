@@ -1,7 +1,7 @@
 // Connections that are not HTTP: opaque ports, greetings of servers, TLS of applications.
 
 import assert from "node:assert/strict";
-import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { connect as connectTls, createServer as createTlsServer, TLSSocket } from "node:tls";
 import { test } from "node:test";
 import { authority } from "../support/authority.ts";
 import { application, get, mesh, metric, PORTS, read, tcp, tcpApplication } from "./mesh.ts";
@@ -24,6 +24,25 @@ test("an opaque port carries bytes at once, in mutual TLS, with half-close", asy
   assert.equal(opened?.labels["tls"], "true");
   const header = await metric(server, "inbound_tcp_transport_header_connections_total", {});
   assert.equal(header?.labels["target_port"], "3306");
+});
+
+test("the next stream to an endpoint resumes the TLS session of the last", async (t) => {
+  const { client, server, start } = await mesh(t);
+  const { isSessionReused } = TLSSocket.prototype;
+  const resumed: boolean[] = [];
+  t.mock.method(TLSSocket.prototype, "isSessionReused", function (this: TLSSocket) {
+    resumed.push(isSessionReused.call(this));
+    return resumed.at(-1);
+  });
+  await tcpApplication(t, server, (socket) => void socket.write("welcome"));
+  await start();
+  for (const expected of [false, true, true]) {
+    const socket = await tcp(t, client, PORTS.db);
+    assert.equal(await read(socket), "welcome");
+    socket.destroy();
+    // Both ends ask.
+    assert.deepEqual(resumed.splice(0), [expected, expected]);
+  }
 });
 
 test("a server that speaks first is heard although the port is not declared", async (t) => {
