@@ -178,18 +178,13 @@ async function manualInstallation(
   terminal: Terminal,
 ): Promise<Installation> {
   if (flags.ignoreCluster) return { ...DEFAULTS, namespace: globals.linkerdNamespace };
-  const api = needCluster(globals, terminal.env);
-  try {
-    return await fetchInstallation(api, globals.linkerdNamespace);
-  } catch (error) {
-    const { message } = Fault.from(error);
+  const api = needCluster(globals, terminal.env, terminal.scope);
+  return fetchInstallation(api, globals.linkerdNamespace).catch((error: unknown) => {
     throw new Fault(
       "not-found",
-      `${message}; --ignore-cluster injects with defaults, without trust anchors`,
+      `${Fault.from(error).message}; --ignore-cluster injects with defaults, without trust anchors`,
     );
-  } finally {
-    api.close();
-  }
+  });
 }
 
 function uninjected(object: RawObject): { after: RawObject; changed: boolean } {

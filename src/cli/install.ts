@@ -49,12 +49,8 @@ export const install = command({
     if (flags.crds)
       return terminal.print(printObjects(crdObjects(namespace, chartValues(flags)), flags.output));
     const isBlind = flags.ignoreCluster || flags.skipChecks;
-    const api = isBlind ? undefined : findCluster(globals, terminal.env);
-    try {
-      if (api) await refuseSecond(api, namespace);
-    } finally {
-      api?.close();
-    }
+    const api = isBlind ? undefined : findCluster(globals, terminal.env, terminal.scope);
+    if (api) await refuseSecond(api, namespace);
     const chosen = chosenValues(flags);
     const issuer = await issuerValues(chosen, flags, namespace, systemClock);
     const webhooks = await webhookValues(WEBHOOKS, namespace, systemClock);

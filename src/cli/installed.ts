@@ -3,6 +3,7 @@
 import { Fault } from "../base/fault.ts";
 import type { RawObject } from "../control/manifest.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
+import { printObjects } from "./manifestfiles.ts";
 
 // In the order in which they go: what would refuse or change other things first.
 const KINDS = [
@@ -33,7 +34,7 @@ const KINDS = [
 ] as const;
 
 /** All objects with a label ("linkerd.io/extension=viz"). */
-export async function meshObjects(api: KubeApi, label: string): Promise<RawObject[]> {
+async function meshObjects(api: KubeApi, label: string): Promise<RawObject[]> {
   const lists = KINDS.map(async ([apiVersion, plural, kind]) => {
     const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
     const items = await api.list<RawObject>(`${root}/${plural}`, label).catch((error: unknown) => {
@@ -45,12 +46,24 @@ export async function meshObjects(api: KubeApi, label: string): Promise<RawObjec
   return (await Promise.all(lists)).flat();
 }
 
+/** What deletes all objects with a label but those that are wanted, as manifests. */
+export async function deletions(
+  api: KubeApi,
+  label: string,
+  format: "yaml" | "json",
+  wanted: readonly RawObject[] = [],
+): Promise<string> {
+  const names = new Set(wanted.map(nameOf));
+  const objects = (await meshObjects(api, label)).filter((object) => !names.has(nameOf(object)));
+  return printObjects(objects.map(referenceOf), format);
+}
+
 /** What tells an object from others of its installation. */
-export const nameOf = ({ kind, metadata }: RawObject): string =>
+const nameOf = ({ kind, metadata }: RawObject): string =>
   `${kind} ${metadata?.namespace ?? ""} ${metadata?.name}`;
 
 /** What is enough to delete an object. */
-export function referenceOf({ apiVersion, kind, metadata }: RawObject): RawObject {
+function referenceOf({ apiVersion, kind, metadata }: RawObject): RawObject {
   const { name, namespace } = metadata ?? {};
   return {
     apiVersion: apiVersion!,

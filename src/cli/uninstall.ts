@@ -7,8 +7,7 @@ import { needCluster } from "./cluster.ts";
 import { command } from "./command.ts";
 import { toggle } from "./flag.ts";
 import { controlPlaneObjects, crdObjects, OF_MESH } from "./install.ts";
-import { meshObjects, nameOf, referenceOf } from "./installed.ts";
-import { printObjects } from "./manifestfiles.ts";
+import { deletions } from "./installed.ts";
 import { valuesInCluster } from "./upgrade.ts";
 
 export const uninstall = command({
@@ -21,14 +20,10 @@ export const uninstall = command({
     output: CHART_FLAGS.output,
   },
   run: async ({ flags, globals, terminal }) => {
-    const api = needCluster(globals, terminal.env);
-    try {
-      if (!flags.force) await refuseWhileUsed(api, globals.linkerdNamespace);
-      const objects = await meshObjects(api, `${OF_MESH}=${globals.linkerdNamespace}`);
-      terminal.print(printObjects(objects.map(referenceOf), flags.output));
-    } finally {
-      api.close();
-    }
+    const namespace = globals.linkerdNamespace;
+    const api = needCluster(globals, terminal.env, terminal.scope);
+    if (!flags.force) await refuseWhileUsed(api, namespace);
+    terminal.print(await deletions(api, `${OF_MESH}=${namespace}`, flags.output));
   },
 });
 
@@ -40,18 +35,10 @@ export const prune = command({
   flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {
     const namespace = globals.linkerdNamespace;
-    const api = needCluster(globals, terminal.env);
-    try {
-      const values = await valuesInCluster(api, namespace);
-      const wanted = [...crdObjects(namespace, {}), ...controlPlaneObjects(namespace, values)];
-      const names = new Set(wanted.map(nameOf));
-      const extra = (await meshObjects(api, `${OF_MESH}=${namespace}`)).filter(
-        (object) => !names.has(nameOf(object)),
-      );
-      terminal.print(printObjects(extra.map(referenceOf), flags.output));
-    } finally {
-      api.close();
-    }
+    const api = needCluster(globals, terminal.env, terminal.scope);
+    const values = await valuesInCluster(api, namespace);
+    const wanted = [...crdObjects(namespace, {}), ...controlPlaneObjects(namespace, values)];
+    terminal.print(await deletions(api, `${OF_MESH}=${namespace}`, flags.output, wanted));
   },
 });
 

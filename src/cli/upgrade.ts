@@ -47,25 +47,18 @@ export const upgrade = command({
     if (flags.crds)
       return terminal.print(printObjects(crdObjects(namespace, chartValues(flags)), flags.output));
     const file = flags.fromManifests;
-    const api = file === undefined ? needCluster(globals, terminal.env) : undefined;
-    try {
-      const stored = file === undefined ? inCluster(api!, namespace) : await inManifests(file);
-      const kept = mergeValues(await storedValues(stored, namespace), await storedIssuer(stored));
-      const chosen = chosenValues(flags);
-      const values = [await renewedWebhooks(kept, namespace), givenIssuer(flags), chosen].reduce(
-        mergeValues,
-        kept,
-      );
-      const pem = issuerOf(values);
-      if (pem) await parseIssuer(pem);
-      if (api && pem && !flags.force) {
-        const { identityTrustAnchorsPEM: old = "" } = kept as { identityTrustAnchorsPEM?: string };
-        await refuseUntrusted(api, namespace, pem, old);
-      }
-      terminal.print(printObjects(controlPlaneObjects(namespace, values), flags.output));
-    } finally {
-      api?.close();
+    const api = file === undefined ? needCluster(globals, terminal.env, terminal.scope) : undefined;
+    const stored = file === undefined ? inCluster(api!, namespace) : await inManifests(file);
+    const kept = mergeValues(await storedValues(stored, namespace), await storedIssuer(stored));
+    const over = [await renewedWebhooks(kept, namespace), givenIssuer(flags), chosenValues(flags)];
+    const values = over.reduce(mergeValues, kept);
+    const pem = issuerOf(values);
+    if (pem) await parseIssuer(pem);
+    if (api && pem && !flags.force) {
+      const { identityTrustAnchorsPEM: old = "" } = kept as { identityTrustAnchorsPEM?: string };
+      await refuseUntrusted(api, namespace, pem, old);
     }
+    terminal.print(printObjects(controlPlaneObjects(namespace, values), flags.output));
   },
 });
 

@@ -8,7 +8,7 @@ import { findCluster, needCluster } from "./cluster.ts";
 import { command, type Globals } from "./command.ts";
 import { duration, toggle, type Values } from "./flag.ts";
 import { webhookValues } from "./installcerts.ts";
-import { meshObjects, nameOf, referenceOf } from "./installed.ts";
+import { deletions } from "./installed.ts";
 import { controlPods, expectReady } from "./kubeparts.ts";
 import { printObjects } from "./manifestfiles.ts";
 import { patiently } from "./patiently.ts";
@@ -64,20 +64,16 @@ a Prometheus is installed beside it; with --set prometheusUrl=URL it asks yours.
   },
   run: async ({ flags, globals, terminal }) => {
     const isBlind = flags.ignoreCluster || flags.skipChecks;
-    const api = isBlind ? undefined : findCluster(globals, terminal.env);
-    try {
-      if (api) {
-        const namespace = globals.linkerdNamespace;
-        await fetchInstallation(api, namespace);
-        // Without an injector, an installed Prometheus would come up without the proxy that it needs.
-        await patiently(flags.wait, terminal, async () =>
-          expectReady(await controlPods(api, namespace)),
-        );
-      }
-      terminal.print(printObjects(await render(flags, globals), flags.output));
-    } finally {
-      api?.close();
+    const api = isBlind ? undefined : findCluster(globals, terminal.env, terminal.scope);
+    if (api) {
+      const namespace = globals.linkerdNamespace;
+      await fetchInstallation(api, namespace);
+      // Without an injector, an installed Prometheus would come up without the proxy that it needs.
+      await patiently(flags.wait, terminal, async () =>
+        expectReady(await controlPods(api, namespace)),
+      );
     }
+    terminal.print(printObjects(await render(flags, globals), flags.output));
   },
 });
 
@@ -88,13 +84,8 @@ export const vizUninstall = command({
   examples: [["Delete everything", "viz uninstall | kubectl delete -f -"]],
   flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {
-    const api = needCluster(globals, terminal.env);
-    try {
-      const objects = await meshObjects(api, LABEL);
-      terminal.print(printObjects(objects.map(referenceOf), flags.output));
-    } finally {
-      api.close();
-    }
+    const api = needCluster(globals, terminal.env, terminal.scope);
+    terminal.print(await deletions(api, LABEL, flags.output));
   },
 });
 
@@ -106,13 +97,8 @@ export const vizPrune = command({
   examples: [["Delete it", "viz prune | kubectl delete -f -"]],
   flags: FLAGS,
   run: async ({ flags, globals, terminal }) => {
-    const api = needCluster(globals, terminal.env);
-    try {
-      const wanted = new Set((await render(flags, globals)).map(nameOf));
-      const extra = (await meshObjects(api, LABEL)).filter((each) => !wanted.has(nameOf(each)));
-      terminal.print(printObjects(extra.map(referenceOf), flags.output));
-    } finally {
-      api.close();
-    }
+    const api = needCluster(globals, terminal.env, terminal.scope);
+    const wanted = await render(flags, globals);
+    terminal.print(await deletions(api, LABEL, flags.output, wanted));
   },
 });
