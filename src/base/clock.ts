@@ -18,6 +18,10 @@ export interface Clock {
   every(ms: number, fn: () => void): Timer;
 }
 
+/** Resolves after so many milliseconds. */
+export const pause = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(ms, resolve));
+
 const TICK_MS = 10;
 const SLOTS = 512;
 

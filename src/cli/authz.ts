@@ -3,8 +3,8 @@
 import type { StatTable_PodGroup_Row as Row } from "../../proto/gen/viz/viz_pb.js";
 import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
-import { NONE, parseDuration, rps } from "./format.ts";
-import { goldenJson, goldenOf, latencyColumns, orNone, printJson, rateColumns } from "./golden.ts";
+import { NONE, parseDuration, printJson, rps } from "./format.ts";
+import { goldenJson, goldenOf, latencyColumns, orNone, rateColumns } from "./golden.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printListing, right } from "./table.ts";
 import {

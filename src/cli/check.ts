@@ -1,8 +1,9 @@
 // The engine of `linkerd check`: runs the rows of a table of checks one after the other, waits for what may still
 // become right, and prints what it finds as a table, briefly, or as JSON. What is checked stands in checks.ts.
 
-import type { Clock } from "../base/clock.ts";
+import { type Clock, pause } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { printJson } from "./format.ts";
 import type { Spinner } from "./spinner.ts";
 import { spin } from "./spinner.ts";
 import type { Palette, Terminal } from "./terminal.ts";
@@ -91,7 +92,7 @@ async function attempt<C>(
     }
     if (!check.retries || clock.now() + RETRY_MS > deadline || stopped()) return error;
     onWait(check.description, error);
-    await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+    await pause(clock, RETRY_MS);
   }
 }
 
@@ -157,15 +158,9 @@ export function printResult({ description, error, hint, result }: Result, colour
     warning: colour.bold(colour.yellow("‼")),
     error: colour.bold(colour.red("×")),
   }[result];
-  const lines = (error ?? "").split("\n").filter(Boolean);
-  const see = hint ? [`see ${hint} for hints`] : [];
-  return [
-    `${mark} ${description}`,
-    ...lines.map((line) => `    ${line}`),
-    ...see.map((line) => `    ${line}`),
-  ]
-    .map((line) => `${line}\n`)
-    .join("");
+  const below = [...(error ?? "").split("\n"), hint ? `see ${hint} for hints` : ""];
+  const lines = below.filter(Boolean).map((line) => `    ${line}\n`);
+  return `${mark} ${description}\n${lines.join("")}`;
 }
 
 /** All results as the JSON object that other tools merge. */
@@ -180,5 +175,5 @@ export function printResultsJson(results: readonly Result[]): string {
       result,
     })),
   }));
-  return `${JSON.stringify({ success: succeeded(results), categories }, null, 2)}\n`;
+  return printJson({ success: succeeded(results), categories });
 }

@@ -5,7 +5,7 @@ import type { Edge } from "../../proto/gen/viz/viz_pb.js";
 import { KINDS, parseResource } from "../viz/kinds.ts";
 import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
-import { printJson } from "./golden.ts";
+import { printJson } from "./format.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printTable } from "./table.ts";
 import type { Palette } from "./terminal.ts";

@@ -60,3 +60,8 @@ export function printDuration(ms: number): string {
   }
   return out;
 }
+
+/** JSON as Go indents it. */
+export function printJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

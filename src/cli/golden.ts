@@ -74,8 +74,3 @@ export function latencyJson(golden: Golden | undefined) {
     latency_ms_p99: golden?.p99 ?? null,
   };
 }
-
-/** JSON as Go indents it. */
-export function printJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}

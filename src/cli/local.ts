@@ -8,6 +8,7 @@ import type { Mesh } from "../platform/mesh.ts";
 import { parseResource } from "../viz/kinds.ts";
 import { podsOf, watchWorld } from "../viz/world.ts";
 import { command } from "./command.ts";
+import { printJson } from "./format.ts";
 import { count, oneOf, optional, repeated, text, toggle } from "./flag.ts";
 import { connectLocal, file } from "./localaccess.ts";
 import { down, up } from "./localup.ts";
@@ -23,7 +24,7 @@ const status = command({
   run: async ({ flags, globals, terminal }) => {
     const mesh = await connectLocal(globals, terminal.env);
     if (flags.output === "table") terminal.print(await printStatus(mesh, terminal));
-    else terminal.print(`${JSON.stringify(await mesh.status.next(), null, 2)}\n`);
+    else terminal.print(printJson(await mesh.status.next()));
   },
 });
 
@@ -138,11 +139,13 @@ const scale = command({
   usage: "TYPE/NAME --replicas N",
   args: [1, 1],
   offers: "resource",
-  flags: { namespace, replicas: count("N", 1, "How many") },
+  flags: { namespace, replicas: optional("N", "How many") },
   run: async ({ args, flags, globals, terminal }) => {
+    if (!/^\d+$/.test(flags.replicas ?? ""))
+      throw new Fault("bad-input", "say how many pods it shall have: --replicas N");
     const mesh = await connectLocal(globals, terminal.env);
     const [kind, key] = workloadNamed(args[0]!, flags.namespace);
-    await mesh.scale(kind, key, flags.replicas);
+    await mesh.scale(kind, key, Number(flags.replicas));
     terminal.print(`${args[0]} scaled\n`);
   },
 });

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
+import { pause, systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { ISOLATED, runIsolated } from "../platform/isolation.ts";
 import { runsAlready } from "../platform/local.ts";
@@ -143,7 +143,7 @@ async function untilAnswers(mesh: Mesh): Promise<void> {
   for (;;) {
     const answer = await readText(viz, "/api/version", RETRY_MS).catch(() => undefined);
     if (answer !== undefined) return;
-    await new Promise<void>((resolve) => systemClock.after(RETRY_MS, resolve));
+    await pause(systemClock, RETRY_MS);
   }
 }
 
@@ -155,7 +155,7 @@ export const down = command({
     const { pid } = await mesh.status.next();
     const spinner = spin(terminal, "stopping the mesh");
     await mesh.stop();
-    while (isAlive(pid)) await new Promise<void>((resolve) => systemClock.after(50, resolve));
+    while (isAlive(pid)) await pause(systemClock, 50);
     spinner.stop();
     terminal.print("The mesh has stopped.\n");
   },

@@ -7,6 +7,7 @@ import { buffer } from "node:stream/consumers";
 import { parseAllDocuments, stringify } from "yaml";
 import { Fault } from "../base/fault.ts";
 import { itemsOf, type RawObject } from "../control/manifest.ts";
+import { printJson } from "./format.ts";
 
 /** Every object that the paths name, Lists taken apart. "-" is standard input. */
 export async function readObjects(paths: readonly string[]): Promise<RawObject[]> {
@@ -16,7 +17,7 @@ export async function readObjects(paths: readonly string[]): Promise<RawObject[]
 
 /** Prints objects one after the other: YAML documents with `---` between them, or JSON documents. */
 export function printObjects(objects: readonly unknown[], format: "yaml" | "json"): string {
-  if (format === "json") return objects.map((o) => `${JSON.stringify(o, null, 2)}\n`).join("");
+  if (format === "json") return objects.map(printJson).join("");
   // Aliases would tie documents together that are read apart.
   const options = { aliasDuplicateObjects: false, lineWidth: 0 };
   return objects.map((object) => `${stringify(object, options)}---\n`).join("");

@@ -1,6 +1,6 @@
 // Asks again for what is on its way, and says so once. What is not there at all is not waited for.
 
-import { systemClock } from "../base/clock.ts";
+import { pause, systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,7 +20,7 @@ export async function patiently<T>(
       const { code, message } = Fault.from(error);
       if (code !== "unavailable" || systemClock.now() > until || scope.closed) throw error;
       if (isFirst) note(`${message}. Waiting…`);
-      await new Promise<void>((resolve) => systemClock.after(PAUSE_MS, resolve));
+      await pause(systemClock, PAUSE_MS);
     }
   }
 }

@@ -4,6 +4,7 @@
 import { Fault } from "../base/fault.ts";
 import type { AskedRequest } from "../proxy/routerexplain.ts";
 import { command } from "./command.ts";
+import { printJson } from "./format.ts";
 import { oneOf, optional, repeated } from "./flag.ts";
 
 export const explain = command({
@@ -46,9 +47,7 @@ export const explain = command({
     const found = all.filter(({ router }) => flags.router === undefined || router === flags.router);
     if (found.length === 0) throw new Fault("not-found", `there is no router ${flags.router}`);
     terminal.print(
-      flags.output === "json"
-        ? `${JSON.stringify(found, undefined, 2)}\n`
-        : found.map(printExplanation).join("\n"),
+      flags.output === "json" ? printJson(found) : found.map(printExplanation).join("\n"),
     );
     return found.some(({ binding }) => binding?.outcome === "bound") ? 0 : 1;
   },

@@ -14,6 +14,7 @@ import { type AskedRequest, explainRequest, type Explanation } from "../proxy/ro
 import type { Linker } from "../proxy/routerparts.ts";
 import { Serving } from "../proxy/serving.ts";
 import { type Diagnostic, printDiagnostic } from "../proxy/yamlsource.ts";
+import { printJson } from "./format.ts";
 import type { Terminal } from "./terminal.ts";
 
 const EXPLAIN_MS = 5000;
@@ -27,7 +28,7 @@ export async function checkFile(
   const { config, diagnostics } = await readLinkerd(await textOf(file), file, linkerOf(terminal));
   const ok = config !== undefined;
   if (output === "json") {
-    terminal.print(`${JSON.stringify({ file, ok, diagnostics }, undefined, 2)}\n`);
+    terminal.print(printJson({ file, ok, diagnostics }));
     return ok ? 0 : 1;
   }
   for (const one of diagnostics) terminal.print(`${coloured(one, terminal)}\n`);

@@ -4,13 +4,13 @@ import { Fault } from "../base/fault.ts";
 import type { RouteTable, RouteTable_Row as Row } from "../../proto/gen/viz/viz_pb.js";
 import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
+import { printJson } from "./format.ts";
 import {
   actualOf,
   goldenJson,
   goldenOf,
   latencyColumns,
   latencyJson,
-  printJson,
   rateColumns,
 } from "./golden.ts";
 import { findMesh } from "./mesh.ts";

@@ -9,8 +9,7 @@ import { type InboundRow, inboundRows, type OutboundRow, outboundRows } from "..
 import { namedIn } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { oneOf, optional } from "./flag.ts";
-import { NONE, percent } from "./format.ts";
-import { printJson } from "./golden.ts";
+import { NONE, percent, printJson } from "./format.ts";
 import { findMesh } from "./mesh.ts";
 import { type Column, left, printListing, right } from "./table.ts";
 import { namespace, oneResource, timeWindow, windowText } from "./vizflags.ts";

@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
+import { pause, systemClock } from "../base/clock.ts";
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
 import type { LocalOptions } from "../platform/local.ts";
@@ -123,7 +123,7 @@ export async function ready(
       .some(({ conditions }) => conditions.ready === false);
     return status.controllerReady && waiting.length === 0 && !isMissing && !isHidden;
   });
-  const settled = isUp.then(() => new Promise<void>((done) => systemClock.after(SETTLE_MS, done)));
+  const settled = isUp.then(() => pause(systemClock, SETTLE_MS));
   await Promise.race([settled, untilStopped(terminal)]);
 }
 

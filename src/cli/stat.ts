@@ -5,10 +5,10 @@ import type { StatTable_PodGroup_Row as Row } from "../../proto/gen/viz/viz_pb.j
 import { ALL, kindOf, KINDS, parseResources } from "../viz/kinds.ts";
 import { order } from "../viz/stat.ts";
 import { command } from "./command.ts";
-import { oneOf, optional, toggle } from "./flag.ts";
-import { byteRate, NONE, parseDuration, rps } from "./format.ts";
+import { flagName, oneOf, optional, toggle } from "./flag.ts";
+import { byteRate, NONE, parseDuration, printJson, rps } from "./format.ts";
 import type { Golden } from "./golden.ts";
-import { goldenJson, goldenOf, latencyColumns, orNone, printJson, rateColumns } from "./golden.ts";
+import { goldenJson, goldenOf, latencyColumns, orNone, rateColumns } from "./golden.ts";
 import { findMesh } from "./mesh.ts";
 import type { Column } from "./table.ts";
 import { left, printTable, right } from "./table.ts";
@@ -194,18 +194,14 @@ function unauthorized(row: Row): number | undefined {
   return row.srvStats && Number(row.srvStats.deniedCount) / (parseDuration(row.timeWindow) / 1000);
 }
 
-function refuseConflicts(flags: {
-  to: string | undefined;
-  from: string | undefined;
-  toNamespace: string | undefined;
-  fromNamespace: string | undefined;
-  allNamespaces: boolean;
-  namespace: string | undefined;
-}): void {
-  const refuse = (a: unknown, b: unknown, names: string): void => {
-    if (a && b) throw new Fault("bad-input", `${names} exclude each other`);
-  };
-  refuse(flags.to, flags.from, "--to and --from");
-  refuse(flags.toNamespace, flags.fromNamespace, "--to-namespace and --from-namespace");
-  refuse(flags.allNamespaces, flags.namespace, "--all-namespaces and --namespace");
+const CONFLICTS = [
+  ["to", "from"],
+  ["toNamespace", "fromNamespace"],
+  ["allNamespaces", "namespace"],
+] as const;
+
+function refuseConflicts(flags: Readonly<Record<(typeof CONFLICTS)[number][number], unknown>>) {
+  for (const [a, b] of CONFLICTS)
+    if (flags[a] && flags[b])
+      throw new Fault("bad-input", `--${flagName(a)} and --${flagName(b)} exclude each other`);
 }

@@ -7,6 +7,7 @@ import type {
   TapByResourceRequestSchema,
 } from "../../proto/gen/viz/viz_tap_pb.js";
 import { command } from "./command.ts";
+import { printJson } from "./format.ts";
 import { count, optional, text } from "./flag.ts";
 import type { Values } from "./flag.ts";
 import { jsonpath } from "./jsonpath.ts";
@@ -66,7 +67,7 @@ function printer(format: string, kind: string): (event: Event) => string {
   if (format === "") return (event) => `${printTapEvent(event)}\n`;
   if (format === "wide")
     return (event) => `${printTapEvent(event, kind === "namespace" ? "pod" : kind)}\n`;
-  if (format === "json") return (event) => `${JSON.stringify(tapEventJson(event), null, 2)}\n`;
+  if (format === "json") return (event) => printJson(tapEventJson(event));
   if (format.startsWith("jsonpath=")) {
     const print = jsonpath(format.slice("jsonpath=".length));
     return (event) => print(tapEventJson(event));

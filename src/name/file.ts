@@ -4,7 +4,7 @@
 import type { Stats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, pause } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { source, type Watch } from "../base/watch.ts";
 import { onChange } from "./folder.ts";
@@ -32,7 +32,7 @@ export function watchFile(path: string, clock: Clock): Watch<string | undefined>
     let stats = await statOf(path);
     // Most writers empty a file before they fill it, and may be stopped in between.
     if (stats?.size === 0 && seen !== undefined && seen.text !== "") {
-      await new Promise<void>((resolve) => clock.after(emptyMs, resolve));
+      await pause(clock, emptyMs);
       stats = await statOf(path);
     }
     if (stats === undefined || stats.isDirectory()) return (seen = undefined);

@@ -3,7 +3,7 @@
 
 import { availableParallelism } from "node:os";
 import { bindShared, bucketMemory } from "../base/buckets.ts";
-import { systemClock as clock } from "../base/clock.ts";
+import { systemClock as clock, pause } from "../base/clock.ts";
 import { log, type Log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
 import { systemRandom as random } from "../base/random.ts";
@@ -66,7 +66,7 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
     void threads.ask("leave", undefined);
     if (lameDuckMs > 0) {
       logger.info("Told to end; serving on until others know of it", { ms: lameDuckMs });
-      await new Promise<void>((resolve) => clock.after(lameDuckMs, resolve));
+      await pause(clock, lameDuckMs);
     }
     await stop();
   };
