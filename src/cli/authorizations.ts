@@ -1,5 +1,6 @@
 // The verb `linkerd authz`: which policies decide who may call a resource, on which of its servers and routes.
 
+import { Fault } from "../base/fault.ts";
 import { combine } from "../base/watch.ts";
 import type { LabelSelector, Resource } from "../platform/kinds.ts";
 import { selects } from "../platform/kinds.ts";
@@ -43,6 +44,8 @@ export const authorizations = command({
     const wanted = { namespace: flags.namespace ?? mesh.defaultNamespace, name };
     const world = await mesh.world();
     const things = thingsOf(world, kind).filter((thing) => isWanted(thing, wanted));
+    if (name !== "" && things.length === 0)
+      throw new Fault("not-found", `there is no ${args.join(" ")} in ${wanted.namespace}`);
     const pods = things.flatMap((thing) => podsOf(world, thing));
     terminal.print(printAuthorizations(listAuthorizations(await policiesOf(mesh.resources), pods)));
   },

@@ -10,7 +10,7 @@ import { ServerSchema } from "../../proto/gen/inbound_pb.js";
 import { OutboundPolicySchema } from "../../proto/gen/outbound_pb.js";
 import { Fault } from "../base/fault.ts";
 import { parseResource } from "../viz/kinds.ts";
-import { metricsReader } from "../viz/scrape.ts";
+import { readText } from "../viz/scrape.ts";
 import { printIp } from "../viz/tap.ts";
 import type { MeshPod, World } from "../viz/world.ts";
 import { isWanted, podsOf, thingsOf } from "../viz/world.ts";
@@ -37,9 +37,11 @@ const proxyMetrics = command({
   run: async ({ args, flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
     const pods = podsNamed(await mesh.world(), args, flags.namespace ?? mesh.defaultNamespace);
-    const read = metricsReader(TIMEOUT_MS);
     for (const [i, pod] of pods.entries()) {
-      const metrics = await read(pod).catch((error: Error) => `ERROR ${error.message}\n`);
+      const metrics = await mesh
+        .reach(pod, pod.adminPort)
+        .then((admin) => readText(admin, "/metrics", TIMEOUT_MS))
+        .catch((error: Error) => `ERROR ${error.message}\n`);
       const shown = flags.obfuscate ? obfuscate(metrics) : metrics;
       terminal.print(`#\n# POD ${pod.name} (${i + 1} of ${pods.length})\n#\n${shown}`);
     }

@@ -64,8 +64,12 @@ export function processTerminal(): Terminal {
   const { port1: held } = new MessageChannel();
   held.ref();
   scope.defer(() => held.close());
-  // A reader that has seen enough (`| head`) is success, not a failure.
-  stdout.on("error", () => void scope.close().then(() => process.exit(0)));
+  stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    // A reader that has seen enough (`| head`) is success, not a failure; a disk that is full is one.
+    const isEnough = code === "EPIPE";
+    if (!isEnough) stderr.write(`standard output cannot be written: ${message}\n`);
+    void scope.close().then(() => process.exit(isEnough ? 0 : 1));
+  });
   return {
     print: (text) => void stdout.write(text),
     note: (text) => void stderr.write(`${text}\n`),

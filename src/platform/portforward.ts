@@ -18,8 +18,9 @@ const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
 
-/** Listens on a free port of loopback (or on `listen`) until the scope closes; resolves to the address. Unless an address
- * was asked for, it does not keep the process alive. */
+/** Listens on a free port of loopback (or on `listen`) until the scope closes; resolves to the address. Rejects when the
+ * API server does not let this user forward, or knows no such pod. Unless an address was asked for, it does not keep the
+ * process alive. */
 export async function forwardPort(
   api: KubeApi,
   target: PodPort,
@@ -27,11 +28,16 @@ export async function forwardPort(
   listen?: SocketAddr,
 ): Promise<SocketAddr> {
   const sockets = new Set<Socket>();
+  // The first connection's, opened before anybody connects: later, there is no way to tell a client what went wrong.
+  let early: Duplex | undefined = await open(api, target);
+  early.once("error", () => (early = undefined));
   const server = createServer((socket) => {
+    const opened = early ? Promise.resolve(early) : open(api, target);
+    early = undefined;
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    open(api, target).then(
+    opened.then(
       (remote) => join(socket, remote),
       () => socket.destroy(),
     );
@@ -43,6 +49,7 @@ export async function forwardPort(
   if (!listen) server.unref();
   scope.defer(() => {
     server.close();
+    early?.destroy();
     for (const socket of sockets) socket.destroy();
   });
   return { ip: listen?.ip ?? HOST, port: (server.address() as AddressInfo).port };
