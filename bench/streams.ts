@@ -2,6 +2,7 @@
 // CONNECTIONS` sends messages of 100 bytes to and fro, `pour IP PORT SECONDS 1` sends as much as it can.
 // It prints {"units": messages or megabytes, "errors": 0, "seconds": …}.
 
+import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
 const [role, ...args] = process.argv.slice(2);
@@ -37,7 +38,11 @@ async function load(
   ms: number,
   count: number,
 ): Promise<void> {
-  const sockets = await Promise.all(Array.from({ length: count }, () => dial(host, port)));
+  const first = await dial(host, port);
+  // All others at once would be more than may wait for what the first one makes the proxy find out.
+  if (!pours) await answered(first);
+  const others = Array.from({ length: count - 1 }, () => dial(host, port));
+  const sockets = [first, ...(await Promise.all(others))];
   const started = performance.now();
   let units = 0;
   for (const socket of sockets) {
@@ -73,6 +78,11 @@ function pour(socket: Socket): void {
   };
   socket.on("drain", fill);
   fill();
+}
+
+function answered(socket: Socket): Promise<unknown> {
+  socket.write(MESSAGE);
+  return once(socket, "data");
 }
 
 function dial(host: string, port: number): Promise<Socket> {

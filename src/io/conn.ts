@@ -4,6 +4,7 @@
 
 import type { Socket } from "node:net";
 import { Fault } from "../base/fault.ts";
+import { latin1 } from "../wire/latin1.ts";
 import { keep, lend, lender, type Page, shared } from "./memory.ts";
 import { readInto, readNothing } from "./onread.ts";
 
@@ -49,7 +50,7 @@ export interface Reader {
 /** A service of connections: resolves when the connection is over. */
 export type ConnService = (conn: Conn) => Promise<void>;
 
-// Holding a page for less costs more than a copy.
+// Holding a page for less costs more than a copy, which as a string costs less than as a buffer.
 const COPY_BYTES = 4096;
 // TLS brings no more than this at once.
 const RECORD_BYTES = 16_384;
@@ -62,6 +63,8 @@ export class Conn {
   writtenBytes: number;
   /** It is gone, or about to be: nothing can be read or written any more. */
   closed: boolean;
+  /** Some metrics count it until it is gone. */
+  counted: boolean;
   private reader: Reader | undefined;
   private pending: Buffer[] | undefined;
   // Where the next read goes, and where when that has changed.
@@ -76,7 +79,9 @@ export class Conn {
   private ended: boolean;
   private finished: boolean;
   private over: boolean;
-  private readonly watchers: (() => void)[];
+  private onGone: (() => void) | undefined;
+  // Bytes come whether its stream flows or not.
+  private readonly direct: boolean;
 
   constructor(socket: Socket, peer: Peer) {
     this.socket = socket;
@@ -84,6 +89,7 @@ export class Conn {
     this.readBytes = 0;
     this.writtenBytes = 0;
     this.closed = false;
+    this.counted = false;
     this.reader = undefined;
     this.pending = undefined;
     this.page = shared;
@@ -93,9 +99,10 @@ export class Conn {
     this.ended = false;
     this.finished = false;
     this.over = false;
-    this.watchers = [];
+    this.onGone = undefined;
     const onRead = (size: number): void => this.receive(size);
-    if (!readInto(socket, shared.bytes, onRead, () => this.turn())) {
+    this.direct = readInto(socket, shared.bytes, onRead, () => this.turn());
+    if (!this.direct) {
       socket.on("data", (chunk: Buffer) => {
         this.readBytes += chunk.length;
         this.deliver(chunk);
@@ -115,7 +122,7 @@ export class Conn {
       this.page.release();
       this.page = shared;
       this.reader?.closed(this.fault);
-      for (const tell of this.watchers) tell();
+      this.onGone?.();
       // Sockets stay until the next full collection (WritableState.onwrite): what served them need not.
       socket.removeAllListeners();
       readNothing(socket);
@@ -124,7 +131,14 @@ export class Conn {
 
   /** Calls `fn` when the connection is gone, after its reader. */
   onClosed(fn: () => void): void {
-    this.watchers.push(fn);
+    const before = this.onGone;
+    this.onGone =
+      before === undefined
+        ? fn
+        : () => {
+            before();
+            fn();
+          };
   }
 
   /** Gives everything that arrives from now on, and `first`, to `reader`. */
@@ -137,7 +151,8 @@ export class Conn {
     if (this.ended && this.reader === reader) reader.end();
     if (this.reader !== reader) return;
     if (this.over) reader.closed(this.fault);
-    else if (!this.closed) this.socket.resume();
+    // Making a stream flow takes a tick, which is for one that has been paused.
+    else if (!this.closed && (!this.direct || this.socket.isPaused())) this.socket.resume();
   }
 
   /** Takes the reader away: what arrives waits for the next `start`, in the kernel but for what comes first. */
@@ -172,11 +187,10 @@ export class Conn {
     if (typeof data === "string") socket.write(data, "latin1");
     else {
       const page = lender(data);
-      if (page === undefined || page === shared || data.length < COPY_BYTES) {
-        socket.write(keep(data));
-      } else {
-        this.writeLent(data, page);
-      }
+      if (page === undefined) socket.write(data);
+      else if (data.length < COPY_BYTES) socket.write(latin1(data, 0, data.length), "latin1");
+      else if (page === shared) socket.write(keep(data));
+      else this.writeLent(data, page);
     }
     return this.flows;
   }

@@ -4,7 +4,7 @@
 import { Fault } from "../base/fault.ts";
 import { hasHeader, type Headers } from "../wire/headers.ts";
 import { CHUNKED, UNTIL_CLOSE } from "../wire/http1.ts";
-import { ANY_LENGTH, Http1Printer, NO_LENGTH } from "../wire/http1print.ts";
+import { ANY_LENGTH, type Http1Printer, NO_LENGTH } from "../wire/http1print.ts";
 import { statusLine } from "../wire/reasons.ts";
 import { Body } from "./body.ts";
 import { H1Outgoing, type OutgoingOwner } from "./h1outgoing.ts";
@@ -28,14 +28,14 @@ export class H1Answer implements OutgoingOwner {
   private readonly outgoing: H1Outgoing;
   private readonly printer: Http1Printer;
 
-  constructor(server: H1Server) {
+  constructor(server: H1Server, printer: Http1Printer) {
     this.answered = false;
     this.complete = false;
     this.persistent = true;
     this.tunnelling = false;
     this.server = server;
     this.outgoing = new H1Outgoing(server.conn, this);
-    this.printer = new Http1Printer();
+    this.printer = printer;
   }
 
   /** Its body has not been written to the end. */

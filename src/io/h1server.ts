@@ -4,13 +4,14 @@
 
 import { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
-import { RequestParser } from "../wire/http1.ts";
+import type { RequestParser } from "../wire/http1.ts";
 import { HTTP1_LIMITS } from "../wire/limits.ts";
 import { Pieces } from "../wire/pieces.ts";
 import { Ahead } from "./ahead.ts";
 import type { Body } from "./body.ts";
 import type { Conn, Reader } from "./conn.ts";
 import { H1Answer } from "./h1answer.ts";
+import { giveCodec, type H1Codec, takeCodec } from "./h1codec.ts";
 import { cutShort, H1Incoming, type IncomingOwner } from "./h1incoming.ts";
 import { H1Link, type H1ServerOptions } from "./h1link.ts";
 import { HttpReq, type HttpRsp, type HttpService } from "./message.ts";
@@ -42,6 +43,7 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
   req: HttpReq | undefined = undefined;
   /** The client waits for `100 Continue` before it sends the body. */
   expecting = false;
+  private readonly codec: H1Codec;
   private readonly service: HttpService;
   private readonly answer: H1Answer;
   private readonly onRsp = (rsp: HttpRsp): void => this.answer.respond(rsp);
@@ -57,9 +59,10 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
     super(conn, options);
     const limits = options.limits ?? HTTP1_LIMITS;
     this.incoming = new H1Incoming(conn, this, "request", limits);
-    this.parser = new RequestParser(limits);
+    this.codec = takeCodec(limits);
+    this.parser = this.codec.parser;
     this.service = service;
-    this.answer = new H1Answer(this);
+    this.answer = new H1Answer(this, this.codec.printer);
     this.ahead = new Ahead(conn);
   }
 
@@ -99,6 +102,7 @@ export class H1Server extends H1Link implements Reader, IncomingOwner {
       answer.cancel(gone);
       req?.cancel(gone);
     }
+    giveCodec(this.codec);
     this.resolveDone();
   }
 

@@ -1,7 +1,6 @@
 // Listening: a bound address whose connections come as Conns that know where they were meant to go.
 
 import { createServer, type Server, type Socket } from "node:net";
-import { Bag } from "../base/bag.ts";
 import { Fault } from "../base/fault.ts";
 import { Conn, type NoTlsReason, type Peer, type SocketAddr } from "./conn.ts";
 import { originalDst, type OriginalDst } from "./origdst.ts";
@@ -14,8 +13,6 @@ export type ListenOptions = {
   readonly client?: string;
   /** Why these connections have no TLS until somebody terminates it. Default `disabled`. */
   readonly noTls?: NoTlsReason;
-  /** Connections beyond this are closed at once. Default: no limit. */
-  readonly maxConnections?: number;
   readonly backlog?: number;
   /** Lets other processes listen on the same port; the kernel spreads connections among them. */
   readonly reusePort?: boolean;
@@ -30,8 +27,6 @@ export type ListenOptions = {
 export interface Listening {
   /** The bound address; its port is the real one when 0 was asked for. */
   readonly addr: SocketAddr;
-  /** Open connections. */
-  readonly conns: readonly Conn[];
   /** Stops accepting; open connections stay. */
   close(): void;
 }
@@ -43,33 +38,22 @@ export function listen(
   accept: (conn: Conn) => void,
 ): Promise<Listening> {
   const original = options.original === "kernel" ? originalDst() : undefined;
-  const open = new Bag<Conn>();
   // Connections need not be asked for the address that all of them have.
   let only: SocketAddr | undefined;
   const server = createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive(options) });
   server.on("connection", (socket) => {
-    if (open.size >= (options.maxConnections ?? Infinity)) {
-      socket.destroy();
-      return;
-    }
     const peer = peerOf(socket, only, options, original);
     if (peer === undefined) {
       socket.destroy(); // The client was gone before it was accepted.
       return;
     }
     if (options.userTimeoutMs !== undefined) limitUnacknowledged(socket, options.userTimeoutMs);
-    const conn = new Conn(socket, peer);
-    const member = open.add(conn);
-    conn.onClosed(() => open.delete(member));
-    accept(conn);
+    accept(new Conn(socket, peer));
   });
   return bind(server, addr, options).then((bound) => {
     if (bound.ip !== "0.0.0.0" && bound.ip !== "::") only = bound;
     return {
       addr: bound,
-      get conns() {
-        return open.values();
-      },
       close: () => {
         server.close();
       },

@@ -15,12 +15,15 @@ const KEEPERS = 4;
 
 export class Page {
   readonly bytes: Buffer;
+  /** What `lend` gave last. */
+  view: Buffer;
   // The connection that reads into it, and each that has yet to write some of it.
   private holders = 1;
   private kept = false;
 
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = this.bytes;
   }
 
   /** Ends `lend` of so many bytes: where the same connection reads next. `more` may be there already. */
@@ -69,7 +72,9 @@ export const shared = new Page(SHARED_BYTES);
 /** The first `bytes` of `page`, lent from now on until its `next`. */
 export function lend(page: Page, bytes: number): Buffer {
   lent = page;
-  return page.bytes.subarray(0, bytes);
+  // Many messages are as long as the one before, and a view costs more than copying one of them.
+  if (page.view.length !== bytes) page.view = page.bytes.subarray(0, bytes);
+  return page.view;
 }
 
 /** The page that `chunk` is lent from; undefined when its bytes are valid for good. */

@@ -45,12 +45,13 @@ export class OutboundServer {
   }
 
   /** Serves a connection whose destination is `conn.peer.original`. */
-  readonly accept = async (conn: Conn): Promise<void> => {
+  readonly accept = (conn: Conn): Promise<void> => {
     const { original, local } = conn.peer;
     const name = printAddr(original);
     if (original.port !== local.port || original.ip !== local.ip) return this.acceptFor(conn, name);
     // Nobody redirected it: forwarding it to where it came would never end.
     this.#failed(conn, name, new Fault("gateway-loop", "a connection to the proxy itself"));
+    return Promise.resolve();
   };
 
   /** Serves a connection to `name`: an address and port, or an authority. */
@@ -86,7 +87,7 @@ export class OutboundServer {
     }));
   }
 
-  async #serve(conn: Conn, target: Target): Promise<void> {
+  #serve(conn: Conn, target: Target): Promise<void> {
     const { protocol } = target.bound.policy;
     target.counters.protocol(LABELS[protocol.kind]).inc();
     switch (protocol.kind) {

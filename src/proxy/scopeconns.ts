@@ -1,6 +1,7 @@
 // The metrics of the connections of one scope of a router: how many there are, were made and have ended, how long
 // making one took, and their bytes. Bytes are added up when somebody asks, so that a chunk costs nothing.
 
+import { Bag } from "../base/bag.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Counter } from "../base/metrics.ts";
 import type { Summary } from "../base/summary.ts";
@@ -12,7 +13,7 @@ const known = new WeakMap<MetricScope, ScopeConns>();
 
 export class ScopeConns {
   private readonly clock: Clock;
-  private readonly conns: Set<Conn>;
+  private readonly conns: Bag<Conn>;
   private readonly connects: Counter;
   private readonly closes: Counter;
   private readonly duration: Summary;
@@ -30,7 +31,7 @@ export class ScopeConns {
 
   private constructor(scope: MetricScope, clock: Clock) {
     this.clock = clock;
-    this.conns = new Set();
+    this.conns = new Bag();
     this.connects = scope.counter("connects");
     this.closes = scope.counter("closes");
     this.duration = scope.summary("connection_duration");
@@ -46,10 +47,10 @@ export class ScopeConns {
   /** A connection was accepted or made; counted until it closes. */
   opened(conn: Conn): void {
     const at = this.clock.now();
-    this.conns.add(conn);
+    const member = this.conns.add(conn);
     this.connects.inc();
     conn.onClosed(() => {
-      this.conns.delete(conn);
+      this.conns.delete(member);
       this.closes.inc();
       this.received += conn.readBytes;
       this.sent += conn.writtenBytes;
@@ -75,7 +76,7 @@ export class ScopeConns {
 
   private sum(bytes: "readBytes" | "writtenBytes", before: number): number {
     let sum = before;
-    for (const conn of this.conns) sum += conn[bytes];
+    for (const conn of this.conns.values()) sum += conn[bytes];
     return sum;
   }
 }

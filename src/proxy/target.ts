@@ -87,7 +87,7 @@ export class Target implements Closable {
     this.users += 1;
     this.#accepted.follow(conn);
     try {
-      await this.known;
+      if (!this.settled) await this.known;
       await service();
     } finally {
       this.users -= 1;

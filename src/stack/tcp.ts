@@ -1,6 +1,7 @@
 // Connections that are not HTTP, or must not be looked into: each is forwarded to an endpoint that the same balancer
 // picks, by how long connecting takes there and how many connections it has. And the metrics of connections.
 
+import { Bag } from "../base/bag.ts";
 import { byLabel } from "../base/bylabel.ts";
 import type { Counter, Family, Gauge, Labels, Registry } from "../base/metrics.ts";
 import { Fault } from "../base/fault.ts";
@@ -79,6 +80,8 @@ export class ConnFamilies {
   }
 }
 
+type Counted = { readonly conn: Conn; read: number; written: number };
+
 /** Counts connections with the same labels (`peer` is `src` for accepted ones, `dst` for our own). Bytes are counted
  * when the page is printed and when a connection ends, so that a chunk costs nothing. */
 export class ConnStats {
@@ -87,7 +90,7 @@ export class ConnStats {
   private readonly open: Gauge;
   private readonly read: Counter;
   private readonly written: Counter;
-  private readonly conns: Map<Conn, { read: number; written: number }>;
+  private readonly conns: Bag<Counted>;
 
   constructor(registry: Registry, families: ConnFamilies, labels: Labels) {
     this.closedTotal = byLabel(families.closed, "errno", labels);
@@ -95,9 +98,9 @@ export class ConnStats {
     this.open = families.open.with(labels);
     this.read = families.read.with(labels);
     this.written = families.written.with(labels);
-    this.conns = new Map();
+    this.conns = new Bag();
     this.forget = registry.beforePrint(() => {
-      for (const conn of this.conns.keys()) this.count(conn);
+      for (const counted of this.conns.values()) this.count(counted);
     });
   }
 
@@ -108,11 +111,11 @@ export class ConnStats {
   opened(conn: Conn): (fault: Fault | undefined) => void {
     this.openedTotal.inc();
     this.open.inc();
-    this.conns.set(conn, { read: 0, written: 0 });
+    const member = this.conns.add({ conn, read: 0, written: 0 });
     return (fault) => {
-      if (!this.conns.has(conn)) return;
-      this.count(conn);
-      this.conns.delete(conn);
+      if (member.place < 0) return;
+      this.count(member.value);
+      this.conns.delete(member);
       this.open.dec();
       this.closedTotal(errnoOf(fault)).inc();
     };
@@ -120,13 +123,14 @@ export class ConnStats {
 
   /** Counts a connection until its socket closes; once, however often it is told. */
   follow(conn: Conn): void {
-    if (this.conns.has(conn) || conn.closed) return;
+    if (conn.counted || conn.closed) return;
+    conn.counted = true;
     const over = this.opened(conn);
     conn.onClosed(() => over(undefined));
   }
 
-  private count(conn: Conn): void {
-    const counted = this.conns.get(conn)!;
+  private count(counted: Counted): void {
+    const { conn } = counted;
     this.read.add(conn.readBytes - counted.read);
     this.written.add(conn.writtenBytes - counted.written);
     counted.read = conn.readBytes;

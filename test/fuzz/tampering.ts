@@ -41,6 +41,7 @@ const NOBODY = 0x7f_60_ff_fe;
 export class Tampering {
   readonly #streams = new Set<TamperedStream>();
   readonly #listening: Listening[] = [];
+  readonly #conns: Conn[] = [];
   readonly #upstreams: H2Client[] = [];
 
   /** Listens at `ip` on each of `ports`, and answers as the control plane at the same ports of `upstream` does. */
@@ -54,7 +55,10 @@ export class Tampering {
         await listen(
           { ip, port },
           {},
-          (conn) => void serveH2(conn, forward, { clock: systemClock }),
+          (conn) => {
+            it.#conns.push(conn);
+            serveH2(conn, forward, { clock: systemClock });
+          },
         ),
       );
     }
@@ -73,10 +77,8 @@ export class Tampering {
   }
 
   close(): void {
-    for (const each of this.#listening) {
-      each.close();
-      for (const conn of each.conns) conn.destroy();
-    }
+    for (const each of this.#listening) each.close();
+    for (const conn of this.#conns) conn.destroy();
     for (const client of this.#upstreams) client.conn.destroy();
   }
 
