@@ -6,7 +6,7 @@ import { createPrivateKey } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { programArgv } from "../src/cli/running.ts";
-import { identityOf } from "../src/platform/sidecar.ts";
+import { identityOf, PROXY_ENV } from "../src/platform/sidecar.ts";
 import { newKeyAndCsr } from "../src/proxy/csr.ts";
 import { credentialsOf } from "../test/support/certificates.ts";
 import { type ControlPlane, startControlPlane } from "../test/support/controlplane.ts";
@@ -106,6 +106,7 @@ async function sidecars(
       env[`LINKERD2_PROXY_${side}_LISTEN_ADDR`] = `${world.local}:${at}`;
     env["LINKERD2_PROXY_CORES"] = String(world.cores);
     env["LINKERD2_PROXY_LOG"] = "error";
+    Object.assign(env, PROXY_ENV);
     env["NODE_COMPILE_CACHE"] = join(world.folder, "compiled");
     const home = env["LINKERD2_PROXY_IDENTITY_DIR"]!;
     provide(home, env["LINKERD2_PROXY_IDENTITY_LOCAL_NAME"]!);

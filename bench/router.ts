@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { PROXY_FLAGS } from "../src/cli/running.ts";
+import { PROXY_ENV } from "../src/platform/sidecar.ts";
 import { PORTS } from "./backend.ts";
 import { HOST } from "./load.ts";
 import { endpointsOf, type Hop, type Running, targetOf } from "./peers.ts";
@@ -14,11 +14,7 @@ import { CLIENT_PROXY, OUTBOUND_PORT, type World } from "./world.ts";
 
 const ADMIN_PORT = 9990;
 
-const PROGRAM = [
-  process.execPath,
-  ...PROXY_FLAGS,
-  fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url)),
-];
+const PROGRAM = fileURLToPath(new URL("../bin/linkerd.mjs", import.meta.url));
 
 /** Starts a router in front of the client. */
 export async function startRouter(world: World, hop: Hop): Promise<Running> {
@@ -35,9 +31,9 @@ export async function startRouter(world: World, hop: Hop): Promise<Running> {
       .join(""),
   );
   if (world.redirects) execFileSync("chown", ["-R", String(CLIENT_PROXY), home]);
-  const proxy = start("ours", [...PROGRAM, file], {
+  const proxy = start("ours", [process.execPath, PROGRAM, file], {
     cpus: world.proxyCpus,
-    env: { NODE_COMPILE_CACHE: join(world.folder, "compiled") },
+    env: { ...PROXY_ENV, NODE_COMPILE_CACHE: join(world.folder, "compiled") },
     ...(world.redirects && { uid: CLIENT_PROXY }),
   });
   await listening(world.local, OUTBOUND_PORT, proxy);

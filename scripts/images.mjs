@@ -21,7 +21,7 @@ const { version } = JSON.parse(fs.readFileSync(join(home, "package.json"), "utf8
 const NODE = "/usr/local/bin/node";
 const STOCK_START = "test/kubernetes/apps/stockproxy.ts";
 
-const { PROXY_FLAGS } = await import("../src/cli/running.ts");
+const { PROXY_ENV } = await import("../src/platform/sidecar.ts");
 
 /** A copy of the dynamic loader, which starts Node for proxy-init. It has the capabilities in place of Node itself, since
  * those would be every sidecar's, whose environment the kernel would then distrust (AT_SECURE). */
@@ -37,7 +37,7 @@ const capabilities = {
 /** Programs by the names that images and the injector call: what starts them, and our word for them. */
 const programs = {
   "linkerd2-proxy-init": { start: [LOADER, NODE], word: "proxy-init" },
-  "linkerd2-proxy-identity": { start: [NODE, ...PROXY_FLAGS], word: "proxy" },
+  "linkerd2-proxy-identity": { start: [NODE], word: "proxy" },
   "linkerd-await": { start: [NODE], word: "await" },
   "linkerd2-network-validator": { start: [NODE], word: "network-validator" },
 };
@@ -73,13 +73,17 @@ function writeImages() {
     if (!hasDebug) console.log("left out linkerd-ts/debug, since this machine has no tcpdump");
     if (prometheus) copyProgram(metrics, prometheus, "/bin/prometheus");
     const main = [NODE, "/app/dist/main.js"];
-    const ours = (name, User, Entrypoint) => ({
+    const ours = (name, User, Entrypoint, env = {}) => ({
       name: `linkerd-ts/${name}:ts-${version}`,
       layers: [system, mesh],
-      config: { User, Entrypoint, Env: ["NODE_ENV=production"] },
+      config: {
+        User,
+        Entrypoint,
+        Env: Object.entries({ NODE_ENV: "production", ...env }).map((pair) => pair.join("=")),
+      },
     });
     const images = [
-      ours("proxy", "2102", ["/usr/lib/linkerd/linkerd2-proxy-identity"]),
+      ours("proxy", "2102", ["/usr/lib/linkerd/linkerd2-proxy-identity"], PROXY_ENV),
       ours("controller", "2103", main),
       ours("cni-plugin", "0", main),
       ...(hasDebug

@@ -17,7 +17,7 @@ import type { Sidecar } from "./sidecar.ts";
 
 // As deep in what is built as in the sources.
 const MAIN = join(import.meta.dirname, `../main${extname(import.meta.filename)}`);
-/** Three times a nursery's half, as V8 counts: what PROXY_FLAGS of the first thread say. */
+/** Three times a nursery's half, as V8 counts: what PROXY_ENV says for the first thread. */
 const YOUNG_MB = 12;
 
 export type Threads = {

@@ -14,7 +14,7 @@ import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { type Random, seededRandom } from "../../src/base/random.ts";
-import { PROXY_FLAGS } from "../../src/cli/running.ts";
+import { PROXY_ENV } from "../../src/platform/sidecar.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { Gauge } from "./soakgauge.ts";
 import { served, startApps } from "./soakapps.ts";
@@ -40,7 +40,7 @@ const MOST_STRAY = 0.1;
 /** The conversations of each kind for each minute: the machine may be slow, but none may stand still. */
 const LEAST_TALKS = 10;
 /** Where V8's own account of the heap is printed, after each collection of all of it. */
-const FLAGS = [...PROXY_FLAGS, "--trace-gc", "--trace-gc-ignore-scavenger"];
+const FLAGS = ["--trace-gc", "--trace-gc-ignore-scavenger"];
 
 /** The environments of the sidecars, by pod. */
 type Envs = Record<string, Record<string, string>>;
@@ -254,7 +254,7 @@ class Soak {
   async #startProxy(pod: string): Promise<void> {
     const ip = SERVERS.get(pod) ?? CLIENT_IP;
     const more = pod === CLIENT ? listeners() : {};
-    const proxy = startProxy(ip, { ...this.#envs[pod], ...PATIENT, ...more }, FLAGS);
+    const proxy = startProxy(ip, { ...PROXY_ENV, ...this.#envs[pod], ...PATIENT, ...more }, FLAGS);
     this.#proxies.set(pod, proxy);
     this.gauges.set(pod, new Gauge(pod, proxy.child, WARM_S));
     await proxy.ready();
