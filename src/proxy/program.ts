@@ -4,7 +4,7 @@
 import { Socket } from "node:net";
 import { log } from "../base/log.ts";
 import type { Env } from "./env.ts";
-import { outliveErrors, trimWhenSettled } from "./longlived.ts";
+import { outliveErrors, trimWhenQuiet } from "./longlived.ts";
 import { startProxy } from "./start.ts";
 
 /** Runs a sidecar; resolves to the exit code. Throws `bad-input` for a wrong environment. */
@@ -22,7 +22,7 @@ export async function proxyProgram(env: Env): Promise<number> {
   proxy.ready.then(
     () => {
       logger.info("Ready", { inbound: proxy.addrs.inbound.port });
-      trimWhenSettled();
+      trimWhenQuiet();
     },
     () => {},
   );

@@ -11,7 +11,7 @@ import { setLevel } from "./adminlogging.ts";
 import { Linkerd } from "./linkerd.ts";
 import type { Linker } from "./routerparts.ts";
 import { readFile as readLinkerd } from "./generation.ts";
-import { outliveErrors, trimWhenSettled } from "./longlived.ts";
+import { outliveErrors, trimWhenQuiet } from "./longlived.ts";
 import { parseRouterWords } from "./routerwords.ts";
 import { VERSION } from "./version.ts";
 import { printDiagnostic } from "./yamlsource.ts";
@@ -39,7 +39,7 @@ export async function routerProgram(
   process.on("SIGHUP", () => void linkerd.reload());
   const close = isStdin ? () => {} : watchFile(file, systemClock).each(() => void linkerd.reload());
   logger.info("initialized");
-  trimWhenSettled();
+  trimWhenQuiet();
   await linkerd.stopped;
   close();
   return 0;
