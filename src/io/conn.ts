@@ -59,47 +59,32 @@ const NOTHING = Buffer.alloc(0);
 export class Conn {
   readonly socket: Socket;
   peer: Peer;
-  readBytes: number;
-  writtenBytes: number;
+  readBytes = 0;
+  writtenBytes = 0;
   /** It is gone, or about to be: nothing can be read or written any more. */
-  closed: boolean;
+  closed = false;
   /** Some metrics count it until it is gone. */
-  counted: boolean;
-  private reader: Reader | undefined;
-  private pending: Buffer[] | undefined;
+  counted = false;
+  private reader: Reader | undefined = undefined;
+  private pending: Buffer[] | undefined = undefined;
   // Where the next read goes, and where when that has changed.
-  private page: Page;
-  private turned: Buffer | undefined;
+  private page: Page = shared;
+  private turned: Buffer | undefined = undefined;
   // Pages of which some has yet to reach the kernel.
-  private readonly held: Page[];
+  private readonly held: Page[] = [];
   private readonly onWritten = (error?: Error | null): void => {
     if (!error) this.settle();
   };
-  private fault: Fault | undefined;
-  private ended: boolean;
-  private finished: boolean;
-  private over: boolean;
-  private onGone: (() => void) | undefined;
+  private fault: Fault | undefined = undefined;
+  private ended = false;
+  private finished = false;
+  private over = false;
   // Bytes come whether its stream flows or not.
   private readonly direct: boolean;
 
   constructor(socket: Socket, peer: Peer) {
     this.socket = socket;
     this.peer = peer;
-    this.readBytes = 0;
-    this.writtenBytes = 0;
-    this.closed = false;
-    this.counted = false;
-    this.reader = undefined;
-    this.pending = undefined;
-    this.page = shared;
-    this.turned = undefined;
-    this.held = [];
-    this.fault = undefined;
-    this.ended = false;
-    this.finished = false;
-    this.over = false;
-    this.onGone = undefined;
     const onRead = (size: number): void => this.receive(size);
     this.direct = readInto(socket, shared.bytes, onRead, () => this.turn());
     if (!this.direct) {
@@ -122,23 +107,16 @@ export class Conn {
       this.page.release();
       this.page = shared;
       this.reader?.closed(this.fault);
-      this.onGone?.();
       // Sockets stay until the next full collection (WritableState.onwrite): what served them need not.
       socket.removeAllListeners();
+      socket.on("error", ignore); // Of a write on a TLS socket whose own socket went first.
       readNothing(socket);
     });
   }
 
   /** Calls `fn` when the connection is gone, after its reader. */
   onClosed(fn: () => void): void {
-    const before = this.onGone;
-    this.onGone =
-      before === undefined
-        ? fn
-        : () => {
-            before();
-            fn();
-          };
+    this.socket.on("close", fn);
   }
 
   /** Gives everything that arrives from now on, and `first`, to `reader`. */
@@ -310,3 +288,5 @@ export class Conn {
     held.length = 0;
   }
 }
+
+function ignore(): void {}

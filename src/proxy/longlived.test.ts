@@ -14,7 +14,7 @@ test("a process shrinks when it has settled, and once after a time of load", () 
   clock.advance(60_000);
   assert.equal(trims, 1);
   const { user, system } = process.cpuUsage();
-  for (let spent = 0; spent < 600_000; ) {
+  for (let spent = 0; spent < 600_000;) {
     const now = process.cpuUsage();
     spent = now.user + now.system - user - system;
   }

@@ -52,14 +52,10 @@ export class Tampering {
       it.#upstreams.push(client);
       const forward = (req: HttpReq): Promise<HttpRsp> => it.#forward(req, client);
       it.#listening.push(
-        await listen(
-          { ip, port },
-          {},
-          (conn) => {
-            it.#conns.push(conn);
-            serveH2(conn, forward, { clock: systemClock });
-          },
-        ),
+        await listen({ ip, port }, {}, (conn) => {
+          it.#conns.push(conn);
+          serveH2(conn, forward, { clock: systemClock });
+        }),
       );
     }
     return it;

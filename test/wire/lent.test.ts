@@ -19,7 +19,7 @@ import { H1Client } from "../../src/io/h1client.ts";
 import { serveH1 } from "../../src/io/h1server.ts";
 import { H2Client } from "../../src/io/h2client.ts";
 import { serveH2 } from "../../src/io/h2server.ts";
-import { listen, type Listening } from "../../src/io/listen.ts";
+import { listen } from "../../src/io/listen.ts";
 import { poisonPages } from "../../src/io/memory.ts";
 import type { HttpReq, HttpService } from "../../src/io/message.ts";
 import { splice } from "../../src/io/splice.ts";
@@ -164,11 +164,13 @@ type Way = {
 
 const ca = await authority();
 const [web, app] = [await ca.certify("web.ns.example"), await ca.certify("app.ns.example")];
-const opened: (Partial<Listening> & Pick<Listening, "close">)[] = [];
+const opened: { close(): void }[] = [];
+const conns: Conn[] = [];
 
 /** Mutual TLS to a proxy of its own in this process, which does with connections as `serve` says. */
 async function secured(serve: (conn: Conn) => Promise<void>): Promise<() => Promise<Conn>> {
   const inner = await listen(local, {}, (conn) => {
+    conns.push(conn);
     void detect(conn, 1000, systemClock).then(async ({ first }) =>
       serve(await acceptTls(conn, app, options, first)),
     );
@@ -236,7 +238,10 @@ for (const [name, { front, back, forward }] of Object.entries(WAYS)) {
     t.after(tidy);
     await once(server, "listening");
     const serve = await forward({ ip: local.ip, port: (server.address() as net.AddressInfo).port });
-    const proxy = await listen(local, {}, (conn) => void serve(conn));
+    const proxy = await listen(local, {}, (conn) => {
+      conns.push(conn);
+      void serve(conn);
+    });
     opened.push(proxy);
     const lost = Promise.all(Array.from({ length: LOST }, () => lose(front, proxy.addr.port)));
     await Promise.all(
@@ -249,10 +254,8 @@ for (const [name, { front, back, forward }] of Object.entries(WAYS)) {
 function tidy(): void {
   for (const session of sessions.values()) session.destroy();
   sessions.clear();
-  for (const { conns, close } of opened.splice(0)) {
-    for (const conn of conns ?? []) conn.destroy();
-    close();
-  }
+  for (const each of opened.splice(0)) each.close();
+  for (const conn of conns.splice(0)) conn.destroy();
 }
 
 test("a request that is sent again has the same body", { timeout: 60_000 }, async (t) => {
@@ -284,7 +287,10 @@ test("a request that is sent again has the same body", { timeout: 60_000 }, asyn
     { clock: systemClock, random },
   );
   const serve = asHttp1(again((req: HttpReq) => toHttp1(backend)(req)));
-  const proxy = await listen(local, {}, (conn) => void serve(conn));
+  const proxy = await listen(local, {}, (conn) => {
+    conns.push(conn);
+    void serve(conn);
+  });
   opened.push(proxy);
   const one = async (seed: number): Promise<void> => {
     const sent = new Bytes(seed, 50_000);
