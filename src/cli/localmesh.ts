@@ -14,7 +14,7 @@ import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Scope } from "../base/scope.ts";
 import { Body } from "../io/body.ts";
-import type { SocketAddr } from "../io/conn.ts";
+import { SELF, type SocketAddr } from "../io/conn.ts";
 import { HttpReq } from "../io/message.ts";
 import { CONTROLLER } from "../platform/controlprocess.ts";
 import type { Mesh as PlatformMesh, MeshStatus } from "../platform/mesh.ts";
@@ -130,14 +130,6 @@ export function firstAnswers<S extends DescService>(desc: S, addr: SocketAddr): 
 function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
-
-const NOWHERE = { ip: "0.0.0.0", port: 0 };
-const SELF = {
-  remote: NOWHERE,
-  local: NOWHERE,
-  original: NOWHERE,
-  tls: { kind: "no_identity", reason: "loopback" },
-} as const;
 
 function requestOf(method: string, path: string, headers: string[], body: Body): HttpReq {
   return new HttpReq(method, path, "localhost", 20, headers, body, SELF, systemClock.now());

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { podYaml, worldFrom } from "../../test/support/world.ts";
 import { AddressBook } from "../proxy/address.ts";
-import { endpointsFor, NO_CLIENT } from "./endpoints.ts";
+import { endpointsFor } from "./endpoints.ts";
 import { updatesBetween } from "./endpointsets.ts";
 import type { MeshSettings } from "./world.ts";
 
@@ -20,7 +20,7 @@ spec:
 
 function endpoints(yaml: string, port = 80, settings: Partial<MeshSettings> = {}, nodeName = "") {
   const world = worldFrom([SERVICE, yaml].join("\n---\n"), settings);
-  return endpointsFor(world, world.Service.get("ns/web")!, port, { ...NO_CLIENT, nodeName });
+  return endpointsFor(world, world.Service.get("ns/web")!, port, { namespace: "", nodeName });
 }
 
 // As a proxy understands them.
@@ -146,7 +146,7 @@ test("updates tell exactly what changed, and never leave a client without endpoi
 test("whoever may use the same endpoints shares one set, for as long as it is the same", () => {
   const one = worldFrom([SERVICE, podYaml("a", "10.1.0.1")].join("\n---\n"));
   const setOf = (world: typeof one) =>
-    endpointsFor(world, world.Service.get("ns/web")!, 80, { ...NO_CLIENT });
+    endpointsFor(world, world.Service.get("ns/web")!, 80, { namespace: "", nodeName: "" });
   const set = setOf(one);
   assert.equal(setOf(one), set);
   const same = worldFrom([SERVICE, podYaml("a", "10.1.0.1")].join("\n---\n"));

@@ -23,8 +23,6 @@ import type { World } from "./world.ts";
 /** Who asks: what a proxy's context token says of it. */
 export type Client = { readonly namespace: string; readonly nodeName: string };
 
-export const NO_CLIENT: Client = { namespace: "", nodeName: "" };
-
 type AddrInit = Init<typeof WeightedAddrSchema>;
 type Endpoint = Slice["endpoints"][number];
 

@@ -9,7 +9,6 @@ import type { Fault } from "../base/fault.ts";
 import { parseOutboundPolicy } from "../proxy/outboundpolicy.ts";
 import type { HttpRoutes } from "../proxy/policy.ts";
 import { parseProfile } from "../proxy/profile.ts";
-import { NO_CLIENT } from "./endpoints.ts";
 import { outboundFor } from "./outbound.ts";
 import { profileFor } from "./profiles.ts";
 import type { World } from "./world.ts";
@@ -215,7 +214,8 @@ spec:
   dstOverrides: [{authority: web.ns.svc.cluster.local, weight: 900m}]
 `;
   const world = worldFrom([service(), profile, podYaml("web-1", "10.1.0.1")].join("---"));
-  const read = (path: string) => parseProfile(profileFor(world, path, NO_CLIENT));
+  const read = (path: string) =>
+    parseProfile(profileFor(world, path, { namespace: "", nodeName: "" }));
   const whole = read("web.ns.svc.cluster.local:80");
   assert.equal(whole.routes.length, 1);
   assert.equal(read("10.96.0.1:80").routes.length, 1);

@@ -70,15 +70,6 @@ export function watchWorld(
   });
 }
 
-/** A world of these resources only, for tests and tools. */
-export function worldOf(
-  maps: { readonly [K in Kind]?: ResourceMap<K> },
-  settings: Partial<MeshSettings> = {},
-): World {
-  const empty = Object.fromEntries(kinds.map((kind) => [kind, new Map()]));
-  return { ...empty, ...maps, settings: { ...DEFAULT_SETTINGS, ...settings } } as World;
-}
-
 /** Something worked out from some kinds, once for each change of theirs. */
 export function index<T>(of: readonly Kind[], build: (world: World) => T): (world: World) => T {
   let inputs: unknown[] = [];

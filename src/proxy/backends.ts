@@ -13,7 +13,7 @@ import { DEFAULT_LOAD, type Load } from "../stack/latency.ts";
 import { Queue } from "../stack/queue.ts";
 import { queueStats } from "../stack/routestats.ts";
 import { bindHttpEndpoint, bindTcpEndpoint, type EndpointParts } from "./endpoint.ts";
-import { backendLabels, parentLabels, type OutboundMetrics } from "./outboundmetrics.ts";
+import { metaLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import type { Address, Backend, Meta } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
 import { bestKnown } from "./subscription.ts";
@@ -123,7 +123,11 @@ export class Backends {
       (answer) => (answer.exists ? answer.value.addresses : NONE),
     );
     const balancer = new Balancer({ name: path, targets, endpoint, clock, random });
-    const labels = { ...parentLabels(parent), ...backendLabels(meta), logical: path };
+    const labels = {
+      ...metaLabels("parent", parent),
+      ...metaLabels("backend", meta),
+      logical: path,
+    };
     const watcher = queueStats(registry, prefix, labels, clock);
     return new Queue(balancer, { clock, watcher, ...queue });
   }

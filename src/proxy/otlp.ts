@@ -5,7 +5,7 @@ import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Counter } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
-import type { Peer } from "../io/conn.ts";
+import { SELF } from "../io/conn.ts";
 import { HttpReq } from "../io/message.ts";
 import { grpcStatusOf } from "../stack/classify.ts";
 import type { Span, SpanSink } from "../stack/trace.ts";
@@ -30,14 +30,6 @@ const PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /** Spans that wait; beyond it new ones are dropped. */
 const BUFFER = 1000;
 const FLUSH_MS = 1000;
-
-const NOWHERE = { ip: "0.0.0.0", port: 0 };
-const SELF: Peer = {
-  remote: NOWHERE,
-  local: NOWHERE,
-  original: NOWHERE,
-  tls: { kind: "no_identity", reason: "loopback" },
-};
 
 export class Otlp implements SpanSink {
   readonly #service: HttpService;

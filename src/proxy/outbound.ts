@@ -16,7 +16,7 @@ import { rewrite } from "../stack/rewrite.ts";
 import { timeout } from "../stack/timeout.ts";
 import { trace } from "../stack/trace.ts";
 import { stack, type HttpService } from "../stack/types.ts";
-import { parentLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
+import { metaLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import { CANONICAL, type HttpRoutes, type HttpRule, type RouteBackend } from "./policy.ts";
 import { compileClasses } from "./profile.ts";
 import { byRule } from "./rules.ts";
@@ -49,7 +49,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
           limit(maxInFlight), // Above routing: what is refused shall cost no more than that.
         ],
         byRule(routes, (rule, route) => {
-          const labels = { ...parentLabels(meta), ...routeLabels(route.meta) };
+          const labels = { ...metaLabels("parent", meta), ...routeLabels(route.meta) };
           return ofRule(rule, labels, attempts(rule, labels, accrual));
         }),
       );

@@ -70,7 +70,7 @@ export class OutboundMetrics {
 
   /** What counts the connections to a destination. */
   ofTarget(meta: Meta): TargetCounters {
-    const labels = parentLabels(meta);
+    const labels = metaLabels("parent", meta);
     return {
       protocol: byLabel(this.#protocols, "protocol", labels),
       detected: byLabel(this.#detections, "result", labels),
@@ -95,7 +95,7 @@ export class OutboundMetrics {
     meta: Meta,
     profile: ProfileRule | undefined,
   ): Watcher[] {
-    const all = { ...labels, ...backendLabels(meta) };
+    const all = { ...labels, ...metaLabels("backend", meta) };
     const stats = this.#byHost(all, (own) => backendStats(this.#registry, prefix, own));
     return profile ? [stats, new Stats(this.actualRoute, profileLabels(labels, profile))] : [stats];
   }
@@ -143,15 +143,15 @@ export function acceptedLabels(target: string): Labels {
   };
 }
 
-/** `parent_group`, `parent_kind`, … of a policy. */
-export function parentLabels(meta: Meta): Labels {
+/** `parent_group`, `parent_kind`, … of a policy, or `backend_group`, … of a backend. */
+export function metaLabels(prefix: "parent" | "backend", meta: Meta): Labels {
   return {
-    parent_group: meta.group,
-    parent_kind: meta.kind,
-    parent_namespace: meta.namespace,
-    parent_name: meta.name,
-    parent_port: meta.port ? String(meta.port) : "",
-    parent_section_name: meta.section,
+    [`${prefix}_group`]: meta.group,
+    [`${prefix}_kind`]: meta.kind,
+    [`${prefix}_namespace`]: meta.namespace,
+    [`${prefix}_name`]: meta.name,
+    [`${prefix}_port`]: meta.port ? String(meta.port) : "",
+    [`${prefix}_section_name`]: meta.section,
   };
 }
 
@@ -162,18 +162,6 @@ export function routeLabels(meta: Meta): Labels {
     route_kind: meta.kind,
     route_namespace: meta.namespace,
     route_name: meta.name,
-  };
-}
-
-/** `backend_group`, `backend_kind`, … of a backend. */
-export function backendLabels(meta: Meta): Labels {
-  return {
-    backend_group: meta.group,
-    backend_kind: meta.kind,
-    backend_namespace: meta.namespace,
-    backend_name: meta.name,
-    backend_port: meta.port ? String(meta.port) : "",
-    backend_section_name: meta.section,
   };
 }
 

@@ -4,16 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { DestinationProfileSchema } from "../../proto/gen/destination_pb.js";
-import { forwardPlan, bareAddress, planFor } from "./plan.ts";
+import { bareAddress, planFor } from "./plan.ts";
 import { compileWants, parseProfile } from "./profile.ts";
-import { builtIn, type Backend, type OutboundPolicy } from "./policy.ts";
+import { type Backend, type OutboundPolicy } from "./policy.ts";
 
 const ORIGINAL = { ip: "10.0.0.1", port: 80 };
 const DEFAULTS = { queue: { capacity: 100, failfastMs: 3000 }, detectMs: 10_000 };
 const FQDN = "web.emojivoto.svc.cluster.local";
 
 const profile = (json: JsonValue) => parseProfile(fromJson(DestinationProfileSchema, json));
-const policy: OutboundPolicy = forwardPlan(bareAddress(ORIGINAL), builtIn("given"), DEFAULTS);
+const policy: OutboundPolicy = planFor(ORIGINAL, undefined, undefined, DEFAULTS);
 
 function backends({ protocol }: OutboundPolicy): Backend["to"][] {
   const routes =

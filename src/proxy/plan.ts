@@ -52,12 +52,6 @@ export function planFor(
   return { meta: backend.meta, protocol: detect(backend, defaults) };
 }
 
-/** The plan for an address of which nothing is known: as it came, without TLS. */
-export function forwardPlan(address: Address, meta: Meta, defaults: PlanDefaults): OutboundPolicy {
-  const backend = { meta, queue: defaults.queue, to: { kind: "forward", address } as const };
-  return { meta, protocol: detect(backend, defaults) };
-}
-
 /** An address of which only the address is known. */
 export function bareAddress({ ip, port }: SocketAddr): Address {
   return {

@@ -14,7 +14,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Random } from "../base/random.ts";
 import { source, type Watch } from "../base/watch.ts";
-import { Conn } from "../io/conn.ts";
+import { Conn, SELF } from "../io/conn.ts";
 import { H2Client } from "../io/h2client.ts";
 import { GrpcFault } from "../stack/grpc.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
@@ -91,9 +91,7 @@ function dialUnix(path: string): Promise<Conn> {
     socket.once("error", failed);
     socket.once("connect", () => {
       socket.off("error", failed);
-      const nowhere = { ip: "127.0.0.1", port: 0 };
-      const tls = { kind: "no_identity", reason: "loopback" } as const;
-      resolve(new Conn(socket, { remote: nowhere, local: nowhere, original: nowhere, tls }));
+      resolve(new Conn(socket, SELF));
     });
   });
 }

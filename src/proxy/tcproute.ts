@@ -9,7 +9,7 @@ import { distribute } from "../stack/distribute.ts";
 import type { HostMatch } from "../stack/route.ts";
 import type { ConnService, Filter } from "../stack/types.ts";
 import type { Backends } from "./backends.ts";
-import { parentLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
+import { metaLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import type { Meta, OutboundProtocol, TcpRoute } from "./policy.ts";
 
 export type TcpParts = {
@@ -35,7 +35,7 @@ export function bindBytes(
 
 function bindRoute({ meta, filters, to }: TcpRoute, parts: TcpParts): ConnService {
   const { metrics, random, backends } = parts;
-  const labels = { ...parentLabels(parts.meta), ...routeLabels(meta) };
+  const labels = { ...metaLabels("parent", parts.meta), ...routeLabels(meta) };
   const shares = to.backends.map(({ backend: wanted, weight }) => {
     const backend = backends.tcp(parts.meta, wanted);
     return { weight, backend, service: backend.service };

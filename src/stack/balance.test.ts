@@ -8,14 +8,7 @@ import { seededRandom } from "../base/random.ts";
 import { Var } from "../base/watch.ts";
 import { request, response, turn } from "../../test/support/messages.ts";
 import { Balancer, type BalanceOptions, describe } from "./balance.ts";
-import {
-  Aperture,
-  type Chooser,
-  DEFAULT_APERTURE,
-  LeastLoaded,
-  P2c,
-  RoundRobin,
-} from "./chooser.ts";
+import { Aperture, type Chooser, LeastLoaded, P2c, RoundRobin } from "./chooser.ts";
 import { HttpEndpoint, type Target } from "./endpoint.ts";
 import type { Load } from "./latency.ts";
 
@@ -31,7 +24,10 @@ const KINDS: Record<string, () => { chooser: Chooser<never>; load: Load | "outst
   p2c: () => ({ chooser: new P2c(random), load: "outstanding" }),
   ewma: () => ({ chooser: new P2c(random), load: { defaultRttMs: 30, decayMs: 10_000 } }),
   aperture: () => ({
-    chooser: new Aperture({ ...DEFAULT_APERTURE, minAperture: 3 }, random),
+    chooser: new Aperture(
+      { smoothWindowMs: 5000, lowLoad: 0.5, highLoad: 2, minAperture: 3 },
+      random,
+    ),
     load: "outstanding",
   }),
   heap: () => ({ chooser: new LeastLoaded(random), load: "outstanding" }),

@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { dial } from "../io/dial.ts";
 import { H2Client } from "../io/h2client.ts";
+import { Multiplexed } from "./connect.ts";
 import type { HttpService } from "./types.ts";
 
 export type Channel = { readonly service: HttpService; readonly close: () => void };
@@ -17,32 +18,9 @@ export function openChannel(
   clock: Clock,
   secure: (conn: Conn) => Promise<Conn> = async (conn) => conn,
 ): Channel {
-  let client: Promise<H2Client> | undefined;
-  let closed = false;
-  const connect = (): Promise<H2Client> => {
-    const dialled = dial(addr, { clock, timeoutMs: CONNECT_MS })
-      .then(secure)
-      .then((conn) => {
-        const made = new H2Client(conn, { clock });
-        if (closed) made.close();
-        void made.done.then(() => {
-          if (client === dialled) client = undefined;
-        });
-        return made;
-      });
-    dialled.catch(() => {
-      if (client === dialled) client = undefined;
-    });
-    return dialled;
-  };
-  return {
-    service: async (req) => (await (client ??= connect())).request(req),
-    close: () => {
-      closed = true;
-      void client?.then(
-        (open) => open.close(),
-        () => {},
-      );
-    },
-  };
+  const channel = new Multiplexed(async () => {
+    const conn = await secure(await dial(addr, { clock, timeoutMs: CONNECT_MS }));
+    return new H2Client(conn, { clock });
+  });
+  return { service: channel.service, close: () => channel.close() };
 }

@@ -21,11 +21,11 @@ export interface Chooser<E extends Candidate = Candidate> {
   pick(now: number): E | undefined;
 }
 
-/** Power of two choices: of two endpoints taken by chance, the one with less load. O(1), or O(log n) with weights. */
-export class P2c<E extends Candidate> implements Chooser<E> {
-  private readonly random: Random;
-  private endpoints: readonly E[];
-  private draw: Draw | undefined;
+// What draws endpoints by chance, and by weight where there are weights.
+abstract class Drawn<E extends Candidate> {
+  protected readonly random: Random;
+  protected endpoints: readonly E[];
+  protected draw: Draw | undefined;
 
   constructor(random: Random) {
     this.random = random;
@@ -37,7 +37,10 @@ export class P2c<E extends Candidate> implements Chooser<E> {
     this.endpoints = endpoints;
     this.draw = weighted(endpoints) ? new Draw(endpoints) : undefined;
   }
+}
 
+/** Power of two choices: of two endpoints taken by chance, the one with less load. O(1), or O(log n) with weights. */
+export class P2c<E extends Candidate> extends Drawn<E> implements Chooser<E> {
   pick(now: number): E | undefined {
     const { endpoints, random, draw } = this;
     const n = endpoints.length;
@@ -60,22 +63,7 @@ export class P2c<E extends Candidate> implements Chooser<E> {
 }
 
 /** The endpoint with the least load of all; ties go by chance. O(n). Linkerd 1's `heap`. */
-export class LeastLoaded<E extends Candidate> implements Chooser<E> {
-  private readonly random: Random;
-  private endpoints: readonly E[];
-  private draw: Draw | undefined;
-
-  constructor(random: Random) {
-    this.random = random;
-    this.endpoints = [];
-    this.draw = undefined;
-  }
-
-  use(endpoints: readonly E[]): void {
-    this.endpoints = endpoints;
-    this.draw = weighted(endpoints) ? new Draw(endpoints) : undefined;
-  }
-
+export class LeastLoaded<E extends Candidate> extends Drawn<E> implements Chooser<E> {
   pick(now: number): E | undefined {
     const { endpoints, random, draw } = this;
     // The first of equals wins, so chance, by weight, says who comes first.
@@ -135,13 +123,6 @@ export type ApertureOptions = {
   readonly lowLoad: number;
   readonly highLoad: number;
   readonly minAperture: number;
-};
-
-export const DEFAULT_APERTURE: ApertureOptions = {
-  smoothWindowMs: 5000,
-  lowLoad: 0.5,
-  highLoad: 2,
-  minAperture: 1,
 };
 
 /** P2C over a few endpoints only: one more when they have much under way, one fewer when little. (Finagle's aperture.) */

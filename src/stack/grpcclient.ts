@@ -13,7 +13,7 @@ import {
 import type { Timer } from "../base/clock.ts";
 import type { Scope } from "../base/scope.ts";
 import { Body } from "../io/body.ts";
-import type { Peer } from "../io/conn.ts";
+import { SELF } from "../io/conn.ts";
 import { HttpReq, type HttpRsp } from "../io/message.ts";
 import {
   envelope,
@@ -47,15 +47,6 @@ export type CallOf<M extends DescMethod> = M["methodKind"] extends "unary"
 
 /** The methods of a service by their local names. */
 export type Client<S extends DescService> = { [K in keyof S["method"]]: CallOf<S["method"][K]> };
-
-// Requests of our own come from no connection.
-const NOWHERE = { ip: "0.0.0.0", port: 0 };
-const SELF: Peer = {
-  remote: NOWHERE,
-  local: NOWHERE,
-  original: NOWHERE,
-  tls: { kind: "no_identity", reason: "loopback" },
-};
 
 /** A client of `desc` that sends its calls to `service` for `authority` (":authority", host and port). */
 export function grpcClient<S extends DescService>(

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { request, response, type ReqParts } from "../../test/support/messages.ts";
-import { byRoute, compileRoutes, hostOf, type HostMatch, type HttpMatch } from "./route.ts";
+import { byRoute, hostOf, type HostMatch, type HttpMatch } from "./route.ts";
+import type { HttpService } from "./types.ts";
 
 type Rule = { name: string; matches: HttpMatch[] };
 
@@ -21,7 +22,15 @@ const rule = (name: string, ...matches: HttpMatch[]): Rule => ({ name, matches }
 const route = (rules: Rule[], ...hosts: HostMatch[]) => ({ hosts, rules });
 
 function pick(routes: ReturnType<typeof route>[], req: ReqParts): string | undefined {
-  return compileRoutes(routes)(request(req))?.name;
+  let picked: string | undefined;
+  const bind =
+    ({ name }: Rule): HttpService =>
+    async () => {
+      picked = name;
+      return response();
+    };
+  byRoute(routes, bind)(request(req)).catch(() => {});
+  return picked;
 }
 
 test("the more exact path wins, in whatever order they are listed", () => {

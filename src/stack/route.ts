@@ -54,21 +54,11 @@ export function byRoute<Rule extends { readonly matches: readonly HttpMatch[] }>
   };
 }
 
-/** The rule that a request belongs to. For what is not a service; `byRoute` is for those. */
-export function compileRoutes<Rule extends { readonly matches: readonly HttpMatch[] }>(
-  routes: readonly Route<Rule>[],
-): (req: HttpReq) => Rule | undefined {
-  const bind: Bind<Rule, never, never> = () => () => Promise.reject(new Error("not a service"));
-  const choices = sorted(routes, bind as never);
-  return (req) => choices.find(({ test }) => test === undefined || test(req))?.rule;
-}
-
 type Test = (req: HttpReq) => boolean;
-type Choice<Rule> = {
+type Choice = {
   readonly rank: readonly number[];
   /** Undefined: every request. */
   readonly test: Test | undefined;
-  readonly rule: Rule;
   readonly service: HttpService;
 };
 
@@ -77,14 +67,14 @@ const ANY: HttpMatch = { path: undefined, method: undefined, headers: [], query:
 function sorted<Rule extends { readonly matches: readonly HttpMatch[] }>(
   routes: readonly Route<Rule>[],
   bind: (rule: Rule, route: Route<Rule>) => HttpService,
-): Choice<Rule>[] {
-  const choices: Choice<Rule>[] = [];
+): Choice[] {
+  const choices: Choice[] = [];
   for (const route of routes) {
     for (const rule of route.rules) {
       const service = bind(rule, route);
       for (const host of route.hosts.length > 0 ? route.hosts : [undefined]) {
         for (const match of rule.matches.length > 0 ? rule.matches : [ANY]) {
-          choices.push({ rank: rankOf(host, match), test: testOf(host, match), rule, service });
+          choices.push({ rank: rankOf(host, match), test: testOf(host, match), service });
         }
       }
     }

@@ -18,7 +18,7 @@ import { Fault } from "../../src/base/fault.ts";
 import { Log } from "../../src/base/log.ts";
 import { Registry } from "../../src/base/metrics.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { endpointsFor, NO_CLIENT } from "../../src/control/endpoints.ts";
+import { endpointsFor } from "../../src/control/endpoints.ts";
 import { updatesBetween } from "../../src/control/endpointsets.ts";
 import { inboundFor } from "../../src/control/inbound.ts";
 import { outboundFor } from "../../src/control/outbound.ts";
@@ -29,8 +29,8 @@ import { parseInboundPolicy } from "../../src/proxy/inboundpolicy.ts";
 import { parseOutboundPolicy } from "../../src/proxy/outboundpolicy.ts";
 import { parseProfile } from "../../src/proxy/profile.ts";
 import { compileTap } from "../../src/proxy/tapmatch.ts";
-import { compileRoutes } from "../../src/stack/route.ts";
-import { request } from "../support/messages.ts";
+import { byRoute } from "../../src/stack/route.ts";
+import { request, response } from "../support/messages.ts";
 import { worldFrom } from "../support/world.ts";
 import { anyBytes } from "./anymessage.ts";
 import { fuzz } from "./fuzz.ts";
@@ -44,14 +44,17 @@ const address = { ip: "10.96.0.1", port: 80 };
 answers("outbound policies", OutboundPolicySchema, [outboundFor(world, address, "ns")], (wire) => {
   const { protocol } = parseOutboundPolicy(wire);
   const parts = protocol.kind === "detect" ? [protocol.http1, protocol.http2] : [];
-  for (const { routes } of "http" in protocol ? [protocol.http] : parts) compileRoutes(routes)(REQ);
+  for (const { routes } of "http" in protocol ? [protocol.http] : parts) {
+    byRoute(routes, () => async () => response())(REQ).catch(() => {});
+  }
 });
 
+const CLIENT = { namespace: "", nodeName: "" };
 const PORTS = [8080, 3306];
 const servers = PORTS.map((port) => inboundFor(world, { namespace: "ns", pod: "web-1" }, port));
 answers("inbound policies", ServerSchema, servers, (wire) => parseInboundPolicy(wire));
 
-const endpoints = updatesBetween(undefined, endpointsFor(world, web, 80, NO_CLIENT));
+const endpoints = updatesBetween(undefined, endpointsFor(world, web, 80, CLIENT));
 const book = new AddressBook();
 answers("endpoints", UpdateSchema, endpoints, (wire) => {
   const { addresses } = book.apply(wire);
@@ -60,7 +63,7 @@ answers("endpoints", UpdateSchema, endpoints, (wire) => {
 });
 
 const profiles = ["web.ns.svc.cluster.local:80", "127.95.0.1:8080"];
-const known = profiles.map((path) => profileFor(world, path, NO_CLIENT));
+const known = profiles.map((path) => profileFor(world, path, CLIENT));
 answers("profiles", DestinationProfileSchema, known, (wire) => parseProfile(wire));
 
 answers("what a tap asks for", ObserveRequestSchema, [], (wire) => {

@@ -5,8 +5,7 @@ import { parseManifests } from "../../src/platform/manifests.ts";
 import { kinds } from "../../src/platform/kinds.ts";
 import { Store, put } from "../../src/platform/store.ts";
 import { sliceChanges } from "../../src/platform/slices.ts";
-import type { MeshSettings, World } from "../../src/control/world.ts";
-import { worldOf } from "../../src/control/world.ts";
+import { DEFAULT_SETTINGS, type MeshSettings, type World } from "../../src/control/world.ts";
 
 /** The store of these manifests. */
 export function storeFrom(yaml: string): Store {
@@ -18,7 +17,8 @@ export function storeFrom(yaml: string): Store {
 /** The world of these manifests. */
 export function worldFrom(yaml: string, settings: Partial<MeshSettings> = {}): World {
   const store = storeFrom(yaml);
-  return worldOf(Object.fromEntries(kinds.map((kind) => [kind, store.all(kind)])), settings);
+  const resources = Object.fromEntries(kinds.map((kind) => [kind, store.all(kind)]));
+  return { ...resources, settings: { ...DEFAULT_SETTINGS, ...settings } } as World;
 }
 
 /** The YAML of a ready pod; meshed unless told otherwise. */
