@@ -11,7 +11,7 @@ import type {
 } from "../../proto/gen/outbound_pb.js";
 import type { HttpRoute } from "../platform/kinds.ts";
 import { parseAnnotationDuration, parseGoDuration } from "../platform/quantity.ts";
-import { duration } from "./duration.ts";
+import { duration } from "../proxy/fromproto.ts";
 
 export type Annotations = Readonly<Record<string, string>>;
 
@@ -143,7 +143,11 @@ function retry(
   return {
     maxRetries: attempts ?? numberOf(annotations["retry.linkerd.io/limit"]) ?? 1,
     maxRequestBytes: MAX_BODY_BYTES,
-    backoff: { minBackoff: duration(minMs), maxBackoff: duration(10 * minMs), jitterRatio: 1 },
+    backoff: {
+      minBackoff: duration(minMs),
+      maxBackoff: duration(10 * minMs),
+      jitterRatio: 1,
+    },
     ...(timeoutMs && { timeout: duration(timeoutMs) }),
   };
 }

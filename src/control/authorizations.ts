@@ -9,6 +9,7 @@ import type { LabelSelector, Metadata, Resource } from "../platform/kinds.ts";
 import { selects } from "../platform/kinds.ts";
 import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { CONTROL_NAMESPACE, identityOf } from "../platform/sidecar.ts";
+import { printIp } from "../proxy/fromproto.ts";
 import { byAge } from "./attachment.ts";
 import { builtIn } from "./backends.ts";
 import { resource } from "./endpoints.ts";
@@ -83,12 +84,8 @@ export function routeAuthorizations(
 }
 
 /** One address range on the wire. */
-function ipNetwork({ family, first, bits }: Cidr): Init<typeof IPNetworkSchema> {
-  if (family === 4) {
-    return { ip: { ip: { case: "ipv4", value: Number(first) } }, prefixLen: bits };
-  }
-  const value = { first: first >> 64n, last: first & 0xffff_ffff_ffff_ffffn };
-  return { ip: { ip: { case: "ipv6", value } }, prefixLen: bits };
+function ipNetwork(range: Cidr): Init<typeof IPNetworkSchema> {
+  return { ip: printIp(range), prefixLen: range.bits };
 }
 
 function policiesOn(

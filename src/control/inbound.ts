@@ -15,7 +15,7 @@ import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { ACCESS_POLICIES } from "../platform/policyshapes.ts";
 import { portNumber } from "../platform/probe.ts";
 import { identityOf } from "../platform/sidecar.ts";
-import { printMethod } from "../proxy/fromproto.ts";
+import { duration, printMethod } from "../proxy/fromproto.ts";
 import { byAge, routesOn } from "./attachment.ts";
 import {
   defaultAuthorizations,
@@ -24,7 +24,6 @@ import {
   serverAuthorizations,
 } from "./authorizations.ts";
 import { builtIn } from "./backends.ts";
-import { duration } from "./duration.ts";
 import { resource } from "./endpoints.ts";
 import type { Init } from "./init.ts";
 import type { ExternalWorkload } from "./lookup.ts";

@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { parseAnchors } from "../proxy/trust.ts";
 import * as x509 from "./x509.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -112,8 +113,7 @@ export async function parseIssuer({ anchorsPem, certPem, keyPem }: IssuerPem): P
     throw new Fault("bad-input", "the issuer's key does not belong to its certificate");
   }
   const own = new X509Certificate(certPem);
-  const isVouchedFor = pemsOf(anchorsPem).some((pem) => {
-    const anchor = new X509Certificate(pem);
+  const isVouchedFor = parseAnchors(anchorsPem).some((anchor) => {
     return own.raw.equals(anchor.raw) || (own.checkIssued(anchor) && own.verify(anchor.publicKey));
   });
   if (!isVouchedFor)
@@ -203,9 +203,5 @@ function signedBy({ issuer, serialNumber: serial }: x509.X509Certificate): x509.
   const name = new x509.GeneralNames([{ type: "dn", value: issuer }]);
   return new x509.AuthorityKeyIdentifierExtension({ name, serialNumber });
 }
-
-/** The certificates of a bundle. */
-const pemsOf = (bundle: string): string[] =>
-  bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 
 const endOf = (pem: string): number => Date.parse(new X509Certificate(pem).validTo);

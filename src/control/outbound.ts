@@ -7,12 +7,12 @@ import type { OutboundPolicy } from "../../proto/gen/outbound_pb.js";
 import { OutboundPolicySchema } from "../../proto/gen/outbound_pb.js";
 import { contains, parseCidr } from "../platform/cidr.ts";
 import type { Service } from "../platform/kinds.ts";
+import { duration } from "../proxy/fromproto.ts";
 import { failureAccrual } from "./annotations.ts";
 import type { Parent } from "./attachment.ts";
 import { byAge, routesOn } from "./attachment.ts";
 import type { EgressNetwork } from "./backends.ts";
 import { builtIn, originMeta } from "./backends.ts";
-import { duration } from "./duration.ts";
 import { isOpaqueService, ownerOf, parseServiceName } from "./lookup.ts";
 import type { RouteContext } from "./outboundroutes.ts";
 import {

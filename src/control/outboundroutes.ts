@@ -11,11 +11,11 @@ import type {
 import type { GrpcRoute, HttpRoute, Resource } from "../platform/kinds.ts";
 import { kindOfResource, KINDS } from "../platform/kinds.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
+import { duration } from "../proxy/fromproto.ts";
 import type { Annotations } from "./annotations.ts";
 import { grpcRetry, httpRetry, inherit, timeouts } from "./annotations.ts";
 import type { BackendInit, MetaInit, Origin } from "./backends.ts";
 import { builtIn, originBackend, routedBackends } from "./backends.ts";
-import { duration } from "./duration.ts";
 import { resource } from "./endpoints.ts";
 import { ANY_PATH, filterOf, grpcMatches, hostMatch, httpMatches } from "./routeproto.ts";
 import type { World } from "./world.ts";

@@ -15,8 +15,7 @@ import { isIP } from "node:net";
 import type { Pod, Resource, Service } from "../platform/kinds.ts";
 import type { RequestMatch, ResponseMatch } from "../platform/profileshapes.ts";
 import { parseGoDuration, parseQuantity } from "../platform/quantity.ts";
-import { printMethod, printTcpAddress } from "../proxy/fromproto.ts";
-import { duration } from "./duration.ts";
+import { duration, printMethod, printTcpAddress } from "../proxy/fromproto.ts";
 import type { Client } from "./endpoints.ts";
 import { externalAddress, podAddress, resource } from "./endpoints.ts";
 import {

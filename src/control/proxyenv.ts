@@ -10,6 +10,7 @@ const A_YEAR = "8760h";
 
 const own = (name: string, value: string): EnvVar => ({ name: `LINKERD2_PROXY_${name}`, value });
 const when = (condition: unknown, ...vars: EnvVar[]): EnvVar[] => (condition ? vars : []);
+const maybe = (name: string, value: string): EnvVar[] => when(value, own(name, value));
 const field = (name: string, fieldPath: string): EnvVar => ({
   name,
   valueFrom: { fieldRef: { fieldPath } },
@@ -46,14 +47,8 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
     ...when(minimum > 1, own("CORES_MIN", String(minimum))),
     ...when(maximum > 0, own("CORES_MAX", String(maximum))),
     ...when(maximumCPURatio > 0, own("CORES_MAX_RATIO", String(maximumCPURatio))),
-    ...when(
-      proxy.requireIdentityOnInboundPorts,
-      own("INBOUND_PORTS_REQUIRE_IDENTITY", proxy.requireIdentityOnInboundPorts),
-    ),
-    ...when(
-      proxy.requireTLSOnInboundPorts,
-      own("INBOUND_PORTS_REQUIRE_TLS", proxy.requireTLSOnInboundPorts),
-    ),
+    ...maybe("INBOUND_PORTS_REQUIRE_IDENTITY", proxy.requireIdentityOnInboundPorts),
+    ...maybe("INBOUND_PORTS_REQUIRE_TLS", proxy.requireTLSOnInboundPorts),
     // A native sidecar ends after the application; any other is told at the same time, before the endpoint is gone.
     ...when(!proxy.nativeSidecar && proxy.waitBeforeExitSeconds === 0, {
       name: "LINKERD_PROXY_LAME_DUCK",
@@ -75,22 +70,10 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
     own("CONTROL_STREAM_INITIAL_TIMEOUT", control.streams.initialTimeout),
     own("CONTROL_STREAM_IDLE_TIMEOUT", control.streams.idleTimeout),
     own("CONTROL_STREAM_LIFETIME", control.streams.lifetime),
-    ...when(
-      proxy.inboundConnectTimeout,
-      own("INBOUND_CONNECT_TIMEOUT", proxy.inboundConnectTimeout),
-    ),
-    ...when(
-      proxy.outboundConnectTimeout,
-      own("OUTBOUND_CONNECT_TIMEOUT", proxy.outboundConnectTimeout),
-    ),
-    ...when(
-      proxy.outboundDiscoveryCacheUnusedTimeout,
-      own("OUTBOUND_DISCOVERY_IDLE_TIMEOUT", proxy.outboundDiscoveryCacheUnusedTimeout),
-    ),
-    ...when(
-      proxy.inboundDiscoveryCacheUnusedTimeout,
-      own("INBOUND_DISCOVERY_IDLE_TIMEOUT", proxy.inboundDiscoveryCacheUnusedTimeout),
-    ),
+    ...maybe("INBOUND_CONNECT_TIMEOUT", proxy.inboundConnectTimeout),
+    ...maybe("OUTBOUND_CONNECT_TIMEOUT", proxy.outboundConnectTimeout),
+    ...maybe("OUTBOUND_DISCOVERY_IDLE_TIMEOUT", proxy.outboundDiscoveryCacheUnusedTimeout),
+    ...maybe("INBOUND_DISCOVERY_IDLE_TIMEOUT", proxy.inboundDiscoveryCacheUnusedTimeout),
     ...when(proxy.disableOutboundProtocolDetectTimeout, own("OUTBOUND_DETECT_TIMEOUT", A_YEAR)),
     ...when(proxy.disableInboundProtocolDetectTimeout, own("INBOUND_DETECT_TIMEOUT", A_YEAR)),
     own("CONTROL_LISTEN_ADDR", `${any}:${ports.control}`),
@@ -132,8 +115,8 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
     own("DESTINATION_SVC_NAME", identityOf("linkerd-destination")),
     own("POLICY_SVC_NAME", identityOf("linkerd-destination")),
     ...tracing(pod, installation),
-    ...when(proxy.accessLog, own("ACCESS_LOG", proxy.accessLog)),
-    ...when(proxy.shutdownGracePeriod, own("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod)),
+    ...maybe("ACCESS_LOG", proxy.accessLog),
+    ...maybe("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod),
     ...when(proxy.metrics.hostnameLabels, own("OUTBOUND_METRICS_HOSTNAME_LABELS", "true")),
     ...(proxy.additionalEnv as EnvVar[]),
   ];

@@ -9,7 +9,7 @@ import { detect } from "../io/detect.ts";
 import type { Credentials } from "../io/tls.ts";
 import { acceptTls } from "../io/tls.ts";
 import { identityOf } from "../platform/sidecar.ts";
-import { isLoopback } from "../proxy/env.ts";
+import { isLoopback } from "../stack/authorize.ts";
 import type { Issuer } from "./issuer.ts";
 import { newKey, signLeaf } from "./issuer.ts";
 import type { MeshSettings } from "./world.ts";

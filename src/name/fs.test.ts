@@ -244,12 +244,13 @@ test("the namer lists its names", async () => {
 test("the file interpreter: stored rules come before the router's, and a mistake keeps the last good ones", async () => {
   await write("dtab", "/svc => /#/io.l5d.fs/stored; # stored");
   for (const name of ["stored", "mine"]) await write(name, "");
-  const names = interpreter([mount], [], watchDtabFile(join(folder, "dtab"), systemClock));
+  const dtab = watchDtabFile(join(folder, "dtab"), systemClock);
+  const names = interpreter([mount], [], dtab);
   const router = follow(names.bind(parseDtab("/mine => /#/io.l5d.fs/mine"), ["svc"]));
   await router.until(bindsTo("/#/io.l5d.fs/stored + /"));
   const override = follow(names.bind(parseDtab("/svc => /#/io.l5d.fs/mine"), ["svc"]));
   await override.until(bindsTo("/#/io.l5d.fs/mine + /"));
-  const stored = follow(names.dtab);
+  const stored = follow(dtab);
   await write("dtab", "/svc => {");
   const failed = await stored.until((s) => s.kind === "failed");
   assert.equal(

@@ -14,8 +14,6 @@ import { transform, type Transformer } from "./transform.ts";
 
 /** Binds names under the router's and the request's rules, which stand behind the interpreter's stored ones. */
 export interface Interpreter {
-  /** The stored rules; empty where none are stored. */
-  readonly dtab: Watch<Dtab>;
   bind(dtab: Dtab, name: Path): Watch<NameTree<Bound>>;
   /** All branches of a name; absent where an interpreter cannot show them. */
   delegate?(dtab: Dtab, name: Path): Watch<Delegation>;
@@ -28,7 +26,6 @@ export function interpreter(
   dtab: Watch<Dtab> = constant<Dtab>([]),
 ): Interpreter {
   return {
-    dtab,
     bind: (local, name) =>
       transformers.reduce(
         (found, transformer) => found.flatMap((tree) => transform(transformer, tree)),

@@ -1,10 +1,10 @@
 // What a pod without a sidecar gets in place of one: connections to a service go to its ready endpoints in
 // turn, as bytes. The kube-proxy of one machine.
 
-import type { Socket } from "node:net";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import type { Close } from "../base/watch.ts";
 import type { Listener } from "./network.ts";
+import { accept, join } from "./relay.ts";
 import { endpointsOf } from "./slices.ts";
 import type { Store } from "./store.ts";
 
@@ -15,31 +15,11 @@ export function forward(
   sourceIp: string,
 ): Promise<Close> {
   const [host, port] = listen.split(":");
-  const open = new Set<Socket>();
   let turn = 0;
-  const server = createServer({ allowHalfOpen: true }, (from) => {
+  return accept({ host, port: Number(port) }, (from) => {
     const endpoints = endpointsOf(store, target);
     if (endpoints.length === 0) return from.destroy();
-    const to = connect({
-      ...endpoints[turn++ % endpoints.length]!,
-      localAddress: sourceIp,
-      allowHalfOpen: true,
-    });
-    for (const socket of [from, to]) {
-      open.add(socket);
-      socket.on("close", () => open.delete(socket));
-    }
-    from.on("error", () => to.destroy());
-    to.on("error", () => from.destroy());
-    from.pipe(to).pipe(from);
-  });
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port: Number(port) }, () => {
-      resolve(() => {
-        server.close();
-        for (const socket of open) socket.destroy();
-      });
-    });
+    const endpoint = endpoints[turn++ % endpoints.length]!;
+    join(from, connect({ ...endpoint, localAddress: sourceIp, allowHalfOpen: true }));
   });
 }

@@ -4,7 +4,7 @@
 
 import { lookup } from "node:dns/promises";
 import { chmodSync, rmSync } from "node:fs";
-import type { Server, Socket } from "node:net";
+import type { ListenOptions, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import type { Close } from "../base/watch.ts";
 
@@ -19,7 +19,7 @@ const LONGEST_LINE = 300;
 /** Dials for whoever connects to the Unix socket `path`, until closed. */
 export async function serveRelay(path: string, options: RelayOptions = {}): Promise<Close> {
   rmSync(path, { force: true });
-  const { open, server } = tracked((from) => {
+  const close = await accept({ path }, (from) => {
     readLine(from, (line, rest) => {
       if (line.startsWith("?")) return void answerName(from, line.slice(1));
       if (line.startsWith("!")) return void answerPort(from, Number(line.slice(1)));
@@ -34,21 +34,13 @@ export async function serveRelay(path: string, options: RelayOptions = {}): Prom
       join(from, to);
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
   chmodSync(path, 0o600);
-  return () => shut(server, open);
+  return close;
 }
 
 /** Listens at `host`:`port` and passes connections to `target` on the other side of the Unix socket `path`. */
 export function relayTo(path: string, host: string, port: number, target: string): Promise<Close> {
-  const { open, server } = tracked((from) => join(from, through(path, target)));
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => resolve(() => shut(server, open)));
-  });
+  return accept({ host, port }, (from) => join(from, through(path, target)));
 }
 
 /** A connection to `target` on the other side. */
@@ -88,6 +80,24 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** Listens; what it returns stops that and ends all connections. */
+export function accept(at: ListenOptions, serve: (socket: Socket) => void): Promise<Close> {
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    serve(socket);
+  });
+  const close = (): void => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(at, () => resolve(close));
+  });
+}
+
 /** Passes bytes both ways until both sides have ended. */
 export function join(a: Socket, b: Socket): void {
   a.on("error", () => b.destroy());
@@ -116,19 +126,4 @@ function readLine(socket: Socket, done: (line: string, rest: Buffer) => void): v
   };
   socket.on("data", read);
   socket.on("error", () => {});
-}
-
-function tracked(accept: (socket: Socket) => void): { open: Set<Socket>; server: Server } {
-  const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    open.add(socket);
-    socket.on("close", () => open.delete(socket));
-    accept(socket);
-  });
-  return { open, server };
-}
-
-function shut(server: Server, open: ReadonlySet<Socket>): void {
-  server.close();
-  for (const socket of open) socket.destroy();
 }

@@ -10,7 +10,8 @@ import { Body } from "../io/body.ts";
 import { HttpRsp, type HttpReq } from "../io/message.ts";
 import type { HttpService } from "../stack/types.ts";
 import { hasToken, header, type Headers } from "../wire/headers.ts";
-import { isLoopback, type Env } from "./env.ts";
+import { isLoopback } from "../stack/authorize.ts";
+import type { Env } from "./env.ts";
 
 export type AdminOptions = {
   readonly env: Env;

@@ -1,7 +1,7 @@
 // The pages of Linkerd 1's admin server as a table: their category, which the file can switch off, their methods and
 // what they answer.
 
-import { combine, known } from "../base/watch.ts";
+import { known } from "../base/watch.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { boundNames } from "../name/interpreter.ts";
 import { printPath } from "../name/path.ts";
@@ -146,8 +146,8 @@ async function names({ linkerd }: PageCall): Promise<HttpRsp> {
   const watch = boundNames(linkerd.generation.shared.mounts);
   const { promise, resolve } = Promise.withResolvers<readonly string[]>();
   const timer = clock.after(ANSWER_MS, () => resolve([]));
-  const close = combine([watch]).observe((state) => {
-    const found = known(state)?.[0];
+  const close = watch.observe((state) => {
+    const found = known(state);
     if (found) resolve(found.map(printPath).sort());
   });
   const found = await promise;

@@ -24,7 +24,7 @@ import { queueStats } from "../stack/routestats.ts";
 import { HttpFamilies, Stats } from "../stack/stats.ts";
 import type { HttpService } from "../stack/types.ts";
 import type { OpenCall } from "./discover.ts";
-import { isLoopback, type Settings } from "./env.ts";
+import { isThisMachine, type Settings } from "./env.ts";
 import type { HostPort } from "./settingtypes.ts";
 
 export type ControlOptions = {
@@ -100,7 +100,7 @@ function bindControlEndpoint(
 ): HttpEndpoint {
   const { clock, random, addr, name, credentials } = options;
   const endpoint = new HttpEndpoint(target, { clock });
-  const plain = isLoopback(addr.host);
+  const plain = isThisMachine(addr.host);
   const connect = async (): Promise<H2Client> => {
     const conn = await dial(target, { clock, timeoutMs: CONNECT_MS });
     if (plain) return new H2Client(conn, { clock, ...KEEP_ALIVE });

@@ -1,7 +1,7 @@
 // How a sidecar dials: the times and socket options of its settings, and the address that its pod is known by.
 
 import type { DialOptions } from "../io/dial.ts";
-import { isLoopback } from "./env.ts";
+import { isLoopback } from "../stack/authorize.ts";
 import type { SideSettings } from "./envtable.ts";
 import type { Sidecar } from "./sidecar.ts";
 

@@ -3,6 +3,7 @@
 // with 64 (EX_USAGE), as linkerd2-proxy does.
 
 import { Fault } from "../base/fault.ts";
+import { isLoopback } from "../stack/authorize.ts";
 import { OWN, TABLE, type Row, type Settings } from "./envtable.ts";
 
 export type { Settings } from "./envtable.ts";
@@ -45,7 +46,7 @@ function missing(s: Settings): string[] {
   const service = (name: string, group: { svcAddr?: unknown; svcName?: unknown }): void => {
     const addr = group.svcAddr as { host: string } | undefined;
     need(addr, `${name}_SVC_ADDR`, "the host and port of the service, such as localhost:8086");
-    if (addr && !isLoopback(addr.host)) {
+    if (addr && !isThisMachine(addr.host)) {
       need(
         group.svcName,
         `${name}_SVC_NAME`,
@@ -86,11 +87,9 @@ function missing(s: Settings): string[] {
   return mistakes;
 }
 
-/** Whether `host` names this machine: 127.0.0.0/8, ::1 or localhost. */
-export function isLoopback(host: string): boolean {
-  return (
-    host === "localhost" || host === "localhost." || host === "::1" || /^(::ffff:)?127\./.test(host)
-  );
+/** Whether `host` names this machine: one of its own addresses, or localhost. */
+export function isThisMachine(host: string): boolean {
+  return host === "localhost" || host === "localhost." || isLoopback(host);
 }
 
 function clip(value: string): string {

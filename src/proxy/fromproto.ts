@@ -17,6 +17,7 @@ import {
 import { Fault } from "../base/fault.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import { ipFamily } from "../io/ip.ts";
+import { type Cidr, parseCidr } from "../platform/cidr.ts";
 import type { HostMatch } from "../stack/route.ts";
 import { builtIn, type Meta } from "./policy.ts";
 import type { Network } from "../stack/authorize.ts";
@@ -37,6 +38,12 @@ export function present<T>(value: T | undefined, place: string): T {
 
 export function durationMs(duration: Duration): number {
   return Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+}
+
+/** A duration in whole nanoseconds, for our clock has fractions of milliseconds. */
+export function duration(ms: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(ms / 1000);
+  return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1000) * 1e6) };
 }
 
 /** A duration that may be absent; 0 means none. */
@@ -77,26 +84,15 @@ export function parsePrefix(ip: IPAddress | undefined, prefix: number, place: st
 
 /** An address as the wire has it. */
 export function printTcpAddress({ ip, port }: SocketAddr): TcpAddress {
-  return create(TcpAddressSchema, { ip: printIp(ip), port });
+  return create(TcpAddressSchema, { ip: printIp(parseCidr(ip)!), port });
 }
 
-function printIp(ip: string): IPAddress {
-  if (!ip.includes(":")) {
-    const value = ip.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-    return create(IPAddressSchema, { ip: { case: "ipv4", value } });
+/** The first address of a range as the wire has it. */
+export function printIp({ family, first }: Cidr): IPAddress {
+  if (family === 4) {
+    return create(IPAddressSchema, { ip: { case: "ipv4", value: Number(first) } });
   }
-  // The last 32 bits may be written as an IPv4 address (RFC 4291 §2.2).
-  const groups = ip.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...parts: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = parts.map(Number);
-    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
-  });
-  const [head = "", tail] = groups.split("::");
-  const left = head.split(":").filter(Boolean);
-  const right = (tail ?? "").split(":").filter(Boolean);
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  const hex = [...left, ...zeros, ...right].map((group) => group.padStart(4, "0")).join("");
-  const half = (from: number): bigint => BigInt(`0x${hex.slice(from, from + 16)}`);
-  const value = create(IPv6Schema, { first: half(0), last: half(16) });
+  const value = create(IPv6Schema, { first: first >> 64n, last: BigInt.asUintN(64, first) });
   return create(IPAddressSchema, { ip: { case: "ipv6", value } });
 }
 

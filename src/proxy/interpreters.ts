@@ -1,9 +1,7 @@
 // Who binds the names of a router: the namers of its file, alone or below a dtab in a watched file, or a plug-in.
 
 import { Fault } from "../base/fault.ts";
-import { constant } from "../base/watch.ts";
 import { type Bound, failed } from "../name/bind.ts";
-import type { Dtab } from "../name/dtab.ts";
 import { interpreter, type Interpreter, watchDtabFile } from "../name/interpreter.ts";
 import type { NameTree } from "../name/nametree.ts";
 import { bindTransformers } from "./mounts.ts";
@@ -33,5 +31,5 @@ function unserved(kind: string): Interpreter {
     "not-implemented",
     `the interpreter ${kind} is not available in this build`,
   );
-  return { dtab: constant<Dtab>([]), bind: () => failed<NameTree<Bound>>(fault) };
+  return { bind: () => failed<NameTree<Bound>>(fault) };
 }

@@ -12,6 +12,7 @@ import {
 import { Apart } from "../stack/apart.ts";
 import type { Watcher } from "../stack/exchange.ts";
 import type { RetryCounters } from "../stack/retry.ts";
+import { hostOf } from "../stack/route.ts";
 import { backendStats, retryStats, routeStats, type Prefix } from "../stack/routestats.ts";
 import { HttpFamilies, Stats } from "../stack/stats.ts";
 import { ConnFamilies } from "../stack/tcp.ts";
@@ -107,10 +108,6 @@ export class OutboundMetrics {
       (x) => bind({ ...labels, ...(x ? { hostname: hostOf(x.req.authority) } : OVERFLOW) }),
     );
   }
-}
-
-function hostOf(authority: string): string {
-  return authority.replace(/:\d+$/, "").toLowerCase();
 }
 
 /** The labels of metrics about an address. */

@@ -1,7 +1,6 @@
 // Exchanges as the events of Tap.Observe: a request begins, its response begins, it ends.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { DurationSchema } from "@bufbuild/protobuf/wkt";
 import {
   TapEvent_ProxyDirection as Direction,
   type TapEventSchema,
@@ -14,7 +13,7 @@ import { identityOf } from "../stack/authorize.ts";
 import type { Exchange } from "../stack/exchange.ts";
 import type { TapMeta, Taps, TapStream } from "../stack/tap.ts";
 import type { Headers } from "../wire/headers.ts";
-import { printMethod, printTcpAddress } from "./fromproto.ts";
+import { duration, printMethod, printTcpAddress } from "./fromproto.ts";
 import { compileTap, routeLabelsOf } from "./tapmatch.ts";
 
 type Event = MessageInitShape<typeof TapEventSchema>;
@@ -89,7 +88,7 @@ class TapTeller implements TapStream {
       case: "responseInit",
       value: {
         id: this.#id,
-        sinceRequestInit: since(x.at, x.headAt),
+        sinceRequestInit: duration(Math.max(0, x.headAt - x.at)),
         httpStatus: status,
         ...this.#headers([":status", String(status), ...headers]),
       },
@@ -109,8 +108,8 @@ class TapTeller implements TapStream {
       case: "responseEnd",
       value: {
         id: this.#id,
-        sinceRequestInit: since(x.at, x.endAt),
-        sinceResponseInit: since(x.headAt, x.endAt),
+        sinceRequestInit: duration(Math.max(0, x.endAt - x.at)),
+        sinceResponseInit: duration(Math.max(0, x.endAt - x.headAt)),
         responseBytes: BigInt(x.rsp?.body.bytes ?? 0),
         eos: { end },
         ...(trailers && this.#withHeaders ? { trailers: fields(trailers) } : {}),
@@ -145,13 +144,6 @@ function aboutOf(x: Exchange, meta: TapMeta) {
     routeMeta: { labels: { ...routeLabelsOf(x) } },
     proxyDirection: isInbound ? Direction.INBOUND : Direction.OUTBOUND,
   };
-}
-
-// Whole nanoseconds, since our clock has fractions of milliseconds.
-function since(from: number, to: number): MessageInitShape<typeof DurationSchema> {
-  const ms = Math.max(0, to - from);
-  const seconds = Math.floor(ms / 1000);
-  return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1000) * 1e6) };
 }
 
 function fields(headers: Headers): { headers: { name: string; value: Uint8Array }[] } {

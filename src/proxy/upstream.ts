@@ -8,7 +8,7 @@ import { startTls, Ticket } from "../io/tls.ts";
 import type { Dial } from "../stack/connect.ts";
 import { encodeTransportHeader, TRANSPORT_ALPN } from "../wire/transportheader.ts";
 import { dialOptions } from "./dialoptions.ts";
-import { isLoopback } from "./env.ts";
+import { isLoopback } from "../stack/authorize.ts";
 import type { Address } from "./policy.ts";
 import type { Sidecar } from "./sidecar.ts";
 

@@ -93,6 +93,7 @@ export function identityOf(peer: Peer): string | undefined {
   return peer.tls.kind === "true" && peer.tls.identity !== "" ? peer.tls.identity : undefined;
 }
 
+/** Whether an address is one of 127.0.0.0/8, in either notation, or ::1. */
 export function isLoopback(ip: string): boolean {
   return ip.startsWith("127.") || ip === "::1" || ip.startsWith("::ffff:127.");
 }

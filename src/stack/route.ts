@@ -5,7 +5,7 @@
 import { Fault } from "../base/fault.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { sameName } from "../wire/headers.ts";
-import type { Bind, HttpService } from "./types.ts";
+import type { HttpService } from "./types.ts";
 
 /** A text to compare with. `prefix` goes by whole path segments; a regex has to match everything. */
 export type TextMatch =

@@ -22,7 +22,6 @@ export const plugin = ({ kind, setting, watch, binding }: Toolkit): Plugin => ({
             return () => timer.cancel();
           });
           return {
-            dtab: usual.dtab,
             bind: (dtab, asked) =>
               isClosed.distinct().flatMap((closed) => usual.bind(dtab, closed ? page : asked)),
             delegate: (dtab, asked) =>
