@@ -35,16 +35,6 @@ export type Peer = {
   readonly tls: TlsStatus;
 };
 
-const NOWHERE: SocketAddr = { ip: "0.0.0.0", port: 0 };
-
-/** The peer of requests of our own, which come from no connection. */
-export const SELF: Peer = {
-  remote: NOWHERE,
-  local: NOWHERE,
-  original: NOWHERE,
-  tls: { kind: "no_identity", reason: "loopback" },
-};
-
 /** Gets what arrives on a connection. Calls come in order: read*, then end at most once, closed once. */
 export interface Reader {
   /** Gets bytes that are valid during the call: what is needed longer must be passed through `keep`. */

@@ -4,7 +4,17 @@
 import type { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
 import type { Body } from "./body.ts";
-import type { Peer } from "./conn.ts";
+import type { Peer, SocketAddr } from "./conn.ts";
+
+const NOWHERE: SocketAddr = { ip: "0.0.0.0", port: 0 };
+
+/** The peer of requests of our own, which come from no connection. */
+export const SELF: Peer = {
+  remote: NOWHERE,
+  local: NOWHERE,
+  original: NOWHERE,
+  tls: { kind: "no_identity", reason: "loopback" },
+};
 
 /** 10, 11 or 20: the version that the sender spoke. */
 export type HttpVersion = 10 | 11 | 20;

@@ -230,6 +230,8 @@ class Informer<R extends { readonly metadata: Metadata }> {
       this.#tell();
       return this.#again(UNSERVED_MS, () => void this.#list());
     }
+    // What has come by now counts, and must not come after the failure.
+    if (this.#flush !== undefined) this.#tell();
     const { plural } = this.#row;
     log.logger("platform::kube").warn("cannot read resources", { plural, error: fault });
     // A role that is older than this program: what it does not name, its program did without.

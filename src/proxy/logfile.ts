@@ -64,7 +64,10 @@ export class LogFile {
   close(): void {
     this.#timer?.cancel();
     this.#flush();
-    this.#stream?.end();
+    void Promise.resolve(this.#rolling).then(() => {
+      this.#flush();
+      this.#stream?.end();
+    });
   }
 
   #flush(): void {
@@ -97,7 +100,10 @@ export class LogFile {
       await rename(path, `${path}.${stamp}`);
       if (keep >= 0) await this.#dropOld(keep);
     } catch (error) {
-      logger.warn("Cannot roll the access log", { path, error: error as Error });
+      // Nothing was written in a whole period.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
+        logger.warn("Cannot roll the access log", { path, error: error as Error });
+      }
     }
     this.#bytes = 0;
     this.#stream = this.#open(true);

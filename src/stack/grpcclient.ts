@@ -13,8 +13,7 @@ import {
 import type { Timer } from "../base/clock.ts";
 import type { Scope } from "../base/scope.ts";
 import { Body } from "../io/body.ts";
-import { SELF } from "../io/conn.ts";
-import { HttpReq, type HttpRsp } from "../io/message.ts";
+import { HttpReq, type HttpRsp, SELF } from "../io/message.ts";
 import {
   envelope,
   grpcOfHttp,
