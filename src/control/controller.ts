@@ -78,17 +78,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
   scope.defer(world.each((next) => (latest = next)));
   if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock, options.isLeader));
 
-  const grpc = (
-    implementations: readonly Implementation[],
-    credentials: Watch<Credentials> | undefined,
-  ) => {
-    const service = grpcService(implementations, { clock });
-    return async (conn: Conn): Promise<Server> => {
-      const begun = await secure(conn, await credentials?.next(), clock);
-      const h2 = { clock, keepAliveIntervalMs: KEEP_ALIVE_MS };
-      return serveH2(begun.conn, service, h2, begun.first);
-    };
-  };
   const open = async (
     addr: SocketAddr | undefined,
     serve: (conn: Conn) => Server | Promise<Server>,
@@ -110,15 +99,20 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   const sources = sourcesOf(world, registry);
   try {
-    const own = (account: string): Watch<Credentials> | undefined =>
-      options.tls && issuer ? ownCredentials(issuer, account, settings, clock) : undefined;
+    const own = (account: string): Watch<Credentials> | undefined => {
+      if (!options.tls || !issuer) return undefined;
+      const credentials = ownCredentials(issuer, account, settings, clock);
+      // Made once and not for each connection.
+      scope.defer(credentials.observe(() => {}));
+      return credentials;
+    };
     const ours = options.credentials ?? own("linkerd-destination");
-    await open(options.listen.destination, grpc([destination(sources)], ours));
-    await open(options.listen.policy, grpc(policy(sources), ours));
+    await open(options.listen.destination, grpc([destination(sources)], ours, clock));
+    await open(options.listen.policy, grpc(policy(sources), ours, clock));
     if (issuer) {
       scope.defer(issuer.observe(() => {}));
       const services = [identity(options, issuer), trust(issuer)];
-      await open(options.listen.identity, grpc(services, own("linkerd-identity")));
+      await open(options.listen.identity, grpc(services, own("linkerd-identity"), clock));
     }
     await open(options.listen.admin, (conn) => serveH1(conn, pages, { clock }));
   } catch (error) {
@@ -131,6 +125,20 @@ export async function startController(options: ControllerOptions): Promise<Contr
       await scope.close();
       await serving.drain(graceMs, clock);
     },
+  };
+}
+
+// Speaks TLS where there are credentials for it.
+function grpc(
+  implementations: readonly Implementation[],
+  credentials: Watch<Credentials> | undefined,
+  clock: Clock,
+): (conn: Conn) => Promise<Server> {
+  const service = grpcService(implementations, { clock });
+  return async (conn) => {
+    const begun = await secure(conn, await credentials?.next(), clock);
+    const h2 = { clock, keepAliveIntervalMs: KEEP_ALIVE_MS };
+    return serveH2(begun.conn, service, h2, begun.first);
   };
 }
 
