@@ -2,7 +2,7 @@
 // `node scripts/images.mjs OUT.tar`: the images of the mesh and of the demo, from this machine's Node and iptables, as a
 // tar to load (scripts/archive.mjs says into what); with LINKERD2_PROXY_BIN, the path of a stock proxy, also one in which
 // that is the sidecar; with PROMETHEUS_BIN, the path of a Prometheus, also the one that viz installs. `node scripts/images.mjs FOLDER [BASE]`: the file system of the mesh's
-// images in FOLDER, on top of a copy of the folder BASE, for builders; images/Dockerfile uses that.
+// images in FOLDER, on top of a copy of the folder BASE, for builders, who set file capabilities; images/Dockerfile does.
 // Proxy and controller are one tree with two entry points: the controller adds nothing that a proxy would load.
 
 import { execFileSync } from "node:child_process";
