@@ -9,7 +9,7 @@ import { CONTROL_CHECKS, DATA_CHECKS, PRE_CHECKS } from "./checks.ts";
 import { installedExtensions } from "./clusterchecks.ts";
 import type { Call } from "./command.ts";
 import { command } from "./command.ts";
-import { checkExtensions, checkWords } from "./extensions.ts";
+import { checkExtensions, checkWords } from "./extensionchecks.ts";
 import { duration, oneOf, optional, toggle } from "./flag.ts";
 import { KUBE_CHECKS } from "./kubechecks.ts";
 import { isCluster } from "./mesh.ts";

@@ -7,7 +7,8 @@ import { delimiter, join } from "node:path";
 import { after, test } from "node:test";
 import { Scope } from "../base/scope.ts";
 import type { Result } from "./check.ts";
-import { checkExtensions, checkWords, findExtensions } from "./extensions.ts";
+import { checkExtensions, checkWords } from "./extensionchecks.ts";
+import { findExtensions } from "./extensions.ts";
 import { parse } from "./parse.ts";
 import { root } from "./root.ts";
 
