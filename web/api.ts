@@ -91,6 +91,8 @@ export async function ask<T>(path: string, query: Readonly<Record<string, string
   return (await rsp.json()) as T;
 }
 
+const RETRY_MS = 3000;
+
 /** Server-sent events of a kind as parsed JSON; `state` is told whether the stream is open. Returns what ends it. */
 export function stream<T>(
   path: string,
@@ -98,12 +100,24 @@ export function stream<T>(
   event: (value: T) => void,
   state: (open: boolean, complaint?: string) => void,
 ): () => void {
-  const source = new EventSource(`/api/${path}?${new URLSearchParams(query)}`);
-  source.onopen = () => state(true);
-  source.onerror = () => state(false);
-  source.onmessage = ({ data }) => event(JSON.parse(data as string) as T);
-  source.addEventListener("complaint", ({ data }) =>
-    state(false, JSON.parse(data as string) as string),
-  );
-  return () => source.close();
+  let source: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const open = (): void => {
+    source = new EventSource(`/api/${path}?${new URLSearchParams(query)}`);
+    source.onopen = () => state(true);
+    source.onerror = () => {
+      state(false);
+      // A browser asks again by itself, but not whoever answered with a refusal, as what stands in between does.
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, RETRY_MS);
+    };
+    source.onmessage = ({ data }) => event(JSON.parse(data as string) as T);
+    source.addEventListener("complaint", ({ data }) =>
+      state(false, JSON.parse(data as string) as string),
+    );
+  };
+  open();
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
 }

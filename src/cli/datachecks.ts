@@ -5,7 +5,7 @@ import { hasPort } from "../control/podports.ts";
 import type { Resource } from "../platform/kinds.ts";
 import { readText } from "../viz/scrape.ts";
 import { type Labels, parseText } from "../viz/text.ts";
-import type { MeshPod } from "../viz/world.ts";
+import { type MeshPod, podsOf, type World } from "../viz/world.ts";
 import { isTrusted, proxyCertificates } from "./certificate.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
@@ -111,8 +111,8 @@ const opaquePorts: Category<CheckContext> = {
       "opaque ports are properly annotated",
       "linkerd-opaque-ports-definition",
       async (c) => {
-        const { pods } = await c.world();
-        const problems = (await services(c)).flatMap((service) => disagreements(service, pods));
+        const world = await c.world();
+        const problems = (await services(c)).flatMap((service) => disagreements(service, world));
         refuse("Only one side of these takes a port for opaque:", problems);
       },
     ),
@@ -172,16 +172,9 @@ function misplaced<W extends "labels" | "annotations">(
 const OPAQUE = "config.linkerd.io/opaque-ports";
 
 // A port that is opaque for the service and not for its pods, or the other way round, is detected by one side only.
-function disagreements(service: Service, pods: readonly MeshPod[]): string[] {
-  const { selector, ports, annotations, namespace } = service;
-  const wanted = Object.entries(selector);
-  const behind = pods.filter(
-    (pod) =>
-      pod.meshed &&
-      pod.namespace === namespace &&
-      wanted.length > 0 &&
-      wanted.every(([key, value]) => pod.labels[key] === value),
-  );
+function disagreements(service: Service, world: World): string[] {
+  const { ports, annotations, namespace, name } = service;
+  const behind = podsOf(world, { kind: "service", namespace, name }).filter(({ meshed }) => meshed);
   return behind.flatMap((pod) =>
     // What a name stands for is the container's to say.
     ports
@@ -189,10 +182,9 @@ function disagreements(service: Service, pods: readonly MeshPod[]): string[] {
       .flatMap(({ port, targetPort = port }) => {
         const ofService = hasPort(annotations[OPAQUE] ?? "", port);
         if (ofService === hasPort(pod.annotations[OPAQUE] ?? "", Number(targetPort))) return [];
-        const [has, lacks] = [`service ${service.name}`, `pod ${pod.name}`];
         return ofService
-          ? [`${has} has the opaque port ${port}, ${lacks} does not`]
-          : [`${lacks} has the opaque port ${targetPort}, ${has} does not`];
+          ? [`service ${name} has the opaque port ${port}, pod ${pod.name} does not`]
+          : [`pod ${pod.name} has the opaque port ${targetPort}, service ${name} does not`];
       }),
   );
 }

@@ -13,14 +13,14 @@ import { needCluster } from "./cluster.ts";
 import { command, type Globals } from "./command.ts";
 import { count, oneOf, optional, toggle, type Values } from "./flag.ts";
 import { printObjects, readObjects } from "./manifestfiles.ts";
-import { PROXY, PROXY_FLAGS } from "./proxyflags.ts";
+import { SIDECAR, SIDECAR_FLAGS } from "./proxyflags.ts";
 import type { Terminal } from "./terminal.ts";
 import { annotationsOf } from "./valueflags.ts";
 
 const output = oneOf(["yaml", "json"], "Format of the manifests", { short: "o" });
 
 const INJECT_FLAGS = {
-  ...PROXY_FLAGS,
+  ...SIDECAR_FLAGS,
   manual: toggle("Write the sidecar itself into the manifests, and not only what asks for it"),
   ignoreCluster: toggle("With --manual, do not ask the cluster for its configuration"),
   enableDebugSidecar: toggle("Add a container with tools to look at the network"),
@@ -162,7 +162,7 @@ function wantedAnnotations(flags: InjectFlags): Strings {
     "linkerd.io/inject": flags.ingress ? "ingress" : "enabled",
     ...config("proxy-image", flags.registry && `${flags.registry}/proxy`),
     ...config("debug-image", flags.registry && `${flags.registry}/debug`),
-    ...annotationsOf(PROXY, flags),
+    ...annotationsOf(SIDECAR, flags),
     ...config("enable-debug-sidecar", flags.enableDebugSidecar ? "true" : undefined),
     ...config("close-wait-timeout", flags.closeWaitTimeout),
     ...config("proxy-enable-native-sidecar", flags.nativeSidecar),

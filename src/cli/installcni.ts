@@ -5,24 +5,24 @@ import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { command } from "./command.ts";
 import { optional, toggle } from "./flag.ts";
 import { printObjects } from "./manifestfiles.ts";
-import { PROXY_FLAGS as PROXY, registry } from "./proxyflags.ts";
+import { SIDECAR_FLAGS as SIDECAR, registry } from "./proxyflags.ts";
 import { flagsOf, row, valuesOf } from "./valueflags.ts";
 
 // oxfmt-ignore
 const CNI = {
-  adminPort: row(PROXY.adminPort, "proxyAdminPort"),
-  controlPort: row(PROXY.controlPort, "proxyControlPort"),
-  inboundPort: row(PROXY.inboundPort, "inboundProxyPort"),
-  outboundPort: row(PROXY.outboundPort, "outboundProxyPort"),
-  proxyUid: row(PROXY.proxyUid, "proxyUID"),
-  proxyGid: row(PROXY.proxyGid, "proxyGID"),
-  skipInboundPorts: row(PROXY.skipInboundPorts, "ignoreInboundPorts"),
-  skipOutboundPorts: row(PROXY.skipOutboundPorts, "ignoreOutboundPorts"),
+  adminPort: row(SIDECAR.adminPort, "proxyAdminPort"),
+  controlPort: row(SIDECAR.controlPort, "proxyControlPort"),
+  inboundPort: row(SIDECAR.inboundPort, "inboundProxyPort"),
+  outboundPort: row(SIDECAR.outboundPort, "outboundProxyPort"),
+  proxyUid: row(SIDECAR.proxyUid, "proxyUID"),
+  proxyGid: row(SIDECAR.proxyGid, "proxyGID"),
+  skipInboundPorts: row(SIDECAR.skipInboundPorts, "ignoreInboundPorts"),
+  skipOutboundPorts: row(SIDECAR.skipOutboundPorts, "ignoreOutboundPorts"),
   redirectPorts: row(optional("PORTS", "Ports to redirect to the proxy, in place of all"), "portsToRedirect"),
   cniImage: row(optional("NAME", "Image of the plugin (default linkerd-ts/cni-plugin)"), "image.name"),
   linkerdVersion: row(optional("TAG", "The same as --cni-image-version", { short: "v", hidden: true }), "image.version"),
   cniImageVersion: row(optional("TAG", "Tag of the plugin's image"), "image.version"),
-  imagePullPolicy: row(PROXY.imagePullPolicy, "image.pullPolicy"),
+  imagePullPolicy: row(SIDECAR.imagePullPolicy, "image.pullPolicy"),
   cniLogLevel: row(optional("LEVEL", "What the plugin's pods log (default info)"), "logLevel"),
   destCniNetDir: row(optional("DIR", "Where nodes configure networks (default /etc/cni/net.d)"), "destCNINetDir"),
   destCniBinDir: row(optional("DIR", "Where nodes have plugins (default /opt/cni/bin)"), "destCNIBinDir"),

@@ -3,7 +3,7 @@
 import { nest, type Json } from "./chart.ts";
 import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { optional, toggle, type Values } from "./flag.ts";
-import { PROXY, PROXY_FLAGS } from "./proxyflags.ts";
+import { SIDECAR, SIDECAR_FLAGS } from "./proxyflags.ts";
 import { flagsOf, row, valuesOf } from "./valueflags.ts";
 
 // oxfmt-ignore
@@ -28,7 +28,7 @@ const FIRST = {
 
 /** What may be chosen at any time. */
 export const CONTROL_FLAGS = {
-  ...PROXY_FLAGS,
+  ...SIDECAR_FLAGS,
   ...CHART_FLAGS,
   ...flagsOf(CONTROL),
   crds: toggle("Print the custom resource definitions, which must be applied first"),
@@ -74,7 +74,7 @@ export function chosenValues(flags: Given): Json {
     flags,
     flags.ha ? HA : {},
     flags.registry === undefined ? {} : imagesOf(flags.registry),
-    valuesOf({ ...PROXY, ...CONTROL, ...FIRST }, flags),
+    valuesOf({ ...SIDECAR, ...CONTROL, ...FIRST }, flags),
     flags.disableH2Upgrade ? { enableH2Upgrade: false } : {},
     flags.identityExternalIssuer ? nest(["identity", "issuer", "scheme"], "kubernetes.io/tls") : {},
   );

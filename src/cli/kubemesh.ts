@@ -29,6 +29,7 @@ import { watchWorld } from "../viz/world.ts";
 import { needCluster } from "./cluster.ts";
 import type { Globals } from "./command.ts";
 import { firstAnswers, parseAddr, serviceAt, tapOver, versionPage } from "./localmesh.ts";
+import { isReady } from "./running.ts";
 import type { Client, Mesh } from "./mesh.ts";
 
 type Pod = {
@@ -220,9 +221,6 @@ async function forward(
   const { namespace, name } = pod.metadata;
   return forwardPort(api, { namespace, pod: name, port }, scope, listen);
 }
-
-const isReady = ({ status: { conditions = [] } }: Pod): boolean =>
-  conditions.some(({ type, status }) => type === "Ready" && status === "True");
 
 // The port that was asked for, or the next that is free.
 async function forwardNear(api: KubeApi, pods: Pods, scope: Scope, { ip, port }: SocketAddr) {

@@ -8,6 +8,7 @@ import type { KubeApi } from "../platform/kubeapi.ts";
 import { endsSoon, parseBundle } from "./certificate.ts";
 import type { Check } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
+import { isReady } from "./running.ts";
 import { type Named, refuseNamed, row } from "./checkcontext.ts";
 
 type PodItem = Named & {
@@ -38,9 +39,6 @@ export function controlPods(api: KubeApi, namespace: string): Promise<readonly P
 /** The pods at a path that have a label. */
 export const podsAt = (c: CheckContext, path: string, label = ""): Promise<readonly PodItem[]> =>
   c.api.list(path, label);
-
-const isReady = ({ status }: PodItem): boolean =>
-  status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
 
 /** Throws unless there are pods, and all that shall run are ready. */
 export function expectReady(pods: readonly PodItem[]): void {

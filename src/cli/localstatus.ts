@@ -5,7 +5,7 @@ import type { Pod } from "../platform/kinds.ts";
 import type { Mesh } from "../platform/mesh.ts";
 import { order } from "../viz/stat.ts";
 import { age } from "./format.ts";
-import { hostOf, isReady, VIZ_PORT } from "./running.ts";
+import { hostOf, isReady, VIZ_PORT, waitingReason } from "./running.ts";
 import { left, printTable, right } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -55,8 +55,7 @@ const COLUMNS = [
 ];
 
 function stateOf(pod: Pod): string {
-  const waiting = pod.status?.containerStatuses.find(({ state }) => state?.waiting?.reason);
-  const reason = waiting?.state?.waiting?.reason;
+  const reason = waitingReason(pod);
   if (reason) return reason;
   return isReady(pod) ? "Running" : (pod.status?.reason ?? pod.status?.phase ?? "Pending");
 }

@@ -8,7 +8,7 @@ export const registry = optional("NAME", "Where images come from (default linker
 
 // oxfmt-ignore
 /** The rows of all these flags. */
-export const PROXY = {
+export const SIDECAR = {
   adminPort: row(optional("PORT", "Port of the proxy's metrics and readiness (default 4191)"), "proxy.ports.admin", "admin-port"),
   controlPort: row(optional("PORT", "Port on which the proxy serves tap (default 4190)"), "proxy.ports.control", "control-port"),
   inboundPort: row(optional("PORT", "Port where connections to the workload arrive (default 4143)"), "proxy.ports.inbound", "inbound-port"),
@@ -32,4 +32,4 @@ export const PROXY = {
 };
 
 /** The flags themselves. */
-export const PROXY_FLAGS = { registry, ...flagsOf(PROXY) };
+export const SIDECAR_FLAGS = { registry, ...flagsOf(SIDECAR) };

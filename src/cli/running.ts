@@ -4,7 +4,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pause, systemClock } from "../base/clock.ts";
-import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
 import type { LocalOptions } from "../platform/local.ts";
 import { startLocal } from "../platform/local.ts";
@@ -78,17 +77,22 @@ export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":"));
 }
 
-/** The pods of a mesh and whether each is ready. */
-function podReadiness(mesh: Mesh): Watch<readonly (readonly [pod: Pod, ready: boolean])[]> {
-  return mesh.resources
-    .watch("Pod")
-    .map((pods) => [...pods.values()].map((pod) => [pod, isReady(pod)] as const));
+type Conditions = readonly { readonly type: string; readonly status: string }[];
+
+/** Whether a pod says that it is ready. */
+export function isReady({
+  status,
+}: {
+  readonly status?: { readonly conditions?: Conditions };
+}): boolean {
+  const conditions = status?.conditions ?? [];
+  return conditions.some(({ type, status: is }) => type === "Ready" && is === "True");
 }
 
-export function isReady({ status }: Pod): boolean {
-  return (
-    status?.conditions.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false
-  );
+/** Why a container of a pod waits; undefined when none does. */
+export function waitingReason({ status }: Pod): string | undefined {
+  const states = (status?.containerStatuses ?? []).map(({ state }) => state?.waiting?.reason);
+  return states.find(Boolean);
 }
 
 /** Resolves when the control plane and every pod are ready, and every workload has its pods; or when the user stops it. */
@@ -100,7 +104,7 @@ export async function ready(
   const { resources } = mesh;
   const state = combine([
     mesh.status,
-    podReadiness(mesh),
+    resources.watch("Pod"),
     resources.watch("Deployment"),
     resources.watch("EndpointSlice"),
   ]);
@@ -109,8 +113,8 @@ export async function ready(
       (sum, { spec }) => sum + (spec.replicas ?? 1),
       0,
     );
-    const waiting = pods.filter(([, is]) => !is).map(([pod]) => pod.metadata.name + reason(pod));
-    const isMissing = pods.length < wanted;
+    const waiting = [...pods.values()].filter((pod) => !isReady(pod)).map(nameAndReason);
+    const isMissing = pods.size < wanted;
     if (!status.controllerReady) say("waiting for the control plane");
     else if (waiting.length > 0) say(`waiting for ${waiting.join(", ")}`);
     // Services find a pod a moment after it is ready.
@@ -123,8 +127,8 @@ export async function ready(
   await Promise.race([settled, untilStopped(terminal)]);
 }
 
-function reason({ status }: Pod): string {
-  const waiting = status?.containerStatuses.find(({ state }) => state?.waiting?.reason)?.state
-    ?.waiting;
-  return waiting?.reason && waiting.reason !== "ContainerCreating" ? ` (${waiting.reason})` : "";
+function nameAndReason(pod: Pod): string {
+  const reason = waitingReason(pod);
+  const isKnown = reason !== undefined && reason !== "ContainerCreating";
+  return pod.metadata.name + (isKnown ? ` (${reason})` : "");
 }

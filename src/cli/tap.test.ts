@@ -102,23 +102,24 @@ test("tap: JSON and templates", () => {
   assert.throws(() => jsonpath("{.source"), /is no path/);
 });
 
+const call = (path: string, ok: boolean, latencyMs: number): TapCall => ({
+  direction: "outbound",
+  source: "deploy/web",
+  destination: "deploy/voting",
+  sourceLabels: { pod: "web-1" },
+  destinationLabels: {},
+  routeLabels: {},
+  method: "POST",
+  authority: "",
+  path,
+  tls: true,
+  status: 200,
+  grpcStatus: 0,
+  ok,
+  latencyMs,
+});
+
 test("top: calls add up by what was asked of whom", () => {
-  const call = (path: string, ok: boolean, latencyMs: number): TapCall => ({
-    direction: "outbound",
-    source: "deploy/web",
-    destination: "deploy/voting",
-    sourceLabels: { pod: "web-1" },
-    destinationLabels: {},
-    routeLabels: {},
-    method: "POST",
-    authority: "",
-    path,
-    tls: true,
-    status: 200,
-    grpcStatus: 0,
-    ok,
-    latencyMs,
-  });
   const board = new TopBoard(false, false);
   board.add(call("/a?x=1", true, 0.42));
   for (const ms of [3, 1200, 7]) board.add(call("/b?q", ms !== 7, ms));
@@ -129,4 +130,12 @@ web-1    deploy/voting   POST     /b         3     3ms    1.2s     7ms         6
 web-1    deploy/voting   POST     /a         1   420µs   420µs   420µs        100.00%
 `,
   );
+});
+
+test("top forgets what was not called for longest, where paths have no end", () => {
+  const board = new TopBoard(false, false);
+  for (let i = 0; i < 1500; i++) board.add(call(`/item/${i}`, true, 1));
+  const paths = board.print().match(/\/item\/\d+/g)!;
+  assert.equal(paths.length, 1000);
+  assert.ok(paths.includes("/item/1499") && !paths.includes("/item/499"));
 });

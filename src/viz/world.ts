@@ -3,7 +3,7 @@
 
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
-import type { Kind, Pod, Resource } from "../platform/kinds.ts";
+import { hasLabels, type Kind, type Pod, type Resource } from "../platform/kinds.ts";
 import { NAMES } from "../platform/network.ts";
 import type { ResourceMap, Resources } from "../platform/resources.ts";
 import { kindOf, type ResourceName } from "./kinds.ts";
@@ -246,12 +246,9 @@ export function podsOf(world: World, thing: Named): MeshPod[] {
       return world.pods.filter((p) => p.namespace === thing.name);
     case "service": {
       const selector = world.services.get(`${thing.namespace}/${thing.name}`)?.spec.selector ?? {};
-      const wanted = Object.entries(selector);
+      if (Object.keys(selector).length === 0) return [];
       return world.pods.filter(
-        (p) =>
-          p.namespace === thing.namespace &&
-          wanted.length > 0 &&
-          wanted.every(([key, value]) => p.labels[key] === value),
+        (p) => p.namespace === thing.namespace && hasLabels(p.labels, selector),
       );
     }
     default:

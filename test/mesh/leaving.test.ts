@@ -109,12 +109,14 @@ test(
     t.after(() => stop(first, "SIGKILL"));
     await whenRunning(first);
     const groups = await groupsOf(join(dir, "second"));
-    const { code, stderr } = await run(words);
-    assert.equal(code, 1);
-    assert.match(
-      stderr,
-      /a local mesh runs on .*second already; stop it with `linkerd local down`, or name another --state-dir/,
-    );
+    for (const more of [[], ["-d"]]) {
+      const { code, stderr } = await run([...words, ...more]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /a local mesh runs on .*second already; stop it with `linkerd local down`, or name another --state-dir/,
+      );
+    }
     await stop(first, "SIGKILL");
     const next = start(words);
     t.after(() => stop(next));

@@ -48,6 +48,11 @@ routers:
   await page.getByText("127.0.0.1:9", { exact: true }).waitFor();
   await page.locator("#dtab").fill("/svc => nowhere");
   await page.getByText(/Invalid dtab: .*expected but 'n' found/).waitFor();
+  // A name as transformers write it, which is no encoding, and such an address after a reload.
+  await page.locator("#path").fill("/%/io.l5d.port/80");
+  await page.reload();
+  await page.locator("#path").waitFor();
+  assert.equal(await page.locator("#path").inputValue(), "/%/io.l5d.port/80");
   await page.getByRole("link", { name: "Requests" }).click();
   await page.getByText("GET /seen").first().waitFor();
   await page.getByRole("link", { name: "Logging" }).click();
