@@ -180,3 +180,84 @@ spec:
     matchLabels:
       linkerd.io/control-plane-component: {{ .name }}
 {{- end -}}
+
+{{- /* The Service `name` of a component, for one port; without an address of its own when it is headless. */ -}}
+{{- define "linkerd.service" -}}
+kind: Service
+apiVersion: v1
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    linkerd.io/control-plane-component: {{ .component }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+  annotations:
+    {{- include "linkerd.createdBy" .root | nindent 4 }}
+spec:
+  type: ClusterIP
+  {{- if .headless }}
+  clusterIP: None
+  {{- end }}
+  selector:
+    linkerd.io/control-plane-component: {{ .component }}
+  ports:
+  - name: {{ .portName }}
+    port: {{ .port }}
+    targetPort: {{ .target }}
+{{- end -}}
+
+{{- /* The Deployment of component `name`, up to its containers. */ -}}
+{{- define "linkerd.deployment" -}}
+kind: Deployment
+apiVersion: apps/v1
+metadata:
+  name: linkerd-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    app.kubernetes.io/name: {{ .name }}
+    app.kubernetes.io/part-of: Linkerd
+    app.kubernetes.io/version: {{ include "linkerd.version" .root }}
+    linkerd.io/control-plane-component: {{ .name }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+  annotations:
+    {{- include "linkerd.createdBy" .root | nindent 4 }}
+spec:
+  replicas: {{ .root.Values.controllerReplicas }}
+  revisionHistoryLimit: 10
+  selector:
+    matchLabels:
+      linkerd.io/control-plane-component: {{ .name }}
+      linkerd.io/control-plane-ns: {{ .root.Release.Namespace }}
+  {{- if .root.Values.enablePodDisruptionBudget }}
+  strategy:
+    rollingUpdate:
+      maxUnavailable: 1
+  {{- end }}
+  template:
+    metadata:
+      annotations:
+        {{- include "linkerd.createdBy" .root | nindent 8 }}
+        linkerd.io/inject: disabled
+        {{- with .root.Values.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      labels:
+        linkerd.io/control-plane-component: {{ .name }}
+        linkerd.io/workload-ns: {{ .root.Release.Namespace }}
+        {{- include "linkerd.labels" .root | nindent 8 }}
+        {{- with .root.Values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      {{- include "linkerd.pod" .root | nindent 6 }}
+      {{- if .root.Values.enablePodAntiAffinity }}
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+          - labelSelector:
+              matchLabels:
+                linkerd.io/control-plane-component: {{ .name }}
+            topologyKey: kubernetes.io/hostname
+      {{- end }}
+      serviceAccountName: linkerd-{{ .name }}
+{{- end -}}
