@@ -32,14 +32,7 @@ export function profiles(sidecar: Sidecar): HttpFilter {
       const name = nameOf(req, suffixes);
       const route = name === undefined ? undefined : known.at(name).routeOf(req);
       if (route === undefined) return next(req);
-      const x = new Exchange(req, clock.now(), clock, [route]);
-      x.begin();
-      return next(req).then(
-        (rsp) => x.head(rsp),
-        (thrown) => {
-          throw x.fail(thrown);
-        },
-      );
+      return new Exchange(req, clock.now(), clock, [route]).through(next);
     };
 }
 

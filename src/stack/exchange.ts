@@ -53,6 +53,17 @@ export class Exchange {
     return this.fault !== undefined && this.fault.side === "client";
   }
 
+  /** Sends the request on and tells the watchers all that becomes of it. */
+  through(next: HttpService): Promise<HttpRsp> {
+    this.begin();
+    return next(this.req).then(
+      (rsp) => this.head(rsp),
+      (thrown) => {
+        throw this.fail(thrown);
+      },
+    );
+  }
+
   /** Tells the watchers that it begins. */
   begin(): void {
     const { watchers } = this;
@@ -106,14 +117,7 @@ export function observe(clock: Clock, watchers: readonly Watcher[]): HttpFilter 
   if (watchers.length === 0) return (next) => next;
   return (next: HttpService): HttpService =>
     function observe(req) {
-      const x = new Exchange(req, startOf(req, clock), clock, watchers);
-      x.begin();
-      return next(req).then(
-        (rsp) => x.head(rsp),
-        (thrown) => {
-          throw x.fail(thrown);
-        },
-      );
+      return new Exchange(req, startOf(req, clock), clock, watchers).through(next);
     };
 }
 

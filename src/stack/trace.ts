@@ -70,13 +70,8 @@ export function trace(options: TraceOptions): HttpFilter {
         });
       };
       setParent(req.headers, context, spanId);
-      const x = new Exchange(req, clock.now(), clock, [{ begin() {}, head() {}, end: finish }]);
-      return next(req).then(
-        (rsp) => x.head(rsp),
-        (thrown) => {
-          throw x.fail(thrown);
-        },
-      );
+      const watcher = { begin() {}, head() {}, end: finish };
+      return new Exchange(req, clock.now(), clock, [watcher]).through(next);
     };
 }
 
