@@ -1,13 +1,13 @@
 // What the verbs about a linkerd.yaml do: look at a file without serving it, or ask a router that runs.
 
 import { readFile } from "node:fs/promises";
-import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { systemDns } from "../name/inet.ts";
+import { nodeHttp } from "../platform/nodehttp.ts";
 import { makeGeneration, readFile as readLinkerd } from "../proxy/generation.ts";
 import { metricTree } from "../proxy/metrictree.ts";
 import { type AskedRequest, explainRequest, type Explanation } from "../proxy/routerexplain.ts";
@@ -83,7 +83,7 @@ export function askAdmin(
   return new Promise((resolve, reject) => {
     const failed = (why: string, cause?: unknown): void =>
       reject(new Fault("unavailable", `${admin} cannot be asked: ${why}`, { cause }));
-    const req = request(
+    const req = nodeHttp().request(
       `http://${admin}/explain.json?${query.toString()}`,
       { timeout: EXPLAIN_MS },
       (rsp) => {

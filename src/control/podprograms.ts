@@ -2,12 +2,12 @@
 // wait for it), and `network-validator`, which finds out whether the CNI plugin has redirected connections.
 
 import { randomBytes } from "node:crypto";
-import { get } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import { nodeHttp } from "../platform/nodehttp.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 
 const RETRY_MS = 200;
@@ -65,7 +65,7 @@ function pause(ms: number): void {
 function isReady(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const options = { host: "127.0.0.1", port, path: "/ready", agent: false, timeout: 1000 };
-    const request = get(options, (rsp) => {
+    const request = nodeHttp().get(options, (rsp) => {
       rsp.resume();
       resolve(rsp.statusCode === 200);
     });

@@ -11,7 +11,7 @@ import type {
   RouteSchema,
   WeightedAddrSchema,
 } from "../../proto/gen/destination_pb.js";
-import { isIP } from "node:net";
+import { ipFamily } from "../io/ip.ts";
 import type { Pod, Resource, Service } from "../platform/kinds.ts";
 import type { RequestMatch, ResponseMatch } from "../platform/profileshapes.ts";
 import { parseGoDuration, parseQuantity } from "../platform/quantity.ts";
@@ -43,7 +43,7 @@ export function profileFor(world: World, path: string, client: Client): Destinat
 
 function profileInit(world: World, path: string, client: Client): ProfileInit {
   const address = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(path);
-  if (address && isIP(address[1]!) !== 0) {
+  if (address && ipFamily(address[1]!) !== undefined) {
     return addressProfile(world, address[1]!, Number(address[2]), client);
   }
   const name = parseServiceName(path, world.settings.clusterDomain);

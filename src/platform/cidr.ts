@@ -1,10 +1,11 @@
 // Address ranges: what policies and egress networks are made of, for both address families.
 
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv4 } from "node:net";
+import { ipFamily } from "../io/ip.ts";
 
 /** A range of addresses of one family; `bits` is the length of its prefix. */
 export type Cidr = {
-  readonly family: 4 | 6;
+  readonly family: "ipv4" | "ipv6";
   readonly first: bigint;
   readonly bits: number;
 };
@@ -12,9 +13,9 @@ export type Cidr = {
 /** The range of "10.0.0.0/8" or of one address; undefined when it is none. */
 export function parseCidr(text: string): Cidr | undefined {
   const [ip = "", length, ...more] = text.split("/");
-  const family = isIPv4(ip) ? 4 : isIPv6(ip) ? 6 : undefined;
+  const family = ipFamily(ip);
   if (family === undefined || more.length > 0) return undefined;
-  const width = family === 4 ? 32 : 128;
+  const width = family === "ipv4" ? 32 : 128;
   const bits = length === undefined ? width : /^\d{1,3}$/.test(length) ? Number(length) : width + 1;
   if (bits > width) return undefined;
   return { family, first: addressNumber(ip) & mask(width, bits), bits };
@@ -26,9 +27,9 @@ export function isCidr(text: string): boolean {
 
 /** Whether `ip` lies in the range. */
 export function contains(range: Cidr, ip: string): boolean {
-  const family = isIPv4(ip) ? 4 : isIPv6(ip) ? 6 : undefined;
+  const family = ipFamily(ip);
   if (family !== range.family) return false;
-  const width = family === 4 ? 32 : 128;
+  const width = family === "ipv4" ? 32 : 128;
   return (addressNumber(ip) & mask(width, range.bits)) === range.first;
 }
 

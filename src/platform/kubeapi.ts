@@ -1,9 +1,7 @@
 // An API server: requests with JSON, streams of lines, and byte streams to pods. Connections are Node's: what this
 // carries is little, and an API server's certificate names hosts, which the TLS of `io` has no business with.
 
-import * as http from "node:http";
-import type { IncomingMessage } from "node:http";
-import * as https from "node:https";
+import type { Agent, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { systemClock } from "../base/clock.ts";
@@ -11,6 +9,7 @@ import { Fault, type FaultCode } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import type { Close } from "../base/watch.ts";
 import type { KubeAccess } from "./kubeconfig.ts";
+import { nodeHttp, nodeHttps } from "./nodehttp.ts";
 
 export type KubeRequest = {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -47,12 +46,12 @@ const CODES: Readonly<Record<number, FaultCode>> = {
 export class KubeApi {
   readonly access: KubeAccess;
   // Without TLS it is `kubectl proxy`, which stands for its user.
-  readonly #protocol: typeof http | typeof https;
-  readonly #agent: http.Agent;
+  readonly #protocol: ReturnType<typeof nodeHttp | typeof nodeHttps>;
+  readonly #agent: Agent;
 
   constructor(access: KubeAccess) {
     this.access = access;
-    this.#protocol = access.server.startsWith("http:") ? http : https;
+    this.#protocol = access.server.startsWith("http:") ? nodeHttp() : nodeHttps();
     this.#agent = new this.#protocol.Agent({
       keepAlive: true,
       keepAliveMsecs: 15_000,
@@ -175,7 +174,7 @@ export class KubeApi {
     return {
       ...extra,
       host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: url.port || (this.#protocol === http ? 80 : 443),
+      port: url.port || (this.#protocol === nodeHttp() ? 80 : 443),
       path: url.pathname.replace(/\/$/, "") + path,
       headers: {
         accept: "application/json",

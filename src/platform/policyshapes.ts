@@ -1,8 +1,8 @@
 // What Linkerd's own kinds say: who may call whom, rate limits, external workloads and
 // egress. They are strict, because a mistyped key of a policy opens or closes a door in silence.
 
+import { ipFamily } from "../io/ip.ts";
 import { condition, labelSelector, metadata } from "./coreshapes.ts";
-import { isIP } from "node:net";
 import type { Shape } from "./shape.ts";
 import {
   bool,
@@ -204,7 +204,7 @@ export const externalWorkload = object({
       }),
     ),
     workloadIPs: lists(
-      strict({ ip: matching<string>("an IP address", (value) => isIP(value) !== 0) }),
+      strict({ ip: matching<string>("an IP address", (value) => ipFamily(value) !== undefined) }),
     ),
   }),
   status: optional(object({ conditions: lists(condition) })),

@@ -1,8 +1,6 @@
 // Probes, as a kubelet makes them: HTTP, TCP, a command, or gRPC health. A probe runs in a rhythm and has an opinion
 // once enough of its results in a row agree.
 
-import { request } from "node:http";
-import { request as requestTls } from "node:https";
 import { connect } from "node:net";
 import { Health, HealthCheckResponse_ServingStatus } from "../../proto/gen/health_pb.js";
 import type { Clock } from "../base/clock.ts";
@@ -10,6 +8,7 @@ import type { Close } from "../base/watch.ts";
 import { openChannel } from "../stack/channel.ts";
 import { grpcClient } from "../stack/grpcclient.ts";
 import type { Container, Probe } from "./kinds.ts";
+import { nodeHttp, nodeHttps } from "./nodehttp.ts";
 
 const EAGER_MS = 200;
 
@@ -99,8 +98,8 @@ function probeHttp(
   return new Promise((resolve) => {
     const req =
       get.scheme === "HTTPS"
-        ? requestTls({ ...options, rejectUnauthorized: false })
-        : request(options);
+        ? nodeHttps().request({ ...options, rejectUnauthorized: false })
+        : nodeHttp().request(options);
     const timer = clock.after(timeoutMs, () => req.destroy(new Error("too slow")));
     const finish = (good: boolean): void => {
       timer.cancel();

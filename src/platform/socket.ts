@@ -3,9 +3,9 @@
 
 import { chmodSync, rmSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, request } from "node:http";
 import type { Close } from "../base/watch.ts";
 import { Fault } from "../base/fault.ts";
+import { nodeHttp } from "./nodehttp.ts";
 
 /** A stream of lines to a client. `send` returns false when the client is slow; `drained` is told when it has caught up. */
 export interface Lines {
@@ -25,7 +25,7 @@ export async function serveSocket(path: string, calls: Calls): Promise<Close> {
   if (await answers(path)) throw new Fault("in-use", `something already listens on ${path}`);
   // Nobody answers, so what lies there was left by a process that was killed.
   rmSync(path, { force: true });
-  const server = createServer((req, rsp) => {
+  const server = nodeHttp().createServer((req, rsp) => {
     void answer(req, rsp, calls).catch((error: unknown) => {
       const { code, message } = Fault.from(error);
       if (!rsp.headersSent) rsp.writeHead(400, { "content-type": "application/json" });
@@ -108,7 +108,12 @@ async function answer(req: IncomingMessage, rsp: ServerResponse, calls: Calls): 
 
 function open(path: string, name: string, body: unknown): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const req = request({ socketPath: path, path: `/${name}`, method: "POST", agent: false });
+    const req = nodeHttp().request({
+      socketPath: path,
+      path: `/${name}`,
+      method: "POST",
+      agent: false,
+    });
     req.on("error", (cause) => {
       reject(
         new Fault("unavailable", `no local mesh answers at ${path}; start one first`, { cause }),

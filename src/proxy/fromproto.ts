@@ -89,7 +89,7 @@ export function printTcpAddress({ ip, port }: SocketAddr): TcpAddress {
 
 /** The first address of a range as the wire has it. */
 export function printIp({ family, first }: Cidr): IPAddress {
-  if (family === 4) {
+  if (family === "ipv4") {
     return create(IPAddressSchema, { ip: { case: "ipv4", value: Number(first) } });
   }
   const value = create(IPv6Schema, { first: first >> 64n, last: BigInt.asUintN(64, first) });

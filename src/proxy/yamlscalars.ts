@@ -1,8 +1,8 @@
 // The types of single values: numbers, words, ports, addresses, paths, dtabs, patterns, files.
 // Each says what it allows in one phrase, and offers the nearest right spelling where there is one.
 
-import { isIP } from "node:net";
 import { isScalar, isSeq } from "yaml";
+import { ipFamily } from "../io/ip.ts";
 import { SyntaxFault } from "../name/cursor.ts";
 import { type Dtab, parseDtab, printDtab } from "../name/dtab.ts";
 import { type PathMatcher, pathMatcher } from "../name/matcher.ts";
@@ -68,7 +68,7 @@ export const port: Type<number> = {
 /** A numeric address; names of hosts are refused, as in Linkerd 1. */
 export const ip: Type<string> = scalar(
   "a numeric IP address, such as 127.0.0.1 or 0.0.0.0",
-  (written) => (isIP(written) ? written : undefined),
+  (written) => (ipFamily(written) ? written : undefined),
 );
 
 /** A path such as `/svc`. */

@@ -1,11 +1,10 @@
 // The metrics of a Prometheus, ours or somebody else's, asked in PromQL over its HTTP API. It must scrape proxies as
 // charts/linkerd-viz/templates/prometheus.yaml does: every 10 s, with pods' names and owners as labels.
 
-import { request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { nodeHttp, nodeHttps } from "../platform/nodehttp.ts";
 import type { Group, Match, Metrics, Wanted } from "./metrics.ts";
 import { labelsOf, PRESENT, quantiles } from "./metrics.ts";
 import type { Labels } from "./text.ts";
@@ -132,7 +131,7 @@ export class Prometheus implements Metrics {
             cause: error,
           }),
         );
-      const send = protocol === "https:" ? requestHttps : requestHttp;
+      const { request: send } = protocol === "https:" ? nodeHttps() : nodeHttp();
       const req = send(url, options, (rsp) => {
         let text = "";
         rsp.setEncoding("utf8").on("data", (chunk: string) => {

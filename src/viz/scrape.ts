@@ -1,13 +1,13 @@
 // The scraper: asks every proxy for its metrics at a steady beat and puts the answers into the store.
 // A proxy that is slow or away misses its turn; it never holds up the others.
 
-import { Agent, get } from "node:http";
-import { Agent as SecureAgent, get as secureGet } from "node:https";
+import type { Agent } from "node:http";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Close, Watch } from "../base/watch.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import { clientTls } from "../io/tls.ts";
+import { nodeHttp, nodeHttps } from "../platform/nodehttp.ts";
 import { type Own, serverAt } from "./own.ts";
 import type { Relabel, Store } from "./store.ts";
 import type { MeshPod, World } from "./world.ts";
@@ -66,7 +66,7 @@ const MOST_TOLD = 200;
  * identity of its own, else in the clear. */
 export function metricsReader(timeoutMs: number, own?: Own): ReadMetrics {
   const options = { keepAlive: true, maxSockets: 1 };
-  const agent = own ? new SecureAgent(options) : new Agent(options);
+  const agent = new (own ? nodeHttps() : nodeHttp()).Agent(options);
   return async (pod) => {
     const mine = own?.();
     if (own && !mine) throw new Fault("unavailable", "viz has no certificate yet");
@@ -87,14 +87,14 @@ export function readText(
   const where = `${addr.ip}:${addr.port}${path}`;
   const failure = (why: string): Fault => new Fault("unavailable", `${where} ${why}`);
   return new Promise((resolve, reject) => {
-    const ask = more.secureContext ? secureGet : get;
+    const { get } = more.secureContext ? nodeHttps() : nodeHttp();
     const signal = AbortSignal.timeout(timeoutMs);
     const fail = (error: Error): void => {
       const late = failure(`did not answer within ${timeoutMs / 1000} s`);
       reject(signal.aborted ? late : Fault.from(error, "unavailable"));
     };
     const options = { agent: false, host: addr.ip, port: addr.port, path, signal, ...more };
-    const request = ask(options, (rsp) => {
+    const request = get(options, (rsp) => {
       const chunks: Buffer[] = [];
       let size = 0;
       rsp.on("data", (chunk: Buffer) => {
