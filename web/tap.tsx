@@ -43,47 +43,16 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
     <>
       <h1>Tap</h1>
       <section>
-        <form
-          class="filters"
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (!query && refusal !== "") return;
-            setQuery(query ? undefined : wanted);
-          }}
-        >
-          <label>
-            <span>Whose calls</span>
-            <select
-              value={`${ns} ${resource}`}
-              disabled={!!query}
-              onChange={({ currentTarget }) => setTarget(currentTarget.value)}
-            >
-              {choices.map((choice) => (
-                <option key={choice} value={choice}>
-                  {choice.replace(" ", " · ")}
-                </option>
-              ))}
-            </select>
-          </label>
-          {FIELDS.map(([name, title, example]) => (
-            <label key={name}>
-              <span>{title}</span>
-              <input
-                value={filters[name] ?? ""}
-                placeholder={example}
-                disabled={!!query}
-                onInput={({ currentTarget }) =>
-                  setFilters({ ...filters, [name]: currentTarget.value })
-                }
-              />
-            </label>
-          ))}
-          {(query || refusal === "") && (
-            <button type="submit" class="switch" aria-pressed={!!query}>
-              {query ? "Stop" : "Start"}
-            </button>
-          )}
-        </form>
+        <Filters
+          choices={choices}
+          chosen={`${ns} ${resource}`}
+          filters={filters}
+          isOn={!!query}
+          isAllowed={refusal === ""}
+          onChoose={setTarget}
+          onFilter={(name, value) => setFilters({ ...filters, [name]: value })}
+          onToggle={() => setQuery(query ? undefined : wanted)}
+        />
         <p class="command">
           <code>{commandOf(wanted, isTop)}</code>
         </p>
@@ -113,6 +82,62 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
         )}
       </section>
     </>
+  );
+}
+
+type FiltersProps = {
+  readonly choices: readonly string[];
+  readonly chosen: string;
+  readonly filters: Query;
+  readonly isOn: boolean;
+  readonly isAllowed: boolean;
+  readonly onChoose: (choice: string) => void;
+  readonly onFilter: (name: string, value: string) => void;
+  readonly onToggle: () => void;
+};
+
+// What to tap cannot be changed while it is tapped.
+function Filters(props: FiltersProps) {
+  const { choices, chosen, filters, isOn, isAllowed, onChoose, onFilter, onToggle } = props;
+  return (
+    <form
+      class="filters"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (isOn || isAllowed) onToggle();
+      }}
+    >
+      <label>
+        <span>Whose calls</span>
+        <select
+          value={chosen}
+          disabled={isOn}
+          onChange={({ currentTarget }) => onChoose(currentTarget.value)}
+        >
+          {choices.map((choice) => (
+            <option key={choice} value={choice}>
+              {choice.replace(" ", " · ")}
+            </option>
+          ))}
+        </select>
+      </label>
+      {FIELDS.map(([name, title, example]) => (
+        <label key={name}>
+          <span>{title}</span>
+          <input
+            value={filters[name] ?? ""}
+            placeholder={example}
+            disabled={isOn}
+            onInput={({ currentTarget }) => onFilter(name, currentTarget.value)}
+          />
+        </label>
+      ))}
+      {(isOn || isAllowed) && (
+        <button type="submit" class="switch" aria-pressed={isOn}>
+          {isOn ? "Stop" : "Start"}
+        </button>
+      )}
+    </form>
   );
 }
 

@@ -30,7 +30,7 @@ import { needCluster } from "./cluster.ts";
 import type { Globals } from "./command.ts";
 import { firstAnswers, parseAddr, serviceAt, tapOver, versionPage } from "./localmesh.ts";
 import { isReady } from "./running.ts";
-import type { Client, Mesh } from "./mesh.ts";
+import type { Client, ControlPlane, Mesh } from "./mesh.ts";
 
 type Pod = {
   readonly metadata: { readonly namespace: string; readonly name: string };
@@ -79,21 +79,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     clusterDomain: async () => (await installation()).values.clusterDomain,
     viz: answers(Api, viz),
     vizPage: async (path) => readText(await viz(), path, CALL_MS),
-    controlPlane: (pod) => {
-      const controlPods = { namespace: globals.linkerdNamespace, labels: CONTROL };
-      const reach = (port: number) =>
-        lazily(() =>
-          pod === undefined
-            ? forward(api, controlPods, port, scope)
-            : forwardPort(api, { namespace: globals.linkerdNamespace, pod, port }, scope),
-        );
-      const policy = reach(PORTS.policy);
-      return {
-        destination: answers(Destination, reach(PORTS.destination)),
-        inbound: answers(InboundServerPolicies, policy),
-        outbound: answers(OutboundPolicies, policy),
-      };
-    },
+    controlPlane: (pod) => controlPlane(api, globals.linkerdNamespace, scope, pod),
     tap: async (init, each, until) => {
       const request = create(TapByResourceRequestSchema, init);
       try {
@@ -108,18 +94,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     },
     reach: ({ namespace, name: pod }, port) => forwardPort(api, { namespace, pod, port }, scope),
     version: async () => (await installation()).values.linkerdVersion,
-    dashboard: async (host, port, until) => {
-      const own = new Scope();
-      try {
-        const at = await forwardNear(api, vizPods, own, { ip: host, port });
-        await versionPage(at);
-        until.defer(() => own.close());
-        return `http://${at.ip}:${at.port}`;
-      } catch (error) {
-        await own.close();
-        throw error;
-      }
-    },
+    dashboard: (ip, port, until) => dashboard(api, vizPods, { ip, port }, until),
     resources,
     world: () => watchWorld(resources).next(),
     controllerMetrics: (waitMs) => controllerMetrics(api, globals.linkerdNamespace, scope, waitMs),
@@ -220,6 +195,39 @@ async function forward(
   }
   const { namespace, name } = pod.metadata;
   return forwardPort(api, { namespace, pod: name, port }, scope, listen);
+}
+
+function controlPlane(
+  api: KubeApi,
+  namespace: string,
+  scope: Scope,
+  pod: string | undefined,
+): ControlPlane {
+  const reach = (port: number) =>
+    lazily(() =>
+      pod === undefined
+        ? forward(api, { namespace, labels: CONTROL }, port, scope)
+        : forwardPort(api, { namespace, pod, port }, scope),
+    );
+  const policy = reach(PORTS.policy);
+  return {
+    destination: answers(Destination, reach(PORTS.destination)),
+    inbound: answers(InboundServerPolicies, policy),
+    outbound: answers(OutboundPolicies, policy),
+  };
+}
+
+async function dashboard(api: KubeApi, pods: Pods, addr: SocketAddr, until: Scope) {
+  const own = new Scope();
+  try {
+    const at = await forwardNear(api, pods, own, addr);
+    await versionPage(at);
+    until.defer(() => own.close());
+    return `http://${at.ip}:${at.port}`;
+  } catch (error) {
+    await own.close();
+    throw error;
+  }
 }
 
 // The port that was asked for, or the next that is free.

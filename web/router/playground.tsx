@@ -40,44 +40,14 @@ export function Playground({ report }: { readonly report: Report }) {
   }, [label, dtab, path]);
   return (
     <>
-      <section class="playground">
-        <p class="filters">
-          <label>
-            <span>Router</span>
-            <select value={label} onChange={({ currentTarget }) => setLabel(currentTarget.value)}>
-              {report.routers.map((one) => (
-                <option key={one.label}>{one.label}</option>
-              ))}
-            </select>
-          </label>
-          <label>
-            <span>Name</span>
-            <input
-              id="path"
-              value={path}
-              spellcheck={false}
-              onInput={({ currentTarget }) => setPath(currentTarget.value.trim())}
-            />
-          </label>
-          {dtab !== given && (
-            <button type="button" class="small" onClick={() => setDtab(given)}>
-              Back to the router's rules
-            </button>
-          )}
-        </p>
-        <label>
-          <span class="muted">
-            Rules, the last that matches first; changes here are tried, not applied
-          </span>
-          <textarea
-            id="dtab"
-            rows={Math.min(16, Math.max(4, dtab.split("\n").length + 1))}
-            spellcheck={false}
-            value={dtab}
-            onInput={({ currentTarget }) => setDtab(currentTarget.value)}
-          />
-        </label>
-      </section>
+      <Question
+        labels={report.routers.map((one) => one.label)}
+        asked={{ label, path, dtab }}
+        given={given}
+        onLabel={setLabel}
+        onPath={setPath}
+        onDtab={setDtab}
+      />
       <section>
         {wrong !== "" ? (
           <p class="complaint" role="alert">
@@ -92,6 +62,60 @@ export function Playground({ report }: { readonly report: Report }) {
         )}
       </section>
     </>
+  );
+}
+
+type QuestionProps = {
+  readonly labels: readonly string[];
+  readonly asked: { readonly label: string; readonly path: string; readonly dtab: string };
+  /** The router's own rules. */
+  readonly given: string;
+  readonly onLabel: (label: string) => void;
+  readonly onPath: (path: string) => void;
+  readonly onDtab: (dtab: string) => void;
+};
+
+function Question({ labels, asked, given, onLabel, onPath, onDtab }: QuestionProps) {
+  const { label, path, dtab } = asked;
+  return (
+    <section class="playground">
+      <p class="filters">
+        <label>
+          <span>Router</span>
+          <select value={label} onChange={({ currentTarget }) => onLabel(currentTarget.value)}>
+            {labels.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span>Name</span>
+          <input
+            id="path"
+            value={path}
+            spellcheck={false}
+            onInput={({ currentTarget }) => onPath(currentTarget.value.trim())}
+          />
+        </label>
+        {dtab !== given && (
+          <button type="button" class="small" onClick={() => onDtab(given)}>
+            Back to the router's rules
+          </button>
+        )}
+      </p>
+      <label>
+        <span class="muted">
+          Rules, the last that matches first; changes here are tried, not applied
+        </span>
+        <textarea
+          id="dtab"
+          rows={Math.min(16, Math.max(4, dtab.split("\n").length + 1))}
+          spellcheck={false}
+          value={dtab}
+          onInput={({ currentTarget }) => onDtab(currentTarget.value)}
+        />
+      </label>
+    </section>
   );
 }
 
