@@ -8,7 +8,7 @@ import type { Spinner } from "./spinner.ts";
 import { spin } from "./spinner.ts";
 import type { Palette, Terminal } from "./terminal.ts";
 
-/** What a check needs to know; made once for a run. */
+/** A row of a table of checks; `C` is what the rows of a table share. */
 export type Check<C> = {
   readonly description: string;
   /** Where the documentation says what to do; without one there is no hint. */

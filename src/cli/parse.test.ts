@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../base/fault.ts";
-import { kindOf, KINDS, parseResources, printResource } from "../viz/kinds.ts";
+import { kindOf, KINDS, parseResources } from "../viz/kinds.ts";
 import { command, suggestions } from "./command.ts";
 import { complete } from "./completion.ts";
 import { count, duration, list, oneOf, optional, toggle } from "./flag.ts";
@@ -128,12 +128,15 @@ test("completion follows from the table and from the mesh", async () => {
 });
 
 test("resources are named as in kubectl", () => {
-  const named = (...words: string[]): string => parseResources(words).map(printResource).join(" ");
-  assert.equal(named("deployments"), "deploy");
-  assert.equal(named("DEPLOY/web", "po/web-1"), "deploy/web po/web-1");
-  assert.equal(named("sts", "a", "b"), "sts/a sts/b");
-  assert.equal(named("deploy", "po"), "deploy po");
-  assert.equal(named("all"), "all");
+  const named = (...words: string[]): string =>
+    parseResources(words)
+      .map(({ kind, name }) => `${kind}/${name}`)
+      .join(" ");
+  assert.equal(named("deployments"), "deployment/");
+  assert.equal(named("DEPLOY/web", "po/web-1"), "deployment/web pod/web-1");
+  assert.equal(named("sts", "a", "b"), "statefulset/a statefulset/b");
+  assert.equal(named("deploy", "po"), "deployment/ pod/");
+  assert.equal(named("all"), "all/");
   assert.throws(() => named(), /name a resource/);
   assert.throws(() => named("deploy/web", "emoji"), /mixes TYPE\/NAME with TYPE NAME/);
   assert.throws(() => named("deplyo"), /"deplyo" is no kind of resource/);

@@ -48,45 +48,35 @@ export function files(folder: string | undefined): (req: HttpReq) => HttpRsp {
       return text(405, "Only GET and HEAD are served here.\n");
     const name = path.split("?")[0]!;
     const known = all.has(name) ? name : "/index.html";
-    if (known !== name && extname(name) !== "") return text(404, "There is no such file.\n");
+    // The last part of a page's address is a workload's name, which may have dots too.
+    if (known !== name && Object.hasOwn(TYPES, extname(name)))
+      return text(404, "There is no such file.\n");
     const bytes = all.get(known)!;
     const isForever = known.startsWith("/assets/");
-    const headers = [
-      "content-type",
-      TYPES[extname(known)] ?? "application/octet-stream",
-      "content-length",
-      String(bytes.length),
-      "cache-control",
-      isForever ? "public, max-age=31536000, immutable" : "no-cache",
-      ...SECURITY,
-    ];
-    return new HttpRsp(200, headers, method === "HEAD" ? Body.empty : Body.of(bytes));
+    const type = TYPES[extname(known)] ?? "application/octet-stream";
+    const cache = isForever ? "public, max-age=31536000, immutable" : "no-cache";
+    return answer(200, type, bytes, cache, method !== "HEAD");
   };
 }
 
 /** A short answer in plain words. */
 export function text(status: number, words: string): HttpRsp {
-  const headers = [
-    "content-type",
-    "text/plain; charset=utf-8",
-    "content-length",
-    String(Buffer.byteLength(words)),
-    ...SECURITY,
-  ];
-  return new HttpRsp(status, headers, Body.of(words));
+  return answer(status, "text/plain; charset=utf-8", Buffer.from(words), "no-store");
 }
 
 /** An answer as JSON. */
 export function json(value: unknown, status = 200): HttpRsp {
-  const bytes = Buffer.from(JSON.stringify(value));
-  const headers = [
-    "content-type",
-    "application/json",
-    "content-length",
-    String(bytes.length),
-    "cache-control",
-    "no-store",
-    ...SECURITY,
-  ];
-  return new HttpRsp(status, headers, Body.of(bytes));
+  return answer(status, "application/json", Buffer.from(JSON.stringify(value)), "no-store");
+}
+
+function answer(
+  status: number,
+  type: string,
+  bytes: Buffer,
+  cache: string,
+  hasBody = true,
+): HttpRsp {
+  const length = String(bytes.length);
+  const about = ["content-type", type, "content-length", length, "cache-control", cache];
+  return new HttpRsp(status, [...about, ...SECURITY], hasBody ? Body.of(bytes) : Body.empty);
 }

@@ -101,9 +101,3 @@ export function parseResource(text: string): ResourceName {
   }
   return { kind: found.name, name };
 }
-
-/** "deploy/web", or "deploy" for all of them. */
-export function printResource(resource: ResourceName): string {
-  const short = kindOf(resource.kind)?.short ?? resource.kind;
-  return resource.name === "" ? short : `${short}/${resource.name}`;
-}

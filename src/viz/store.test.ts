@@ -72,12 +72,22 @@ test("gauges of a proxy that went away count no more", async () => {
   assert.deepEqual(await store.latest("tcp_open_connections", {}, []), []);
 });
 
-test("series that nobody has seen for the whole window are forgotten", () => {
+test("series that nobody has seen for the whole window are forgotten", async () => {
   const store = new Store(1000, 10_000);
+  const known = async (): Promise<number> =>
+    (await store.increase("response_total", {}, ["classification"], 10_000)).length;
   scrape(store, requests(1, 1));
-  assert.equal(store.seriesCount, 2);
+  assert.equal(await known(), 2);
   for (let i = 0; i < 60; i++) store.turn();
-  assert.equal(store.seriesCount, 0);
+  assert.equal(await known(), 0);
+});
+
+test("a proxy has a limit of series, and says so", async () => {
+  const store = new Store(1000);
+  const lines = Array.from({ length: 100_010 }, (_, i) => `tcp_open_connections{peer="${i}"} 1\n`);
+  scrape(store, lines.join(""));
+  assert.equal((await store.latest("tcp_open_connections", {}, []))[0]!.value, 100_000);
+  assert.match([...(await store.refusals()).values()].join(), /more than 100000 series/);
 });
 
 test("quantiles are Prometheus' own: straight lines within a bucket", async () => {

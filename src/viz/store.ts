@@ -81,12 +81,6 @@ export class Store implements Metrics {
     this.#slots = Math.ceil(keepMs / intervalMs);
   }
 
-  get seriesCount(): number {
-    let sum = 0;
-    for (const set of this.#families.values()) sum += set.size;
-    return sum;
-  }
-
   /** Begins the next scrape; series that nobody has seen for the whole window are forgotten. */
   turn(): void {
     this.#tick++;
