@@ -8,6 +8,7 @@ import { log } from "../base/log.ts";
 import { enterNetwork } from "../io/netns.ts";
 import { KubeApi } from "../platform/kubeapi.ts";
 import { readKubeconfig } from "../platform/kubeconfig.ts";
+import type { Env } from "../proxy/env.ts";
 import { INIT, PROXY } from "./injectproxy.ts";
 import { redirectionOf } from "./injectinit.ts";
 import type { RedirectOptions } from "./iptables.ts";
@@ -25,8 +26,6 @@ type NetworkConfig = {
   readonly linkerd?: unknown;
 };
 
-export type CniEnv = Readonly<Record<string, string | undefined>>;
-
 /** The parts of the node that the plugin touches. */
 export type CniNode = {
   readonly fetchPod: (namespace: string, name: string) => Promise<RawObject>;
@@ -42,7 +41,7 @@ const UNREADABLE = 6;
 const FAILED = 100;
 
 /** Answers one call of the container runtime; resolves to the exit code. */
-export async function runCniPlugin(env: CniEnv): Promise<number> {
+export async function runCniPlugin(env: Env): Promise<number> {
   // Standard output is the answer's.
   log.filter = "error";
   const { answer, code } = await answerCni(readFileSync(0, "utf8"), env, NODE);
@@ -53,7 +52,7 @@ export async function runCniPlugin(env: CniEnv): Promise<number> {
 /** The answer to a call with this input; what goes wrong is an answer too, after which the kubelet tries again. */
 export async function answerCni(
   input: string,
-  env: CniEnv,
+  env: Env,
   node: CniNode,
 ): Promise<{ readonly answer: object; readonly code: number }> {
   let config: NetworkConfig = {};
@@ -106,7 +105,7 @@ function needsRules({ spec }: RawPod): boolean {
 }
 
 // "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-1"
-function argumentsOf(env: CniEnv): Record<string, string> {
+function argumentsOf(env: Env): Record<string, string> {
   const pairs = (env["CNI_ARGS"] ?? "").split(";").map((pair) => pair.split("="));
   return Object.fromEntries(pairs as [string, string][]);
 }

@@ -16,7 +16,8 @@ import { inCluster } from "../platform/kubeconfig.ts";
 import { KUBECONFIG } from "./cni.ts";
 import { activeConfig, chained, type CniPlugin, PLUGIN, unchained } from "./cniconf.ts";
 import { asNodeSees, fillRoot, pruneRoots, replaceFile, rootOf, wrapperOf } from "./cniroot.ts";
-import { type Env, serveAdmin } from "./kubeprocess.ts";
+import type { Env } from "../proxy/env.ts";
+import { serveAdmin, toldToStop } from "./kubeprocess.ts";
 
 const ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** Where the node's folders are mounted. */
@@ -32,9 +33,7 @@ const logger = log.logger("cni");
 /** Runs until SIGTERM; resolves to the exit code. */
 export async function runCniInstall(env: Env): Promise<number> {
   log.filter = env["LINKERD_LOG"] ?? "info";
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
+  const stopped = toldToStop();
   const image = { app: join(import.meta.dirname, "../.."), node: process.execPath };
   const root = rootOf(MOUNTED.bin, image);
   mkdirSync(join(MOUNTED.bin, `${PLUGIN}.d`), { recursive: true });

@@ -12,7 +12,8 @@ import type { KubeApi } from "../platform/kubeapi.ts";
 import { recordEvent } from "./events.ts";
 import { evict } from "./evict.ts";
 import { VALIDATOR } from "./injectproxy.ts";
-import { type Env, findApi, serveAdmin } from "./kubeprocess.ts";
+import type { Env } from "../proxy/env.ts";
+import { findApi, serveAdmin, toldToStop } from "./kubeprocess.ts";
 import { NOT_REDIRECTED } from "./podprograms.ts";
 
 const ADMIN = { ip: "0.0.0.0", port: 9990 };
@@ -24,9 +25,7 @@ export async function runCniRepair(env: Env): Promise<number> {
   log.filter = env["LINKERD_LOG"] ?? "info";
   const node = env["NODE_NAME"];
   if (!node) throw new Fault("bad-input", "the variable NODE_NAME is not set");
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
+  const stopped = toldToStop();
   const scope = new Scope();
   const registry = new Registry(clock);
   const evicted = registry.counter(

@@ -13,13 +13,14 @@ import type { KubeApi } from "../platform/kubeapi.ts";
 import { watchLease } from "../platform/lease.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
+import type { Env } from "../proxy/env.ts";
 import { startController } from "./controller.ts";
 import { recordEvent } from "./events.ts";
 import { sendHeartbeat } from "./heartbeat.ts";
 import type { Installation } from "./injectproxy.ts";
 import { recordIssued, recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
 import {
-  type Env,
+  toldToStop,
   FILES,
   findApi,
   ownIdentity,
@@ -72,9 +73,7 @@ export async function runController(
   log.filter = env["LINKERD_LOG"] ?? "info";
   const namespace = env["LINKERD_NAMESPACE"] ?? "linkerd";
   const scope = new Scope();
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
+  const stopped = toldToStop();
   const installation = watchInstallation(namespace);
   scope.defer(installation.observe(() => {}));
   const first = await installation.next();

@@ -22,7 +22,7 @@ import { findKubeconfig, inCluster, isInCluster, readKubeconfig } from "../platf
 import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { identityOf } from "../platform/sidecar.ts";
 import { admin } from "../proxy/admin.ts";
-import { parseSettings } from "../proxy/env.ts";
+import { type Env, parseSettings } from "../proxy/env.ts";
 import { identify } from "../proxy/identify.ts";
 import { measureProcess } from "../proxy/processmetrics.ts";
 import { Serving } from "../proxy/serving.ts";
@@ -30,8 +30,6 @@ import type { Installation } from "./injectproxy.ts";
 import { proxyEnv } from "./proxyenv.ts";
 import { readValues, trustDomainOf, type Values } from "./values.ts";
 import { DEFAULT_SETTINGS, type MeshSettings } from "./world.ts";
-
-export type Env = Readonly<Record<string, string | undefined>>;
 
 const clock = systemClock;
 
@@ -43,6 +41,13 @@ export const FILES = {
   token: "/var/run/secrets/tokens/linkerd-identity-token",
   webhook: (name: string) => `/var/run/linkerd/tls/${name}`,
 };
+
+/** Resolves at SIGTERM or SIGINT. */
+export function toldToStop(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+}
 
 /** The API server of the pod that this is, or of KUBECONFIG. */
 export function findApi(env: Env): KubeApi {

@@ -8,11 +8,11 @@ import { constant } from "../base/watch.ts";
 import { parseCidr } from "../platform/cidr.ts";
 import { remoteResources } from "../platform/remote.ts";
 import type { SocketAddr } from "../io/conn.ts";
+import type { Env } from "../proxy/env.ts";
+import { socketAddr } from "../proxy/settingtypes.ts";
 import { startController } from "./controller.ts";
 import { openIssuer } from "./issuer.ts";
 import { DEFAULT_SETTINGS } from "./world.ts";
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 /** Runs until SIGTERM or SIGINT; resolves to the exit code. */
 export async function runLocalController(env: Env): Promise<number> {
@@ -22,14 +22,13 @@ export async function runLocalController(env: Env): Promise<number> {
     if (value) return value;
     throw new Fault("bad-input", `${name} is not set; \`linkerd local up\` starts this program`);
   };
-  const addr = (role: string): SocketAddr => parseAddr(need(`LINKERD_CONTROLLER_${role}_ADDR`));
+  const addr = (role: string): SocketAddr => socketAddr(need(`LINKERD_CONTROLLER_${role}_ADDR`));
   const trustDomain = need("LINKERD_CONTROLLER_TRUST_DOMAIN");
   const stateDir = need("LINKERD_LOCAL_STATE_DIR");
   const { issuer, notice } = await openIssuer(stateDir, trustDomain, systemClock);
   if (notice) logger.warn(notice);
   const stopped = new Promise<void>((resolve) => {
-    process.once("SIGTERM", () => resolve());
-    process.once("SIGINT", () => resolve());
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
   const controller = await startController({
     resources: remoteResources(need("LINKERD_LOCAL_SOCKET"), systemClock),
@@ -52,9 +51,4 @@ export async function runLocalController(env: Env): Promise<number> {
   await stopped;
   await controller.close();
   return 0;
-}
-
-function parseAddr(text: string): SocketAddr {
-  const at = text.lastIndexOf(":");
-  return { ip: text.slice(0, at), port: Number(text.slice(at + 1)) };
 }

@@ -120,16 +120,7 @@ export function withMetadata(
   annotations: Strings,
   labels: Strings = {},
 ): RawMetadata {
-  const merge = (before: Strings | null | undefined, more: Strings): Strings | null | undefined =>
-    Object.keys(more).length === 0 ? before : { ...before, ...more };
-  const next = { ...metadata };
-  const [notes, marks] = [
-    merge(metadata?.annotations, annotations),
-    merge(metadata?.labels, labels),
-  ];
-  return {
-    ...next,
-    ...(notes === undefined ? {} : { annotations: notes }),
-    ...(marks === undefined ? {} : { labels: marks }),
-  };
+  const merge = (key: "annotations" | "labels", more: Strings) =>
+    Object.keys(more).length > 0 && { [key]: { ...metadata?.[key], ...more } };
+  return { ...metadata, ...merge("annotations", annotations), ...merge("labels", labels) };
 }

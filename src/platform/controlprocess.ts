@@ -7,7 +7,7 @@ import { Container } from "./container.ts";
 import type { ContainerStatus, Container as Spec } from "./kinds.ts";
 import { Log } from "./logs.ts";
 import type { PodOptions } from "./pod.ts";
-import { CONTROL_NAMESPACE } from "./sidecar.ts";
+import { CONTROL_NAMESPACE, httpProbe } from "./sidecar.ts";
 
 /** Where its servers listen, host:port each. */
 export type ControlAddresses = {
@@ -91,13 +91,6 @@ function spec(port: number): Spec {
     env: [],
     envFrom: [],
     ports: [],
-    readinessProbe: {
-      httpGet: { path: "/ready", port, scheme: "HTTP", httpHeaders: [] },
-      initialDelaySeconds: 0,
-      periodSeconds: 2,
-      timeoutSeconds: 1,
-      successThreshold: 1,
-      failureThreshold: 3,
-    },
+    readinessProbe: httpProbe("/ready", port),
   };
 }

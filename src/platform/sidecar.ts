@@ -127,14 +127,6 @@ export function sidecarEnv(
 
 /** The sidecar as a container: its ports and probes. */
 export function sidecarSpec(): Container {
-  const http = (path: string) => ({
-    httpGet: { path, port: PORTS.admin, scheme: "HTTP" as const, httpHeaders: [] },
-    initialDelaySeconds: 0,
-    periodSeconds: 2,
-    timeoutSeconds: 1,
-    successThreshold: 1,
-    failureThreshold: 3,
-  });
   return {
     name: SIDECAR,
     image: "linkerd-proxy:local",
@@ -144,8 +136,24 @@ export function sidecarSpec(): Container {
       { name: "linkerd-proxy", containerPort: PORTS.inbound, protocol: "TCP" },
       { name: "linkerd-admin", containerPort: PORTS.admin, protocol: "TCP" },
     ],
-    readinessProbe: http("/ready"),
-    livenessProbe: { ...http("/live"), initialDelaySeconds: 10, failureThreshold: 6 },
+    readinessProbe: httpProbe("/ready", PORTS.admin),
+    livenessProbe: {
+      ...httpProbe("/live", PORTS.admin),
+      initialDelaySeconds: 10,
+      failureThreshold: 6,
+    },
+  };
+}
+
+/** A probe of a program of the mesh itself, every two seconds. */
+export function httpProbe(path: string, port: number) {
+  return {
+    httpGet: { path, port, scheme: "HTTP" as const, httpHeaders: [] },
+    initialDelaySeconds: 0,
+    periodSeconds: 2,
+    timeoutSeconds: 1,
+    successThreshold: 1,
+    failureThreshold: 3,
   };
 }
 

@@ -11,6 +11,7 @@ import { systemDns } from "../name/inet.ts";
 import { Knowledge } from "../name/knowledge.ts";
 import { printAddr } from "../stack/normalize.ts";
 import { AdminServer } from "./adminserver.ts";
+import type { Env } from "./env.ts";
 import { closeGeneration, type Generation, makeGeneration } from "./generation.ts";
 import { measureKnowledge } from "./knowledgepage.ts";
 import { metricTree } from "./metrictree.ts";
@@ -25,7 +26,7 @@ export type LinkerdOptions = {
   readonly file: string;
   /** Reads the file, again each time. */
   readonly read: () => Promise<string>;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
   readonly clock?: Clock;
 };
 

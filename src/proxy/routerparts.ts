@@ -8,6 +8,7 @@ import type { Random } from "../base/random.ts";
 import type { Mount } from "../name/bind.ts";
 import type { Network } from "../name/inet.ts";
 import type { Interpreter } from "../name/interpreter.ts";
+import type { Env } from "./env.ts";
 import type { MetricScope } from "./metrictree.ts";
 import type { Plugins } from "./plugin.ts";
 import type { RequestRouterConfig } from "./routerconfig.ts";
@@ -24,7 +25,7 @@ export type Linker = {
   readonly metrics: MetricScope;
   readonly network: Network;
   /** The environment, for the few settings that Linkerd 1 takes from there. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
   /** The connections that are being served, for the drain. */
   readonly serving: Serving;
 };

@@ -9,7 +9,8 @@ import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import { BUILD } from "../control/build.ts";
 import { fetchInstallation } from "../control/installation.ts";
-import { type Env, FILES, findApi, ownIdentity, serveAdmin } from "../control/kubeprocess.ts";
+import { FILES, findApi, ownIdentity, serveAdmin, toldToStop } from "../control/kubeprocess.ts";
+import type { Env } from "../proxy/env.ts";
 import { trustDomainOf } from "../control/values.ts";
 import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
@@ -40,9 +41,7 @@ export async function runKubeViz(env: Env): Promise<number> {
   if (!namespace) throw new Fault("bad-input", "LINKERD_VIZ_NAMESPACE is not set");
   const prometheusUrl = env["LINKERD_VIZ_PROMETHEUS_URL"];
   const prometheusAccount = env["LINKERD_VIZ_PROMETHEUS_SERVICE_ACCOUNT"];
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
+  const stopped = toldToStop();
   try {
     const installation = await fetchInstallation(api, env["LINKERD_NAMESPACE"] ?? "linkerd");
     const registry = new Registry(clock);
