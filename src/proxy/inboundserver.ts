@@ -28,6 +28,8 @@ type Habit = "http" | "greets";
 
 // A range such as 1-65535 declares nothing.
 const MAX_WATCHED_PORTS = 64;
+// Each has a stream to the control plane, and whoever scans a pod asks for all there are.
+const MAX_PORTS = 1000;
 const NO_BYTES = Buffer.alloc(0);
 
 export class InboundServer {
@@ -48,6 +50,7 @@ export class InboundServer {
         clock,
         scope,
         idleMs: settings.inbound.discoveryIdleMs,
+        max: MAX_PORTS,
       });
     this.#sidecar = sidecar;
     this.#gateway = gateway;

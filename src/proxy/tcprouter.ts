@@ -116,17 +116,22 @@ export class TcpRouter {
 
 // What a name is bound to, watched for as long as it is used.
 class BoundName implements Bindable {
-  readonly busy = false;
   readonly #tree: Watch<NameTree<Bound>>;
   readonly #stop: Close;
   readonly #parts: RouterParts<TcpRouterConfig>;
   readonly #text: string;
+  #waiting = 0;
 
   constructor(path: Path, parts: RouterParts<TcpRouterConfig>) {
     this.#parts = parts;
     this.#text = printPath(path);
     this.#tree = parts.interpreter.bind(parts.config.dtab, path);
     this.#stop = this.#tree.observe(() => {});
+  }
+
+  /** Connections wait for its binding. */
+  get busy(): boolean {
+    return this.#waiting > 0;
   }
 
   async pick(): Promise<Bound> {
@@ -143,9 +148,11 @@ class BoundName implements Bindable {
       const limit = printDuration(config.bindingTimeoutMs);
       reject(new Fault("unavailable", `${this.#text} is not bound after ${limit}`));
     });
+    this.#waiting += 1;
     try {
       return await Promise.race([this.#tree.next(), promise]);
     } finally {
+      this.#waiting -= 1;
       timer.cancel();
     }
   }
