@@ -97,12 +97,12 @@ export function subcommand(parent: Command, word: string): Command | undefined {
   return parent.commands.find((c) => c.name === word || c.aliases.includes(word));
 }
 
-/** The visible commands nearest to a mistyped word, best first. */
+/** The visible commands nearest to a mistyped word, best first; of one that moved, where it is now. */
 export function suggestions(parent: Command, word: string): string[] {
   return parent.commands
-    .filter((c) => !c.hidden && !c.deprecated)
+    .filter((c) => !c.hidden)
     .map((c) => ({
-      name: c.name,
+      name: c.deprecated?.replace("linkerd ", "") ?? c.name,
       distance: c.name.startsWith(word) ? 0 : editDistance(c.name, word),
     }))
     .filter(({ distance }) => distance <= 2)

@@ -1,6 +1,7 @@
 // Shell completion. The scripts are a few lines for each shell: they ask `linkerd __complete WORDS…` what may
 // stand next, which follows from the command table and, for names of resources, from the running mesh.
 
+import { Fault } from "../base/fault.ts";
 import { KINDS, kindOf } from "../viz/kinds.ts";
 import type { Command } from "./command.ts";
 import { command, flagsOf, subcommand } from "./command.ts";
@@ -43,12 +44,9 @@ export const completion: Command = command({
   ],
   run: async ({ args: [shell], terminal }) => {
     const script = SCRIPTS[shell as keyof typeof SCRIPTS] as string | undefined;
-    if (script === undefined) {
-      terminal.note(`"${shell}" is no shell with completion: use bash, zsh or fish`);
-      return 1;
-    }
+    if (script === undefined)
+      throw new Fault("bad-input", `"${shell}" is no shell with completion: use bash, zsh or fish`);
     terminal.print(script);
-    return 0;
   },
 });
 

@@ -10,6 +10,7 @@ import { count, duration, list, oneOf, optional, toggle } from "./flag.ts";
 import { parseDuration, printDuration } from "./format.ts";
 import { printHelp } from "./help.ts";
 import { parse, UnknownCommand } from "./parse.ts";
+import { root } from "./root.ts";
 import { palette } from "./terminal.ts";
 
 const stat = command({
@@ -101,6 +102,7 @@ test("an unknown verb at the top may be an extension, and keeps its words", () =
       error.rest.join(" ") === "check -n x --json",
   );
   assert.deepEqual(suggestions(tree, "injcet"), ["inject"]);
+  assert.deepEqual(suggestions(root, "rotes"), ["viz routes"]);
 });
 
 test("help follows from the table", () => {

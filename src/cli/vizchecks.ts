@@ -26,7 +26,7 @@ async function namespaceOf(c: CheckContext): Promise<string> {
   if (found) return found.metadata.name;
   throw new Fault(
     "not-found",
-    'could not find the linkerd-viz extension: "linkerd viz install" adds it',
+    `could not find the linkerd-viz extension${wanted === undefined ? "" : ` in ${wanted}`}: "linkerd viz install" adds it`,
   );
 }
 
