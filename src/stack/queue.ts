@@ -1,7 +1,7 @@
 // The queue in front of a balancer. While an endpoint is ready it costs one test; when none is, requests wait for
 // one, up to a time; then the backend is in failfast, and everything fails at once until an endpoint is ready
 // again. A backend that is known to have no endpoints fails at once: nothing there could come back in time. A request
-// that every endpoint refuses waits as long for another one: discovery may lag behind a backend that ends. Each
+// that every endpoint refuses waits for another one, at most as long: discovery may lag behind a backend that ends. Each
 // refusal says which backend, how many endpoints it has, in which state, since when and why.
 
 import type { Clock, Timer } from "../base/clock.ts";
@@ -21,6 +21,9 @@ export type QueueOptions = {
   readonly failfastMs: number;
   readonly watcher?: QueueWatcher;
 };
+
+// Discovery lags by seconds at most, however long a queue may wait for a connection.
+const MOST_LAG_MS = 3000;
 
 /** What metrics want to know of a queue. */
 export interface QueueWatcher {
@@ -144,10 +147,11 @@ export class Queue<Req = HttpReq, Rsp = HttpRsp, T extends Target = Target> impl
   // For as long as nothing but refusals come, the time counts from the first of them.
   private waitForAnother(req: Req & HttpReq, now: number, fault: Fault): Promise<Rsp> {
     const { clock, failfastMs } = this.options;
+    const patienceMs = Math.min(failfastMs, MOST_LAG_MS);
     if (this.balancer.pickFresh(now, req.tried!) !== undefined) return this.take(req, now);
-    if (now - this.refusedLast >= failfastMs) this.refusedSince = now;
+    if (now - this.refusedLast >= patienceMs) this.refusedSince = now;
     this.refusedLast = now;
-    const leftMs = this.refusedSince + failfastMs - now;
+    const leftMs = this.refusedSince + patienceMs - now;
     if (leftMs <= 0 || this.isFull || this.closed) return Promise.reject(fault);
     this.refusedTimer?.cancel();
     this.refusedTimer = clock.after(leftMs, () => this.refuse((waiter) => waiter.refused));
