@@ -102,7 +102,7 @@ test("an unknown verb at the top may be an extension, and keeps its words", () =
       error.rest.join(" ") === "check -n x --json",
   );
   assert.deepEqual(suggestions(tree, "injcet"), ["inject"]);
-  assert.deepEqual(suggestions(root, "rotes"), ["viz routes"]);
+  assert.deepEqual(suggestions(root, "edgse"), ["viz edges"]);
 });
 
 test("help follows from the table", () => {
