@@ -142,5 +142,8 @@ test("another server does not resume, and has to prove its name", async () => {
   await server.meet(client, ticket);
   const other = new Server(await ca.certify("voting.example"));
   await assert.rejects(other.meet(client, ticket, "emoji.example"), /voting\.example, not emoji/);
+  // Nor does it leave anything that would vouch for it later.
+  await assert.rejects(other.meet(client, ticket, "emoji.example"), /voting\.example, not emoji/);
+  assert.equal((await server.meet(client, ticket)).resumed, true);
   await Promise.all([server.close(), other.close()]);
 });
