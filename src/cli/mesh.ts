@@ -16,6 +16,7 @@ import type { MeshPod, World } from "../viz/world.ts";
 import { thingsOf } from "../viz/world.ts";
 import type { Globals } from "./command.ts";
 import type { Names } from "./completion.ts";
+import { connectLocal } from "./localaccess.ts";
 import type { LocalFacts } from "./localmesh.ts";
 
 /** The methods of a gRPC service as functions; of a stream of answers, the first one. */
@@ -84,7 +85,6 @@ export async function isCluster(globals: Globals, env: NodeJS.ProcessEnv): Promi
   if (globals.stateDir !== undefined || env["LINKERD_STATE_DIR"] !== undefined) return false;
   if ((globals.kubeconfig ?? globals.context ?? env["KUBECONFIG"]) !== undefined) return true;
   if (findKubeconfig(globals, env).length === 0) return false;
-  const { connectLocal } = await import("./localaccess.ts");
   return connectLocal(globals, env).then(
     () => false,
     () => true,
