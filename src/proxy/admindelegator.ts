@@ -4,6 +4,7 @@
 import { Fault } from "../base/fault.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { SyntaxFault } from "../name/cursor.ts";
+import { isSettled } from "../name/delegate.ts";
 import { parseDtab } from "../name/dtab.ts";
 import { type Interpreter, interpreter } from "../name/interpreter.ts";
 import { parsePath } from "../name/path.ts";
@@ -43,7 +44,8 @@ export async function delegator({ req, query, linkerd }: PageCall): Promise<Http
   if (watch === undefined) {
     return text(501, `Name Interpreter for ${namespace} cannot show delegations\n`);
   }
-  const { tree, complete } = await settled(watch, linkerd.linker.clock, TIMEOUT_MS);
+  const { clock } = linkerd.linker;
+  const { value: tree, complete } = await settled(watch, clock, TIMEOUT_MS, isSettled);
   return complete ? json(tree) : text(503, "Request timed out.\n");
 }
 

@@ -1,7 +1,6 @@
 // The pages of Linkerd 1's admin server as a table: their category, which the file can switch off, their methods and
 // what they answer.
 
-import { known } from "../base/watch.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { boundNames } from "../name/interpreter.ts";
 import { printPath } from "../name/path.ts";
@@ -17,6 +16,7 @@ import { flatMetrics, influxText, metricsTree, prometheusText } from "./metricpa
 import { namerState } from "./namerstate.ts";
 import { RecentRequests } from "./recentrequests.ts";
 import { routersReport } from "./routerreport.ts";
+import { settled } from "./settled.ts";
 import { VERSION } from "./version.ts";
 
 export type Category = "ui" | "control" | "diagnostics";
@@ -142,18 +142,9 @@ function recentOf({ generation }: Linkerd): unknown {
 const ANSWER_MS = 1000;
 
 async function names({ linkerd }: PageCall): Promise<HttpRsp> {
-  const { clock } = linkerd.linker;
   const watch = boundNames(linkerd.generation.shared.mounts);
-  const { promise, resolve } = Promise.withResolvers<readonly string[]>();
-  const timer = clock.after(ANSWER_MS, () => resolve([]));
-  const close = watch.observe((state) => {
-    const found = known(state);
-    if (found) resolve(found.map(printPath).sort());
-  });
-  const found = await promise;
-  timer.cancel();
-  close();
-  return json(found);
+  const { value = [] } = await settled(watch, linkerd.linker.clock, ANSWER_MS);
+  return json(value.map(printPath).sort());
 }
 
 function clientState({ linkerd }: PageCall): HttpRsp {

@@ -4,7 +4,7 @@
 import { Body } from "../io/body.ts";
 import type { Peer } from "../io/conn.ts";
 import { HttpReq } from "../io/message.ts";
-import type { BoundJson, Delegation } from "../name/delegate.ts";
+import { type BoundJson, type Delegation, isSettled } from "../name/delegate.ts";
 import { outcome, printDelegation, winningSteps } from "../name/explain.ts";
 import { parsePath } from "../name/path.ts";
 import { header, type Headers } from "../wire/headers.ts";
@@ -67,7 +67,7 @@ export async function explainRequest(
   const texts = ["l5d-ctx-dtab", "l5d-dtab"].map((name) => header(headers, name) ?? "");
   const local = localDtab(texts.filter((text) => text !== "").join(";"));
   const watch = parts.interpreter.delegate?.([...config.dtab, ...local.dtab], named.path);
-  const tree = watch && (await settled(watch, parts.clock, SETTLE_MS)).tree;
+  const tree = watch && (await settled(watch, parts.clock, SETTLE_MS, isSettled)).value;
   const identification = { name: named.text };
   if (tree === undefined) return { router, identification };
   const found = [...bounds(tree, 1)];

@@ -4,7 +4,7 @@
 import { Fault } from "../base/fault.ts";
 import { known, type Close, type State } from "../base/watch.ts";
 import type { Bound } from "../name/bind.ts";
-import type { Delegation } from "../name/delegate.ts";
+import { type Delegation, isSettled } from "../name/delegate.ts";
 import { mapTree, type NameTree, pickLeaf } from "../name/nametree.ts";
 import { printPath } from "../name/path.ts";
 import type { Classify } from "../stack/classify.ts";
@@ -112,7 +112,7 @@ export class ServicePath implements Bindable {
     const { clock, config, interpreter } = this.#parts;
     const watch = interpreter.delegate?.([...config.dtab, ...this.dtab.dtab], this.name.path);
     if (watch === undefined) return Promise.resolve(undefined);
-    return settled(watch, clock, EXPLAIN_MS).then(({ tree }) => tree);
+    return settled(watch, clock, EXPLAIN_MS, isSettled).then(({ value }) => value);
   }
 
   close(): void {
