@@ -22,8 +22,6 @@ export const SKIPPED = {
   invalid_inject_annotation_at_workload:
     'invalid value for annotation "linkerd.io/inject" at workload',
   invalid_inject_annotation_at_ns: 'invalid value for annotation "linkerd.io/inject" at namespace',
-  disabled_automount_service_account_token_account:
-    'automountServiceAccountToken set to "false", with Values.identity.serviceAccountTokenProjection set to "false"',
 } as const;
 
 export type SkipReason = keyof typeof SKIPPED;

@@ -122,17 +122,10 @@ function parseEdits(
 }
 
 function parseFailure(wire: HttpFailureInjector | GrpcFailureInjector, place: string): RouteFilter {
-  const grpc = "code" in wire;
-  const status = grpc ? wire.code : wire.status;
-  const last = grpc ? 16 : 599;
-  if (status < (grpc ? 0 : 200) || status > last) throw invalid(place, `has status ${status}`);
-  return {
-    kind: "fail",
-    status,
-    grpc,
-    message: wire.message,
-    ratio: parseRatio(wire.ratio, place),
-  };
+  const [status, first, last] = "code" in wire ? [wire.code, 0, 16] : [wire.status, 200, 599];
+  if (status < first || status > last) throw invalid(place, `has status ${status}`);
+  const ratio = parseRatio(wire.ratio, place);
+  return { kind: "fail", status, message: wire.message, ratio };
 }
 
 function parseRatio(ratio: Ratio | undefined, place: string): number {

@@ -90,7 +90,6 @@ test("failures are injected in their proportion", async () => {
   const filter: RouteFilter = {
     kind: "fail",
     status: 418,
-    grpc: false,
     message: "teapot",
     ratio: 0.25,
   };

@@ -31,9 +31,8 @@ export type Redirect = {
 
 export type Failure = {
   readonly kind: "fail";
-  /** HTTP status, or gRPC status when `grpc`. */
+  /** HTTP status; a gRPC status when it is below 100. */
   readonly status: number;
-  readonly grpc: boolean;
   readonly message: string;
   /** The share of requests that fail, 0 to 1. */
   readonly ratio: number;
