@@ -121,12 +121,19 @@ async function main(words: readonly string[]): Promise<void> {
   try {
     process.exitCode = await program.run(args);
   } catch (error) {
-    const isExpected = error instanceof Fault;
+    const isExpected = error instanceof Fault || isMistyped(error);
     // A stack is for whoever mends the program, a sentence for whoever runs it.
     const words = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
     process.stderr.write(`${words}\n`);
     process.exitCode = isExpected ? program.refused : 70;
   }
+}
+
+// What parseArgs of node:util says of flags.
+function isMistyped(error: unknown): error is Error {
+  return (
+    error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_")
+  );
 }
 
 // Not awaited: a command that the user stops may leave a promise that nothing will settle any more.
