@@ -21,6 +21,7 @@ import type { Terminal } from "./terminal.ts";
 import { untilStopped } from "./terminal.ts";
 
 const RETRY_MS = 100;
+const ASK_MS = 2000;
 
 export const up = command({
   name: "up",
@@ -141,7 +142,7 @@ async function untilAnswers(mesh: Mesh): Promise<void> {
   const { destination } = await mesh.status.next();
   const viz = { ip: hostOf(destination), port: VIZ_PORT };
   for (;;) {
-    const answer = await readText(viz, "/api/version", RETRY_MS).catch(() => undefined);
+    const answer = await readText(viz, "/api/version", ASK_MS).catch(() => undefined);
     if (answer !== undefined) return;
     await pause(systemClock, RETRY_MS);
   }
