@@ -54,6 +54,7 @@ export async function runKubeViz(env: Env): Promise<number> {
       hosts: ["", ".svc", `.svc.${installation.values.clusterDomain}`].map(
         (suffix) => `web.${namespace}${suffix}`,
       ),
+      hostPattern: hostPatternOf(env),
       clock,
       version: BUILD,
       ...(prometheusUrl && {
@@ -98,6 +99,21 @@ export async function runKubeViz(env: Env): Promise<number> {
     api.close();
   }
   return 0;
+}
+
+/** What the chart's dashboard.enforcedHostRegexp says, for all of a Host field. */
+function hostPatternOf(env: Env): RegExp | undefined {
+  const source = env["LINKERD_VIZ_HOSTS"];
+  if (!source) return undefined;
+  try {
+    return new RegExp(`^(?:${source})$`);
+  } catch (cause) {
+    throw new Fault(
+      "bad-input",
+      `dashboard.enforcedHostRegexp: ${JSON.stringify(source)} is no regular expression, such as "dashboard\\.example\\.com"`,
+      { cause },
+    );
+  }
 }
 
 function accountOf(namespace: string, name: string): Asker {

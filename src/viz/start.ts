@@ -37,6 +37,7 @@ export type VizOptions = {
   readonly dashboard?: SocketAddr;
   /** The names by which browsers may ask for it, beside loopback. */
   readonly hosts?: readonly string[];
+  readonly hostPattern?: RegExp | undefined;
   readonly clock: Clock;
   readonly version: string;
   /** Where metrics come from; default: viz scrapes proxies itself, and keeps ten minutes. */
@@ -88,6 +89,7 @@ export async function startViz(options: VizOptions): Promise<Viz> {
     version,
     address: () => address,
     hosts: options.hosts ?? [],
+    hostPattern: options.hostPattern,
     intervalMs,
   });
   const tapping = tapApi(startTap, mayTap);

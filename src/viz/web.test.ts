@@ -20,6 +20,7 @@ const service = web({
   version: "v9",
   address: () => "",
   hosts: ["web.linkerd-viz.svc"],
+  hostPattern: /^(?:mesh\.example(:\d+)?)$/,
   intervalMs: 1000,
 });
 
@@ -41,11 +42,19 @@ async function page(path: string): Promise<any> {
 
 test("it answers by its own names only", async () => {
   const status = async (host: string): Promise<number> => (await ask("/api/version", host)).status;
-  for (const host of ["localhost", "127.0.0.1:50750", "[::1]:8084", "web.linkerd-viz.svc:8084"])
+  for (const host of [
+    "localhost",
+    "127.0.0.1:50750",
+    "[::1]:8084",
+    "web.linkerd-viz.svc:8084",
+    "mesh.example",
+    "mesh.example:443",
+  ])
     assert.equal(await status(host), 200, host);
   for (const host of [
     "",
     "example.com",
+    "a.mesh.example",
     "web.linkerd-viz.svc.example.com",
     "web.dev",
     "localhost.dev",

@@ -37,6 +37,8 @@ export type WebOptions = {
   readonly address: () => string;
   /** The names by which it may be asked, beside loopback. */
   readonly hosts: readonly string[];
+  /** What the whole Host field of others must match. */
+  readonly hostPattern?: RegExp | undefined;
   /** How often a live page gets a new picture. */
   readonly intervalMs: number;
 };
@@ -93,9 +95,8 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 export function web(options: WebOptions): HttpService {
   const page = files(dashboardFolder());
   return async (req) => {
-    const host = (req.authority || header(req.headers, "host") || "").replace(/:\d+$/, "");
-    // A page of another site must not read the mesh through a browser that may (DNS rebinding).
-    if (!LOOPBACK.test(host) && !options.hosts.includes(host))
+    const host = req.authority || header(req.headers, "host") || "";
+    if (!isOurs(host, options))
       return text(400, `The dashboard does not answer to the name "${host}".\n`);
     const [path = "", query = ""] = req.path.split(/\?(.*)/s);
     const api = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
@@ -103,6 +104,12 @@ export function web(options: WebOptions): HttpService {
       return path.startsWith("/api/") ? json({ error: `there is no ${path}` }, 404) : page(req);
     return answer(api, req, new URLSearchParams(query), options);
   };
+}
+
+// A page of another site must not read the mesh through a browser that may (DNS rebinding).
+function isOurs(host: string, { hosts, hostPattern }: WebOptions): boolean {
+  const name = host.replace(/:\d+$/, "");
+  return LOOPBACK.test(name) || hosts.includes(name) || (hostPattern?.test(host) ?? false);
 }
 
 async function answer(

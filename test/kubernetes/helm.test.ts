@@ -54,7 +54,7 @@ const cases: readonly [string, string, Json][] = [
         remoteWrite: [{ url: "http://far" }],
         resources: { limits: { memory: "1Gi" } },
       },
-      dashboard: { restrictPrivileges: true },
+      dashboard: { restrictPrivileges: true, enforcedHostRegexp: "mesh\\.example(:\\d+)?" },
       tolerations: [{ key: "a", operator: "Exists" }],
       commonLabels: { a: "b" },
     },
