@@ -76,7 +76,7 @@ function types() {
   compile("dist/types", {
     compilerOptions: { rootDir: "../..", declaration: true, emitDeclarationOnly: true },
     include: [],
-    files: ["../../src/proxy/plugin.ts"],
+    files: ["../../src/router/plugin.ts"],
   });
 }
 

@@ -8,9 +8,9 @@ import { resolve } from "node:path";
 const PROGRAMS = {
   main: ["main"],
   sidecar: ["proxy/program"],
-  router: ["proxy/routerprogram"],
+  router: ["router/routerprogram"],
   // What a router loads when its file or its peers speak of it.
-  later: ["proxy/routerprogram", "io/h2client", "io/h2server", "io/certtls"],
+  later: ["router/routerprogram", "io/h2client", "io/h2server", "io/certtls"],
   control: ["control/kubecontroller", "control/localcontroller", "viz/kubeviz"],
   cli: ["cli/cli", "cli/terminal"],
   tools: ["control/podprograms", "control/cni", "control/proxyinit"],

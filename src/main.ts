@@ -2,7 +2,7 @@
 // the command line.
 
 import { Fault } from "./base/fault.ts";
-import { isRouterCall } from "./proxy/routerwords.ts";
+import { isRouterCall } from "./router/routerwords.ts";
 
 type Program = {
   /** Runs with the words after its name; resolves to the exit code. */
@@ -89,7 +89,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
 const ROUTER: Program = {
   refused: 1,
   run: async (words) => {
-    const { routerProgram } = await import("./proxy/routerprogram.ts");
+    const { routerProgram } = await import("./router/routerprogram.ts");
     return routerProgram(words, process.env);
   },
 };

@@ -22,11 +22,12 @@ const packages: Record<string, readonly string[]> = {
     "name",
     "platform",
     "proxy",
+    "router",
     "control",
     "viz",
     "cli",
   ],
-  yaml: ["name", "platform", "proxy", "control", "viz", "cli"],
+  yaml: ["name", "platform", "router", "control", "viz", "cli"],
   koffi: ["io"],
   "@peculiar/x509": ["control", "cli"],
   // What @peculiar/x509 wants loaded before it.
@@ -42,7 +43,7 @@ interface Ban {
   readonly except?: readonly string[];
 }
 
-const hot = ["wire", "io", "stack", "proxy"];
+const hot = ["wire", "io", "stack", "proxy", "router"];
 
 const bans: readonly Ban[] = [
   {

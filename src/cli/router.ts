@@ -2,7 +2,7 @@
 // are meant, since no other verb needs it.
 
 import { Fault } from "../base/fault.ts";
-import type { AskedRequest } from "../proxy/routerexplain.ts";
+import type { AskedRequest } from "../router/routerexplain.ts";
 import { command } from "./command.ts";
 import { printJson } from "./format.ts";
 import { oneOf, optional, repeated } from "./flag.ts";
@@ -38,7 +38,7 @@ export const explain = command({
     const wanted = requestOf(asked!, flags.header);
     const [{ askAdmin, explainFile }, { printExplanation }] = await Promise.all([
       import("./routerfile.ts"),
-      import("../proxy/routerexplain.ts"),
+      import("../router/routerexplain.ts"),
     ]);
     const all =
       file === undefined

@@ -8,12 +8,12 @@ import { log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { systemDns } from "../name/inet.ts";
 import { nodeHttp } from "../platform/nodehttp.ts";
-import { makeGeneration, readFile as readLinkerd } from "../proxy/generation.ts";
-import { metricTree } from "../proxy/metrictree.ts";
-import { type AskedRequest, explainRequest, type Explanation } from "../proxy/routerexplain.ts";
-import type { Linker } from "../proxy/routerparts.ts";
+import { makeGeneration, readFile as readLinkerd } from "../router/generation.ts";
+import { metricTree } from "../router/metrictree.ts";
+import { type AskedRequest, explainRequest, type Explanation } from "../router/routerexplain.ts";
+import type { Linker } from "../router/routerparts.ts";
 import { Serving } from "../proxy/serving.ts";
-import { type Diagnostic, printDiagnostic } from "../proxy/yamlsource.ts";
+import { type Diagnostic, printDiagnostic } from "../router/yamlsource.ts";
 import { printJson } from "./format.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { log } from "../../src/base/log.ts";
-import { Linkerd } from "../../src/proxy/linkerd.ts";
+import { Linkerd } from "../../src/router/linkerd.ts";
 import {
   encodeTransportHeader,
   TRANSPORT_ALPN,

@@ -10,8 +10,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
-import { Linkerd } from "../../src/proxy/linkerd.ts";
-import { printDiagnostic } from "../../src/proxy/yamlsource.ts";
+import { Linkerd } from "../../src/router/linkerd.ts";
+import { printDiagnostic } from "../../src/router/yamlsource.ts";
 import { eventually, freePort } from "./run.ts";
 
 const HOME = join(import.meta.dirname, "../..");

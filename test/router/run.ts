@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { log } from "../../src/base/log.ts";
-import { Linkerd } from "../../src/proxy/linkerd.ts";
+import { Linkerd } from "../../src/router/linkerd.ts";
 
 log.filter = "off";
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { scribeFrame } from "../../src/proxy/scribe.ts";
-import { Id, TraceId } from "../../src/proxy/traceid.ts";
+import { scribeFrame } from "../../src/router/scribe.ts";
+import { Id, TraceId } from "../../src/router/traceid.ts";
 import { backend, eventually, freePort, run, send } from "./run.ts";
 
 const hops = (port: number, zipkin: number, first: number) => `

@@ -1,6 +1,6 @@
 // A failure accrual: two failures in a row, or half of the last ten requests.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind, setting }: Toolkit): Plugin => ({
   failureAccrual: {

@@ -1,6 +1,6 @@
 // A balancer: always the first endpoint that is open, in the order in which discovery lists them.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind }: Toolkit): Plugin => ({
   loadBalancer: {

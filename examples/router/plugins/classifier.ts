@@ -1,6 +1,6 @@
 // A classifier: calls 404 a failure as well, and lets 429 and 503 be tried again for every method that only reads.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 

@@ -1,7 +1,7 @@
 // A filter: lets in only who knows a key, and tells the backend who that was. It stands where Linkerd 1 had nothing to
 // plug in: around all that a router does with a request.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind, setting, Fault }: Toolkit): Plugin => ({
   filter: {

@@ -1,6 +1,6 @@
 // An identifier: names requests by a cookie, so that testers see another version of everything.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind, setting }: Toolkit): Plugin => ({
   httpIdentifier: {

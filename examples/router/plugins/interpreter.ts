@@ -1,7 +1,7 @@
 // An interpreter: binds every name to one service while a maintenance file exists, and as ever otherwise.
 
 import { existsSync } from "node:fs";
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind, setting, watch, binding }: Toolkit): Plugin => ({
   interpreter: {

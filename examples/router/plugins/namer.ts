@@ -2,7 +2,7 @@
 // `/#/example.env/web` is bound to what WEB_ADDRESSES holds; a name without a variable is negative, so that an
 // alternation goes on.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind, setting, watch, name }: Toolkit): Plugin => ({
   namer: {

@@ -1,6 +1,6 @@
 // A telemeter: tells the log of every request that took long.
 
-import type { Plugin, Toolkit } from "../../../src/proxy/plugin.ts";
+import type { Plugin, Toolkit } from "../../../src/router/plugin.ts";
 
 export const plugin = ({ kind, setting }: Toolkit): Plugin => ({
   telemeter: {

@@ -3,7 +3,7 @@
 
 import type { Dtab } from "../name/dtab.ts";
 import { parseDtab, printDtab } from "../name/dtab.ts";
-import { Memory } from "./memory.ts";
+import { Memory } from "../proxy/memory.ts";
 
 export type LocalDtab = {
   readonly dtab: Dtab;

@@ -2,7 +2,7 @@
 // is made once and kept with its text, which is the key of caches and the value of headers.
 
 import { type Path, printPath } from "../name/path.ts";
-import { Memory } from "./memory.ts";
+import { Memory } from "../proxy/memory.ts";
 
 export type ServiceName = {
   readonly path: Path;

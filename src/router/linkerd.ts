@@ -11,14 +11,14 @@ import { systemDns } from "../name/inet.ts";
 import { Knowledge } from "../name/knowledge.ts";
 import { printAddr } from "../stack/normalize.ts";
 import { AdminServer } from "./adminserver.ts";
-import type { Env } from "./env.ts";
+import type { Env } from "../proxy/env.ts";
 import { closeGeneration, type Generation, makeGeneration } from "./generation.ts";
 import { measureKnowledge } from "./knowledgepage.ts";
 import { metricTree } from "./metrictree.ts";
 import { measureRuntime } from "./runtimemetrics.ts";
 import type { Linker } from "./routerparts.ts";
 import { RouterServer, type Served } from "./routerserver.ts";
-import { Serving } from "./serving.ts";
+import { Serving } from "../proxy/serving.ts";
 import { printDiagnostic } from "./yamlsource.ts";
 
 export type LinkerdOptions = {

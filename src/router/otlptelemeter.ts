@@ -7,7 +7,7 @@ import { resolveHost } from "../name/inet.ts";
 import type { Exchange } from "../stack/exchange.ts";
 import { Multiplexed } from "../stack/connect.ts";
 import type { Span } from "../stack/trace.ts";
-import { Otlp } from "./otlp.ts";
+import { Otlp } from "../proxy/otlp.ts";
 import type { Linker } from "./routerparts.ts";
 import { tagsOf } from "./spantags.ts";
 import type { Routed } from "./routed.ts";

@@ -21,7 +21,7 @@ import { type EndpointAddress, watchAddresses } from "./addresses.ts";
 import { BindCache, type Bindable } from "./bindcache.ts";
 import { printDuration } from "./duration.ts";
 import { bindInterpreter } from "./interpreters.ts";
-import { spliceOpening, unread } from "./opening.ts";
+import { spliceOpening, unread } from "../proxy/opening.ts";
 import type { ServerTls, TcpRouterConfig } from "./routerconfig.ts";
 import { dialAddress } from "./routerdial.ts";
 import type { FileParts, RouterParts } from "./routerparts.ts";

@@ -11,7 +11,7 @@ import { setLevel } from "./adminlogging.ts";
 import { Linkerd } from "./linkerd.ts";
 import type { Linker } from "./routerparts.ts";
 import { readFile as readLinkerd } from "./generation.ts";
-import { outliveErrors, trimWhenQuiet } from "./longlived.ts";
+import { outliveErrors, trimWhenQuiet } from "../proxy/longlived.ts";
 import { parseRouterWords } from "./routerwords.ts";
 import { VERSION } from "./version.ts";
 import { printDiagnostic } from "./yamlsource.ts";

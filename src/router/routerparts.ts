@@ -8,11 +8,11 @@ import type { Random } from "../base/random.ts";
 import type { Mount } from "../name/bind.ts";
 import type { Network } from "../name/inet.ts";
 import type { Interpreter } from "../name/interpreter.ts";
-import type { Env } from "./env.ts";
+import type { Env } from "../proxy/env.ts";
 import type { MetricScope } from "./metrictree.ts";
 import type { Plugins } from "./plugin.ts";
 import type { RequestRouterConfig } from "./routerconfig.ts";
-import type { Serving } from "./serving.ts";
+import type { Serving } from "../proxy/serving.ts";
 import type { Telemeter } from "./telemeter.ts";
 
 /** What is one for the whole process, and outlives every change of the file. */
