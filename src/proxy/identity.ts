@@ -56,6 +56,8 @@ export class Identity {
   /** Until the next renewal; undefined while one is under way. */
   #timer: Timer | undefined;
   #issuer: Buffer | undefined;
+  /** Which issuer was expected while a renewal was under way, which may have been by the one before. */
+  #expected: Buffer | undefined;
   #closed = false;
 
   constructor(options: IdentityOptions) {
@@ -93,8 +95,11 @@ export class Identity {
 
   /** Renews within half a minute when the certificate is not by this issuer (SHA-256 of its DER). */
   expect(issuer: Buffer): void {
-    if (this.#timer === undefined || this.#issuer === undefined || this.#issuer.equals(issuer))
+    if (this.#timer === undefined) {
+      this.#expected = issuer;
       return;
+    }
+    if (this.#issuer === undefined || this.#issuer.equals(issuer)) return;
     this.#timer.cancel();
     this.#again(this.#options.random.next() * SPREAD_MS);
   }
@@ -123,6 +128,9 @@ export class Identity {
       this.#certificate.set({ certPem, keyPem: this.#key.keyPem, validUntilMs });
       logger.info("certified identity", { id: name });
       this.#again(this.#untilRefresh(validUntilMs));
+      const expected = this.#expected;
+      this.#expected = undefined;
+      if (expected !== undefined) this.expect(expected);
     } catch (error) {
       if (this.#closed) return;
       this.#metrics.refreshes.with({ result: "error" }).inc();

@@ -79,4 +79,17 @@ test("a certificate is renewed in time, and soon when another issuer signs", asy
   identity.expect(hashOf());
   clock.advance(60_000);
   assert.equal(asked, 3);
+
+  // Another issuer takes over while a certificate by the one before is on its way.
+  const third = await issuerOf("third");
+  const late = renewed();
+  clock.advance(0.8 * DAY_MS);
+  assert.equal(asked, 4);
+  issuer = third;
+  identity.expect(hashOf());
+  await late;
+  const again = renewed();
+  clock.advance(30_000);
+  await again;
+  assert.equal(asked, 5);
 });
