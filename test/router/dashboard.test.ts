@@ -50,6 +50,7 @@ routers:
   await page.getByText(/Invalid dtab: .*expected but 'n' found/).waitFor();
   // A name as transformers write it, which is no encoding, and such an address after a reload.
   await page.locator("#path").fill("/%/io.l5d.port/80");
+  await page.waitForURL(/io\.l5d\.port/);
   await page.reload();
   await page.locator("#path").waitFor();
   assert.equal(await page.locator("#path").inputValue(), "/%/io.l5d.port/80");
