@@ -1,6 +1,6 @@
-// Heads of HTTP/1 messages, strictly read (RFC 9112 §3 and §4, RFC 9110). A parser belongs to one connection at a
-// time and is filled anew by each head; it refuses whatever two readers could understand differently. How the body is framed is
-// part of the answer, since that is where most such differences hide.
+// Heads of HTTP/1 messages, strictly read (RFC 9112 §3 and §4, RFC 9110). A parser belongs to one connection at a time
+// and is filled anew by each head; it refuses whatever two readers could understand differently. How the body is framed
+// is part of the answer, since that is where most such differences hide.
 
 import type { Fault } from "../base/fault.ts";
 import { isAuthority, isHostAndPort } from "./authority.ts";
