@@ -12,7 +12,6 @@ import { NAMESPACE } from "./vizinstall.ts";
 export const allowScrapes = command({
   name: "allow-scrapes",
   summary: "Print policies that let viz scrape proxies which let in nobody",
-  usage: "[flags]",
   details: `For namespaces whose inbound policy is deny. Viz and its Prometheus come with the identities of their service
 accounts; a Prometheus of your own needs its own among the identityRefs of viz-scrapes.`,
   examples: [["In a namespace", "viz allow-scrapes -n test | kubectl apply -f -"]],

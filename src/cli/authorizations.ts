@@ -33,7 +33,7 @@ type Kinds = readonly [
 export const authorizations = command({
   name: "authz",
   summary: "List the authorizations of a resource",
-  usage: "[flags] RESOURCE",
+  usage: "RESOURCE",
   examples: [["Who may call web", "authz deploy/web -n test"]],
   args: [1, 2],
   offers: "resource",

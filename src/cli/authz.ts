@@ -20,7 +20,7 @@ import {
 export const authz = command({
   name: "authz",
   summary: "Show traffic by server and authorization",
-  usage: "[flags] RESOURCE",
+  usage: "RESOURCE",
   examples: [["Who may call web, and who tried", "viz authz deploy/web -n test"]],
   args: [1, 2],
   offers: "resource",

@@ -49,7 +49,7 @@ export const check = command({
     ["Only what is wrong", "check -o short"],
     ["A file of Linkerd 1", "check linkerd.yaml"],
   ],
-  usage: "[flags] [FILE]",
+  usage: "[FILE]",
   args: [0, 1],
   offers: "file",
   flags: CONTROL,

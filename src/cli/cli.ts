@@ -3,13 +3,13 @@
 
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
-import type { Command, Globals } from "./command.ts";
+import type { Command } from "./command.ts";
 import { complete } from "./completion.ts";
 import { findExtensions, runExtension } from "./extensions.ts";
 import { root } from "./root.ts";
 import { printHelp } from "./help.ts";
 import { namesOf } from "./mesh.ts";
-import { parse, UnknownCommand } from "./parse.ts";
+import { parse, type Parsed, UnknownCommand } from "./parse.ts";
 import { palette, type Terminal } from "./terminal.ts";
 
 /** Runs `linkerd WORDS…`. Resolves to the exit code: 0 for success, 1 for any failure. */
@@ -58,21 +58,19 @@ async function printCompletions(
   tree: Command,
 ): Promise<number> {
   const typed = words.slice(words[1] === "--" ? 2 : 1);
+  const { flags, globals } = readSoFar(typed, tree, terminal.env);
+  const names = namesOf(flags["namespace"] as string | undefined, globals, terminal.env);
   // Whatever is wrong, a shell wants words and no complaint.
-  const found = await complete(
-    tree,
-    typed,
-    namesOf(typed, globalsOf(typed, tree, terminal.env), terminal.env),
-  ).catch(() => []);
+  const found = await complete(tree, typed, names).catch(() => []);
   for (const word of found) terminal.print(`${word}\n`);
   return 0;
 }
 
-// The global flags of words that need not be complete.
-function globalsOf(typed: readonly string[], tree: Command, env: NodeJS.ProcessEnv): Globals {
+// What words say that need not be complete.
+function readSoFar(typed: readonly string[], tree: Command, env: NodeJS.ProcessEnv): Parsed {
   try {
-    return parse(tree, [...typed.slice(0, -1), "--help"], env).globals;
+    return parse(tree, [...typed.slice(0, -1), "--help"], env);
   } catch {
-    return parse(tree, [], env).globals;
+    return parse(tree, ["--help"], env);
   }
 }

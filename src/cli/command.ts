@@ -2,7 +2,7 @@
 // suggestions all follow from the row.
 
 import { Fault } from "../base/fault.ts";
-import type { Flag, Flags, Values } from "./flag.ts";
+import type { Flag, Flags, Offers, Values } from "./flag.ts";
 import { list, optional, text, toggle } from "./flag.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -17,7 +17,7 @@ export const GLOBAL_FLAGS = {
     "Namespace of the viz extension (found by its label unless given)",
   ),
   kubeconfig: optional("FILE", "Path of the kubeconfig file", { offers: "file" }),
-  context: optional("NAME", "Context of the kubeconfig to use"),
+  context: optional("NAME", "Context of the kubeconfig to use", { offers: "context" }),
   as: optional("USER", "User to impersonate on the cluster"),
   asGroup: list("GROUP", "Group to impersonate; may be repeated"),
   apiAddr: optional("HOST:PORT", "Address of the API of viz, instead of finding it"),
@@ -45,7 +45,7 @@ export type Command = {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly summary: string;
-  /** What stands after the name in its usage line ("[flags] RESOURCE"). */
+  /** What stands after the flags in its usage line ("RESOURCE"). */
   readonly usage: string;
   readonly details: string;
   /** Pairs of a remark and a command line without `linkerd`. */
@@ -55,8 +55,8 @@ export type Command = {
   readonly run: Run<any> | undefined;
   /** Fewest and most arguments. */
   readonly args: readonly [min: number, max: number];
-  /** What a shell offers for its arguments: kinds and names of resources, shells, or files. */
-  readonly offers: "resource" | "namespace" | "file" | readonly string[] | undefined;
+  /** What a shell offers for its arguments. */
+  readonly offers: Offers | undefined;
   readonly hidden: boolean;
   /** What to type in its place, for a deprecated command. */
   readonly deprecated: string | undefined;
@@ -87,6 +87,11 @@ export function command<F extends Flags = Record<never, never>>(row: Row<F>): Co
   };
 }
 
+/** The line that tells how a command is used; `path` are the words that lead to it. */
+export function usageOf({ usage }: Command, path: string): string {
+  return `${path} [flags] ${usage}`.trimEnd();
+}
+
 /** All flags that a command takes, by their keys: its own, and the global ones. */
 export function flagsOf(command: Command): [key: string, flag: Flag][] {
   return Object.entries<Flag<any>>({ ...GLOBAL_FLAGS, ...command.flags });
@@ -105,7 +110,8 @@ export function suggestions(parent: Command, word: string): string[] {
       name: c.deprecated?.replace("linkerd ", "") ?? c.name,
       distance: c.name.startsWith(word) ? 0 : editDistance(c.name, word),
     }))
-    .filter(({ distance }) => distance <= 2)
+    // Of a short word, two letters are most of it.
+    .filter(({ distance }) => distance <= Math.min(2, word.length / 2))
     .sort((a, b) => a.distance - b.distance)
     .map(({ name }) => name);
 }

@@ -5,13 +5,20 @@ import { Fault } from "../base/fault.ts";
 import { KINDS, kindOf } from "../viz/kinds.ts";
 import type { Command } from "./command.ts";
 import { command, flagsOf, subcommand } from "./command.ts";
-import type { Flag } from "./flag.ts";
+import type { Flag, Offers } from "./flag.ts";
 import { flagName } from "./flag.ts";
 
+// Bash has taken "--name=value" apart, and replaces what follows the sign only.
 const SCRIPTS = {
   bash: `_linkerd() {
+  local words word line="\${COMP_LINE:0:COMP_POINT}"
+  read -ra words <<< "$line"
+  [[ $line == *" " ]] && words+=("")
+  word="\${words[\${#words[@]}-1]}"
   local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(\${COMP_WORDS[0]} __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)" -- "$word"))
+  [[ $word == --*=* && $COMP_WORDBREAKS == *=* ]] && COMPREPLY=("\${COMPREPLY[@]#*=}")
+  return 0
 }
 complete -o default -F _linkerd linkerd
 `,
@@ -25,7 +32,12 @@ compdef _linkerd linkerd
 `,
   fish: `function __linkerd_complete
   set -l words (commandline -opc) (commandline -ct)
-  $words[1] __complete -- $words[2..-1] 2>/dev/null
+  set -l found ($words[1] __complete -- $words[2..-1] 2>/dev/null)
+  if test (count $found) -gt 0
+    printf '%s\\n' $found
+  else
+    __fish_complete_path $words[-1]
+  end
 end
 complete -c linkerd -f -a '(__linkerd_complete)'
 `,
@@ -50,9 +62,9 @@ export const completion: Command = command({
   },
 });
 
-/** What a mesh can name: its namespaces, and its resources of a kind. */
+/** What can be named: contexts of the kubeconfig, and what the mesh has of a kind. */
 export type Names = {
-  readonly namespaces: () => Promise<readonly string[]>;
+  readonly contexts: () => readonly string[];
   readonly resources: (kind: string) => Promise<readonly string[]>;
 };
 
@@ -62,11 +74,27 @@ export async function complete(
   words: readonly string[],
   names: Names,
 ): Promise<string[]> {
+  const { at, args, pending } = meant(root, words.slice(0, -1));
   const last = words.at(-1) ?? "";
+  const [, assigned, value] = /^(--[\w-]+=)(.*)$/.exec(last) ?? [];
+  const flag = assigned === undefined ? pending : findFlag(at, assigned);
+  const typed = value ?? last;
+  const found = flag
+    ? await offered(flag.choices ?? flag.offers, [], typed, names)
+    : await wordsAt(at, args, typed, names);
+  return [...new Set(found)]
+    .filter((word) => word.startsWith(typed))
+    .sort()
+    .map((word) => (assigned ?? "") + word);
+}
+
+// The command that words lead to, its arguments so far, and the flag whose value is next.
+function meant(root: Command, words: readonly string[]) {
   let at = root;
-  const args: string[] = [];
   let pending: Flag | undefined;
-  for (const word of words.slice(0, -1)) {
+  const args: string[] = [];
+  for (const [i, word] of words.entries()) {
+    if (i === 0 && word === "help") continue;
     if (pending) {
       pending = undefined;
     } else if (word.startsWith("-")) {
@@ -78,8 +106,7 @@ export async function complete(
       else args.push(word);
     }
   }
-  const found = pending ? await flagValues(pending, names) : await wordsAt(at, args, last, names);
-  return [...new Set(found)].filter((word) => word.startsWith(last)).sort();
+  return { at, args, pending };
 }
 
 async function wordsAt(
@@ -95,9 +122,20 @@ async function wordsAt(
   }
   const commands = at.commands.filter((c) => !c.hidden && !c.deprecated).map((c) => c.name);
   if (args.length === 0 && commands.length > 0) return commands;
-  if (Array.isArray(at.offers)) return at.offers;
-  if (at.offers === "namespace") return names.namespaces();
-  return at.offers === "resource" ? resources(args, last, names) : [];
+  return offered(at.offers, args, last, names);
+}
+
+async function offered(
+  offers: Offers | undefined,
+  args: readonly string[],
+  last: string,
+  names: Names,
+): Promise<readonly string[]> {
+  // Files are the shell's to find.
+  if (offers === undefined || offers === "file") return [];
+  if (typeof offers !== "string") return offers;
+  if (offers === "context") return names.contexts();
+  return offers === "resource" ? resources(args, last, names) : names.resources(offers);
 }
 
 async function resources(
@@ -114,12 +152,6 @@ async function resources(
   const kind = args[0] === undefined ? undefined : kindOf(args[0]);
   if (kind) return names.resources(kind.name);
   return KINDS.filter((k) => k.role !== "config").map((k) => k.short);
-}
-
-async function flagValues(flag: Flag, names: Names): Promise<readonly string[]> {
-  if (flag.choices) return flag.choices;
-  if (flag.offers === "namespace") return names.namespaces();
-  return flag.offers === "resource" ? resources([], "", names) : [];
 }
 
 function findFlag(at: Command, word: string): Flag | undefined {

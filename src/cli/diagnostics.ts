@@ -29,7 +29,7 @@ const TIMEOUT_MS = 5000;
 const proxyMetrics = command({
   name: "proxy-metrics",
   summary: "Print the metrics of a resource's proxies",
-  usage: "[flags] RESOURCE",
+  usage: "RESOURCE",
   examples: [["Of a deployment", "diagnostics proxy-metrics deploy/web -n test"]],
   args: [1, 2],
   offers: "resource",
@@ -90,7 +90,7 @@ const endpoints = command({
   name: "endpoints",
   aliases: ["ep"],
   summary: "Show the endpoints that the control plane gives proxies for an authority",
-  usage: "[flags] AUTHORITY…",
+  usage: "AUTHORITY…",
   examples: [
     ["Of a service and its port", "diagnostics endpoints web-svc.emojivoto.svc.cluster.local:80"],
   ],
@@ -174,7 +174,7 @@ function endpointOf(
 const profile = command({
   name: "profile",
   summary: "Show the profile that the control plane gives proxies for an address",
-  usage: "[flags] ADDRESS",
+  usage: "ADDRESS",
   args: [1, 1],
   flags: { destinationPod, token },
   run: async ({ args, flags, globals, terminal }) => {
@@ -189,7 +189,7 @@ const policy = command({
   name: "policy",
   summary:
     "Show the policy that the control plane gives proxies: inbound of a pod, outbound to a service",
-  usage: "[flags] po/NAME|svc/NAME PORT",
+  usage: "po/NAME|svc/NAME PORT",
   examples: [
     ["Who may call a pod on a port", "diagnostics policy po/web-1 8080 -n emojivoto"],
     ["How a service is called", "diagnostics policy svc/web-svc 80 -n emojivoto -o json"],

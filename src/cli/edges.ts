@@ -16,7 +16,7 @@ const WORKLOADS = KINDS.filter((k) => k.role === "workload").map((k) => k.name);
 export const edges = command({
   name: "edges",
   summary: "Show connections between resources and the identities of both ends",
-  usage: "[flags] RESOURCETYPE",
+  usage: "RESOURCETYPE",
   examples: [
     ["Connections between deployments that touch a namespace", "viz edges deploy -n test"],
     ["Between pods, everywhere, with identities", "viz edges po -A -o wide"],

@@ -14,10 +14,20 @@ export type Flag<T = unknown> = {
   /** Reads what was given; `before` is the value so far, for flags that may be repeated. */
   readonly read: (raw: string, before: T) => T;
   readonly choices?: readonly string[];
-  /** What a shell offers for its value: names of namespaces, or resources. */
-  readonly offers?: "namespace" | "resource" | "file";
+  /** What a shell offers for its value, where that is not one of its choices. */
+  readonly offers?: Offers;
   readonly hidden?: boolean;
 };
+
+/** What a shell may offer: files, contexts of the kubeconfig, a resource ("deploy/web"), names of one kind, or words. */
+export type Offers =
+  | "file"
+  | "context"
+  | "resource"
+  | "namespace"
+  | "pod"
+  | "service"
+  | readonly string[];
 
 export type Flags = Readonly<Record<string, Flag<any>>>;
 

@@ -1,7 +1,7 @@
 // The help of a command, from its row: what it does, how it is used, examples, subcommands and flags.
 
 import type { Command } from "./command.ts";
-import { GLOBAL_FLAGS } from "./command.ts";
+import { GLOBAL_FLAGS, usageOf } from "./command.ts";
 import type { Flag, Flags } from "./flag.ts";
 import { flagName } from "./flag.ts";
 import { printDuration } from "./format.ts";
@@ -15,7 +15,7 @@ export function printHelp(command: Command, path: string, colour: Palette): stri
   let out = `${command.summary}.\n`;
   if (command.details) out += `\n${command.details}\n`;
   out += heading("Usage:");
-  if (command.run) out += `  ${path} ${command.usage}`.trimEnd() + "\n";
+  if (command.run || command.usage) out += `  ${usageOf(command, path)}\n`;
   if (shown.length > 0) out += `  ${path} [command]\n`;
   if (command.aliases.length > 0) {
     out += heading("Aliases:") + `  ${[command.name, ...command.aliases].join(", ")}\n`;
@@ -46,10 +46,9 @@ function flagRows(flags: Flags): [string, string][] {
 
 function initial(flag: Flag): string {
   const { initial: value, value: takes } = flag;
-  if (!takes || value === undefined || value === "" || (Array.isArray(value) && value.length === 0))
-    return "";
-  const shown = takes === "TIME" ? printDuration(value as number) : (value as string | number);
-  return ` (default ${shown})`;
+  const isNothing = [undefined, false, ""].includes(value as string) || Array.isArray(value);
+  if (isNothing) return "";
+  return ` (default ${takes === "TIME" ? printDuration(value as number) : String(value)})`;
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string {

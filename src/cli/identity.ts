@@ -10,12 +10,13 @@ import { namespace, selector } from "./vizflags.ts";
 export const identity = command({
   name: "identity",
   summary: "Show the certificates of pods' proxies",
-  usage: "[flags] [POD…]",
+  usage: "[POD…]",
   examples: [
     ["Of one pod", "identity web-1 -n emojivoto"],
     ["Of all pods with a label", "identity -l app=web -n emojivoto"],
   ],
   args: [0, 100],
+  offers: "pod",
   flags: { namespace, selector },
   run: async ({ args, flags, globals, terminal }) => {
     if (args.length === 0 && flags.selector === undefined) {

@@ -44,7 +44,7 @@ type InjectFlags = Values<typeof INJECT_FLAGS>;
 export const inject = command({
   name: "inject",
   summary: "Add the mesh to Kubernetes manifests",
-  usage: "[flags] FILE|FOLDER|URL|-",
+  usage: "FILE|FOLDER|URL|-",
   examples: [
     ["A file, and apply it", "inject web.yaml | kubectl apply -f -"],
     ['What runs already, behind "kubectl get deploy -o yaml |"', "inject - | kubectl apply -f -"],
@@ -75,7 +75,7 @@ export const inject = command({
 export const uninject = command({
   name: "uninject",
   summary: "Take the mesh out of Kubernetes manifests",
-  usage: "[flags] FILE|FOLDER|URL|-",
+  usage: "FILE|FOLDER|URL|-",
   examples: [["A file, and apply it", "uninject web.yaml | kubectl apply -f -"]],
   args: [1, 100],
   offers: "file",

@@ -28,7 +28,6 @@ export const WEBHOOKS = {
 export const install = command({
   name: "install",
   summary: "Print the manifests of the control plane",
-  usage: "[flags]",
   examples: [
     ["First the custom resources", "install --crds | kubectl apply -f -"],
     ["Then the control plane", "install | kubectl apply -f -"],

@@ -32,7 +32,6 @@ const CNI = {
 export const installCni = command({
   name: "install-cni",
   summary: "Print the manifests of the CNI plugin, which spares pods an init container",
-  usage: "[flags]",
   examples: [
     ["First the plugin", "install-cni | kubectl apply -f -"],
     [

@@ -31,7 +31,7 @@ const status = command({
 const logs = command({
   name: "logs",
   summary: "Print what a container prints",
-  usage: "[flags] POD|TYPE/NAME",
+  usage: "POD|TYPE/NAME",
   examples: [
     ["A workload", "local logs deploy/web -n emojivoto -f"],
     ["Its sidecar", "local logs deploy/web -n emojivoto -c linkerd-proxy"],
@@ -77,7 +77,7 @@ async function podNamed(mesh: Mesh, namespace: string, word: string): Promise<st
 const run = command({
   name: "run",
   summary: "Add a command to the mesh, as a workload with a service",
-  usage: "[flags] -- COMMAND…",
+  usage: "-- COMMAND…",
   examples: [
     [
       "A cache that others call cache.default:6379",

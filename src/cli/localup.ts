@@ -26,7 +26,6 @@ const ASK_MS = 2000;
 export const up = command({
   name: "up",
   summary: "Start a mesh and the workloads of manifests",
-  usage: "[flags]",
   details: `Each container's command runs as a process, with a sidecar in front. Files are watched: what changes in
 them changes in the mesh. Ctrl-C stops everything.`,
   examples: [

@@ -9,8 +9,7 @@ import type { Api } from "../../proto/gen/viz/viz_pb.js";
 import type { TapByResourceRequestSchema, TapEvent } from "../../proto/gen/viz/viz_tap_pb.js";
 import type { Scope } from "../base/scope.ts";
 import type { Resources } from "../platform/resources.ts";
-import { findKubeconfig } from "../platform/kubeconfig.ts";
-import { kindOf } from "../viz/kinds.ts";
+import { contextsIn, findKubeconfig } from "../platform/kubeconfig.ts";
 import type { SocketAddr } from "../io/conn.ts";
 import type { MeshPod, World } from "../viz/world.ts";
 import { thingsOf } from "../viz/world.ts";
@@ -69,8 +68,8 @@ export interface Mesh {
   readonly local: LocalFacts | undefined;
 }
 
-/** The mesh of a cluster when flags or $KUBECONFIG name one, else the local one, else that of ~/.kube/config. Rejects
- * with a fault that says how to start one when there is none. */
+/** The mesh that flags name, a cluster's or a local one; else that of $LINKERD_STATE_DIR, of $KUBECONFIG, the local one that
+ * runs, or that of ~/.kube/config. Rejects with a fault that says how to start one when there is none. */
 export async function findMesh(globals: Globals, env: NodeJS.ProcessEnv): Promise<Mesh> {
   if (await isCluster(globals, env)) {
     const { kubeMesh } = await import("./kubemesh.ts");
@@ -82,8 +81,10 @@ export async function findMesh(globals: Globals, env: NodeJS.ProcessEnv): Promis
 
 /** Whether `findMesh` looks for a cluster's. */
 export async function isCluster(globals: Globals, env: NodeJS.ProcessEnv): Promise<boolean> {
-  if (globals.stateDir !== undefined || env["LINKERD_STATE_DIR"] !== undefined) return false;
-  if ((globals.kubeconfig ?? globals.context ?? env["KUBECONFIG"]) !== undefined) return true;
+  if (globals.stateDir !== undefined) return false;
+  if ((globals.kubeconfig ?? globals.context) !== undefined) return true;
+  if (env["LINKERD_STATE_DIR"] !== undefined) return false;
+  if (env["KUBECONFIG"] !== undefined) return true;
   if (findKubeconfig(globals, env).length === 0) return false;
   return connectLocal(globals, env).then(
     () => false,
@@ -91,15 +92,19 @@ export async function isCluster(globals: Globals, env: NodeJS.ProcessEnv): Promi
   );
 }
 
-/** What the mesh can name, for completion; `typed` are the words so far, whose --namespace counts. */
-export function namesOf(typed: readonly string[], globals: Globals, env: NodeJS.ProcessEnv): Names {
-  const at = typed.findIndex((word) => word === "-n" || word === "--namespace");
-  const namespace = at < 0 ? undefined : typed[at + 1];
-  const things = async (kind: string): Promise<string[]> => {
-    const mesh = await findMesh(globals, env);
-    const all = thingsOf(await mesh.world(), kindOf(kind)?.name ?? kind);
-    const own = all.filter((t) => kind === "namespace" || !namespace || t.namespace === namespace);
-    return own.map(({ name }) => name);
+/** What can be named, for completion; of resources, those of a namespace when one is given. */
+export function namesOf(
+  namespace: string | undefined,
+  globals: Globals,
+  env: NodeJS.ProcessEnv,
+): Names {
+  return {
+    contexts: () => contextsIn(findKubeconfig(globals, env)),
+    resources: async (kind) => {
+      const mesh = await findMesh(globals, env);
+      const all = thingsOf(await mesh.world(), kind);
+      const own = all.filter((t) => kind === "namespace" || !namespace || t.namespace === namespace);
+      return own.map(({ name }) => name);
+    },
   };
-  return { namespaces: () => things("namespace"), resources: things };
 }

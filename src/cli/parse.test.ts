@@ -27,6 +27,8 @@ const stat = command({
     timeWindow: duration("1m", "Window", { short: "t" }),
     output: oneOf(["table", "json"], "Format", { short: "o" }),
     set: list("K=V", "Values"),
+    to: optional("RESOURCE", "Partner", { offers: "resource" }),
+    watch: toggle("Go on", { initial: true }),
     maxRps: count("N", 100, "Most"),
   },
   run: async () => {},
@@ -82,7 +84,7 @@ test("what is wrong is said in one sentence, with what would be right", () => {
       line,
     );
   };
-  says("viz stat", /an argument is missing; usage: linkerd viz stat RESOURCE/);
+  says("viz stat", /an argument is missing; usage: linkerd viz stat \[flags\] RESOURCE/);
   says("viz stat a b c d", /"d" is one argument too many/);
   says("viz sta deploy", /no command "sta" in "linkerd viz"\. Did you mean "stat"\?/);
   says("viz stat deploy --outptu json", /no flag --outptu/);
@@ -103,20 +105,24 @@ test("an unknown verb at the top may be an extension, and keeps its words", () =
   );
   assert.deepEqual(suggestions(tree, "injcet"), ["inject"]);
   assert.deepEqual(suggestions(root, "edgse"), ["viz edges"]);
+  assert.deepEqual(suggestions(root, "foo"), []);
 });
 
 test("help follows from the table", () => {
   const page = printHelp(stat, "linkerd viz stat", palette(false));
-  assert.match(page, /Usage:\n {2}linkerd viz stat RESOURCE\n/);
+  assert.match(page, /Usage:\n {2}linkerd viz stat \[flags\] RESOURCE\n/);
   assert.match(page, /# All\n {2}linkerd viz stat deploy\n/);
   assert.match(page, /-t, --time-window TIME +Window \(default 1m\)/);
   assert.match(page, /--max-rps N +Most \(default 100\)/);
+  assert.match(page, /--watch +Go on \(default true\)/);
+  assert.match(page, /--all-namespaces +All\n/);
 });
 
 test("completion follows from the table and from the mesh", async () => {
   const names = {
-    namespaces: async () => ["shop", "store"],
-    resources: async (kind: string) => (kind === "deployment" ? ["web", "worker"] : []),
+    contexts: () => ["home", "work"],
+    resources: async (kind: string) =>
+      ({ namespace: ["shop", "store"], deployment: ["web", "worker"] })[kind] ?? [],
   };
   const offered = (line: string) => complete(tree, line.split(" "), names);
   assert.deepEqual(await offered("vi"), ["viz"]);
@@ -124,6 +130,10 @@ test("completion follows from the table and from the mesh", async () => {
   assert.deepEqual(await offered("viz stat --o"), ["--output"]);
   assert.deepEqual(await offered("viz stat -o "), ["json", "table"]);
   assert.deepEqual(await offered("viz stat -n s"), ["shop", "store"]);
+  assert.deepEqual(await offered("viz stat --namespace=st"), ["--namespace=store"]);
+  assert.deepEqual(await offered("viz stat deploy --to deploy/wo"), ["deploy/worker"]);
+  assert.deepEqual(await offered("viz stat --context h"), ["home"]);
+  assert.deepEqual(await offered("help vi"), ["viz"]);
   assert.deepEqual(await offered("viz stat dep"), ["deploy"]);
   assert.deepEqual(await offered("viz stat deploy/we"), ["deploy/web"]);
   assert.deepEqual(await offered("viz stat -n shop deploy w"), ["web", "worker"]);

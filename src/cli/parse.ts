@@ -3,7 +3,7 @@
 
 import { Fault } from "../base/fault.ts";
 import type { Command, Globals } from "./command.ts";
-import { flagsOf, subcommand, unknownCommand } from "./command.ts";
+import { flagsOf, subcommand, unknownCommand, usageOf } from "./command.ts";
 import type { Flag } from "./flag.ts";
 import { flagName } from "./flag.ts";
 
@@ -83,7 +83,7 @@ export function parse(
 
 function checkArgs({ command, path, args, globals }: Parsed): void {
   const [min, max] = command.args;
-  const usage = `usage: ${path} ${command.usage}`.trimEnd();
+  const usage = `usage: ${usageOf(command, path)}`;
   if (command.run && args.length < min)
     throw new Fault("bad-input", `an argument is missing; ${usage}`);
   if (command.run && args.length > max) {

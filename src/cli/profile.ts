@@ -25,7 +25,7 @@ const FLAGS = {
 export const profile = command({
   name: "profile",
   summary: "Print a service profile to begin with",
-  usage: "[flags] (--template | --open-api FILE | --proto FILE) SERVICE",
+  usage: "(--template | --open-api FILE | --proto FILE) SERVICE",
   examples: [
     [
       "From a Swagger document",
@@ -34,7 +34,7 @@ export const profile = command({
     ["From a .proto file", "profile -n emojivoto --proto voting.proto voting-svc"],
   ],
   args: [1, 1],
-  offers: "resource",
+  offers: "service",
   flags: FLAGS,
   run: async ({ args, flags, terminal }) => {
     const ns = flags.namespace ?? "default";

@@ -10,7 +10,7 @@ import { oneOf, optional, repeated } from "./flag.ts";
 export const explain = command({
   name: "explain",
   summary: "Tell what a router would do with a request, step by step",
-  usage: "[flags] FILE 'METHOD URL'",
+  usage: "FILE 'METHOD URL'",
   details:
     "Tells the four steps of a request: its name, the clients that the name is bound to, their addresses, and how " +
     "one of them is chosen. Names are looked up as a router would do it; nothing is sent.",
@@ -56,7 +56,7 @@ export const explain = command({
 const checkVerb = command({
   name: "check",
   summary: "Check a linkerd.yaml: all mistakes at once, with their places",
-  usage: "[flags] FILE",
+  usage: "FILE",
   args: [1, 1],
   offers: "file",
   flags: { output: oneOf(["table", "json", "short"], "Format of the output", { short: "o" }) },
@@ -70,9 +70,9 @@ const checkVerb = command({
 export const router = command({
   name: "router",
   summary: "Run Linkerd 1's router by its file, or look at the file",
-  usage: "[-validate] [-log.level=LEVEL] FILE|-",
-  details:
-    "`linkerd FILE` and `linkerd router FILE` run the file; SIGHUP and changes of it are applied while it runs.",
+  usage: "FILE|-",
+  details: `"linkerd FILE" and "linkerd router FILE" run the file; SIGHUP and changes of it are applied while it runs.
+-validate only looks at it, and -log.level=LEVEL says what is logged.`,
   examples: [
     ["Run a file", "router linkerd.yaml"],
     ["Look for mistakes", "router check linkerd.yaml"],

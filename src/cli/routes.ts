@@ -30,7 +30,7 @@ import {
 export const routes = command({
   name: "routes",
   summary: "Show success rate, requests a second and latency by route",
-  usage: "[flags] RESOURCE",
+  usage: "RESOURCE",
   details: `Routes come from ServiceProfiles. With --to, or with -o wide for a service, "effective" counts what
 clients got and "actual" what was sent for it, retries included.`,
   examples: [

@@ -25,7 +25,7 @@ const verb = <Row>(
   command({
     name: `stat-${side}`,
     summary,
-    usage: "[flags] RESOURCE",
+    usage: "RESOURCE",
     examples: [["Of a deployment", `viz stat-${side} deploy/web -n test`]],
     args: [1, 2],
     offers: "resource",

@@ -27,7 +27,7 @@ import {
 export const stat = command({
   name: "stat",
   summary: "Show success rate, requests a second and latency of resources",
-  usage: "[flags] RESOURCE…",
+  usage: "RESOURCE…",
   details: `RESOURCE is a TYPE, TYPE NAME or TYPE/NAME; several may be given. Types are
 ${KINDS.filter((k) => k.role !== "config")
   .map((k) => k.short)

@@ -30,7 +30,7 @@ export const TAP_FLAGS = {
 export const tap = command({
   name: "tap",
   summary: "Show requests as they pass",
-  usage: "[flags] RESOURCE",
+  usage: "RESOURCE",
   examples: [
     ["Requests of a deployment, in and out", "viz tap deploy/web -n test"],
     ["What it posts to another", "viz tap deploy/web -n test --to deploy/emoji --method POST"],

@@ -15,7 +15,7 @@ import { TAP_FLAGS, tapRequest } from "./tap.ts";
 export const top = command({
   name: "top",
   summary: "Show the calls of a resource, added up live",
-  usage: "[flags] RESOURCE",
+  usage: "RESOURCE",
   details: `q or Ctrl-C ends it; the arrow keys (or a and d) move it sideways. Without a terminal, a table is printed
 every few seconds.`,
   examples: [

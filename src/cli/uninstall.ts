@@ -13,7 +13,6 @@ import { valuesInCluster } from "./upgrade.ts";
 export const uninstall = command({
   name: "uninstall",
   summary: "Print what to delete so that nothing of the mesh is left",
-  usage: "[flags]",
   examples: [["Delete everything", "uninstall | kubectl delete -f -"]],
   flags: {
     force: toggle("Even while there are extensions, or pods with proxies", { short: "f" }),
@@ -30,7 +29,6 @@ export const uninstall = command({
 export const prune = command({
   name: "prune",
   summary: "Print what an older version installed and this one no longer has",
-  usage: "[flags]",
   examples: [["Delete it", "prune | kubectl delete -f -"]],
   flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {

@@ -26,7 +26,6 @@ type Stored = (kind: "ConfigMap" | "Secret", name: string) => Promise<Data | und
 export const upgrade = command({
   name: "upgrade",
   summary: "Print the manifests of the control plane with what was chosen when it was installed",
-  usage: "[flags]",
   examples: [
     ["First the custom resources", "upgrade --crds | kubectl apply -f -"],
     ["Then the control plane", "upgrade | kubectl apply -f -"],

@@ -49,7 +49,6 @@ async function render(flags: Values<typeof FLAGS>, { linkerdNamespace, vizNamesp
 export const vizInstall = command({
   name: "install",
   summary: "Print the manifests of metrics, tap and the dashboard",
-  usage: "[flags]",
   details: `Viz reads the metrics of proxies itself and keeps those of ten minutes. With --set prometheus.enabled=true
 a Prometheus is installed beside it; with --set prometheusUrl=URL it asks yours.`,
   examples: [
@@ -80,7 +79,6 @@ a Prometheus is installed beside it; with --set prometheusUrl=URL it asks yours.
 export const vizUninstall = command({
   name: "uninstall",
   summary: "Print what to delete so that nothing of viz is left",
-  usage: "[flags]",
   examples: [["Delete everything", "viz uninstall | kubectl delete -f -"]],
   flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {
@@ -92,7 +90,6 @@ export const vizUninstall = command({
 export const vizPrune = command({
   name: "prune",
   summary: "Print what an older version installed and this one no longer has",
-  usage: "[flags]",
   details: "Give it the values that viz was installed with.",
   examples: [["Delete it", "viz prune | kubectl delete -f -"]],
   flags: FLAGS,

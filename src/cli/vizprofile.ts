@@ -15,7 +15,7 @@ import { namespace, oneResource, resourceIn, serviceName } from "./vizflags.ts";
 export const vizProfile = command({
   name: "profile",
   summary: "Print a ServiceProfile with the routes that are in use",
-  usage: "[flags] SERVICE --tap RESOURCE",
+  usage: "SERVICE --tap RESOURCE",
   examples: [
     [
       "What web is asked for in ten seconds",
@@ -23,6 +23,7 @@ export const vizProfile = command({
     ],
   ],
   args: [1, 1],
+  offers: "service",
   flags: {
     namespace,
     tap: optional("RESOURCE", "Whose requests to look at, for example deploy/web", {

@@ -127,6 +127,11 @@ export function readKubeconfig(
   };
 }
 
+/** The names of all contexts of kubeconfigs. */
+export function contextsIn(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => (parseConfig(path).contexts ?? []).map(({ name }) => name));
+}
+
 function parseConfig(path: string): Kubeconfig {
   const text = readText(path);
   try {
