@@ -104,16 +104,18 @@ export function subcommand(parent: Command, word: string): Command | undefined {
 
 /** The visible commands nearest to a mistyped word, best first; of one that moved, where it is now. */
 export function suggestions(parent: Command, word: string): string[] {
-  return parent.commands
-    .filter((c) => !c.hidden)
-    .map((c) => ({
-      name: c.deprecated?.replace("linkerd ", "") ?? c.name,
-      distance: c.name.startsWith(word) ? 0 : editDistance(c.name, word),
-    }))
-    // Of a short word, two letters are most of it.
-    .filter(({ distance }) => distance <= Math.min(2, word.length / 2))
-    .sort((a, b) => a.distance - b.distance)
-    .map(({ name }) => name);
+  return (
+    parent.commands
+      .filter((c) => !c.hidden)
+      .map((c) => ({
+        name: c.deprecated?.replace("linkerd ", "") ?? c.name,
+        distance: c.name.startsWith(word) ? 0 : editDistance(c.name, word),
+      }))
+      // Of a short word, two letters are most of it.
+      .filter(({ distance }) => distance <= Math.min(2, word.length / 2))
+      .sort((a, b) => a.distance - b.distance)
+      .map(({ name }) => name)
+  );
 }
 
 /** The fault for a word that no command has. */

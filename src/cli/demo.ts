@@ -12,6 +12,7 @@ import { command } from "./command.ts";
 import { duration, optional } from "./flag.ts";
 import { stateDirOf } from "./localaccess.ts";
 import { HOME, runLocal } from "./running.ts";
+import { redrawing } from "./screen.ts";
 import { printStat } from "./stat.ts";
 import type { Terminal } from "./terminal.ts";
 import { untilStopped } from "./terminal.ts";
@@ -75,9 +76,9 @@ function welcome(
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   const commands = [
-    [`linkerd viz stat deploy -n ${namespace}`, "success rate, requests a second, latencies"],
+    [`linkerd viz stat deploy -n ${namespace}`, "success, requests a second, latency"],
     [`linkerd viz tap ns/${namespace}`, "each request as it passes"],
-    [`linkerd viz edges deploy -n ${namespace}`, "who calls whom, and whether it is mutual TLS"],
+    [`linkerd viz edges deploy -n ${namespace}`, "who calls whom, and by mutual TLS"],
     ["linkerd check --proxy", "is everything as it should be?"],
   ] as const;
   const longest = Math.max(...commands.map(([line]) => line.length));
@@ -93,19 +94,11 @@ ${commands.map(([line, what]) => `    ${line.padEnd(longest)}   ${dim(what)}\n`)
 // Golden metrics of all deployments: drawn over on a terminal, a plain table now and then elsewhere.
 async function showMetrics(namespace: string, viz: Viz, terminal: Terminal): Promise<void> {
   const api = vizApi(viz.world, viz.metrics);
-  let drawn = 0;
+  const redraw = redrawing(terminal);
   const draw = async (): Promise<void> => {
     const rows = await deployments(namespace, api);
     if (rows.length === 0 || terminal.scope.closed) return;
-    const table = printStat(rows, { wide: false, namespaces: false, many: false });
-    const up = terminal.live && drawn > 0 ? `\x1b[${drawn}A` : "";
-    const lines = table.split("\n").slice(0, -1);
-    terminal.print(
-      up +
-        lines.map((line) => (terminal.live ? `${line}\x1b[K\n` : `${line}\n`)).join("") +
-        (terminal.live ? "" : "\n"),
-    );
-    drawn = lines.length;
+    redraw(printStat(rows, { wide: false, namespaces: false, many: false }));
   };
   const timer = systemClock.every(terminal.live ? REDRAW_MS : PLAIN_MS, () => {
     // What there is no answer to now may have one the next time.

@@ -68,7 +68,6 @@ export const inject = command({
     terminal.note("");
     for (const { lines } of results) for (const line of lines) terminal.note(line);
     terminal.note("");
-    return results.some(({ failed }) => failed) ? 1 : 0;
   },
 });
 
@@ -98,7 +97,6 @@ export const uninject = command({
 type Result = {
   readonly object: RawObject;
   readonly lines: readonly string[];
-  readonly failed?: boolean;
 };
 
 function injectOne(

@@ -103,7 +103,9 @@ export function namesOf(
     resources: async (kind) => {
       const mesh = await findMesh(globals, env);
       const all = thingsOf(await mesh.world(), kind);
-      const own = all.filter((t) => kind === "namespace" || !namespace || t.namespace === namespace);
+      const own = all.filter(
+        (t) => kind === "namespace" || !namespace || t.namespace === namespace,
+      );
       return own.map(({ name }) => name);
     },
   };

@@ -1,4 +1,5 @@
-// A part of the terminal that is drawn again and again: the whole screen on a terminal, plain tables otherwise.
+// Parts of the terminal that are drawn again and again: the whole screen, or some lines below what stands there. Plain
+// tables, one after the other, where nobody looks.
 
 import type { Terminal } from "./terminal.ts";
 
@@ -29,10 +30,8 @@ export function openScreen(terminal: Terminal): Screen {
   return {
     draw: (title, body) => {
       if (!open) return;
-      const { columns, rows } = terminal.size();
-      const lines = [title, "", ...body.split("\n")].slice(0, rows - 1);
-      const text = lines.map((line, i) => (i < 2 ? line : line.slice(shift)).slice(0, columns));
-      terminal.print(HOME + text.map((line) => `${line}${END_OF_LINE}\n`).join("") + BELOW);
+      const moved = body.split("\n").map((line) => line.slice(shift));
+      terminal.print(HOME + fitted([title, "", ...moved], terminal).join("") + BELOW);
     },
     close: () => {
       if (!open) return;
@@ -43,14 +42,28 @@ export function openScreen(terminal: Terminal): Screen {
   };
 }
 
-function plainScreen(terminal: Terminal): Screen {
+/** Draws a text over the one before; what does not fit is cut, for a line that wraps would be two. */
+export function redrawing(terminal: Terminal): (text: string) => void {
   let last = "";
-  return {
-    draw: (_, body) => {
-      if (body === last || body.trim() === "") return;
-      last = body;
-      terminal.print(`${body}\n`);
-    },
-    close: () => {},
+  let drawn = 0;
+  return (text) => {
+    if (text === last || text.trim() === "") return;
+    last = text;
+    if (!terminal.live) return terminal.print(`${text}\n`);
+    const lines = fitted(text.trimEnd().split("\n"), terminal);
+    const up = drawn > 0 ? `\x1b[${drawn}A` : "";
+    terminal.print(up + lines.join("") + BELOW);
+    drawn = lines.length;
   };
+}
+
+// Cleared first: after its last column, a terminal would clear that.
+function fitted(lines: readonly string[], { size }: Terminal): string[] {
+  const { columns, rows } = size();
+  return lines.slice(0, rows - 1).map((line) => `${END_OF_LINE}${line.slice(0, columns)}\n`);
+}
+
+function plainScreen(terminal: Terminal): Screen {
+  const redraw = redrawing(terminal);
+  return { draw: (_, body) => redraw(body), close: () => {} };
 }

@@ -30,12 +30,10 @@ export function spin(terminal: Terminal, what: string, clock: Clock = systemCloc
   }
   let frame = 0;
   let timer: Timer | undefined = clock.every(FRAME_MS, () => {
-    terminal.rewrite(
-      `${CLEAR}${FRAMES[frame++ % FRAMES.length]} ${text}`.slice(
-        0,
-        terminal.size().columns + CLEAR.length,
-      ),
-    );
+    // One line, for only that is cleared.
+    const [line] = text.split("\n");
+    const shown = `${FRAMES[frame++ % FRAMES.length]} ${line}`.slice(0, terminal.size().columns);
+    terminal.rewrite(CLEAR + shown);
   });
   return {
     say: (next) => (text = next),

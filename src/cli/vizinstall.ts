@@ -92,7 +92,10 @@ export const vizPrune = command({
   summary: "Print what an older version installed and this one no longer has",
   details: "Give it the values that viz was installed with.",
   examples: [["Delete it", "viz prune | kubectl delete -f -"]],
-  flags: FLAGS,
+  flags: {
+    ...FLAGS,
+    wait: duration("5m", "Without effect: it needs nothing that comes up", { hidden: true }),
+  },
   run: async ({ flags, globals, terminal }) => {
     const api = needCluster(globals, terminal.env, terminal.scope);
     const wanted = await render(flags, globals);

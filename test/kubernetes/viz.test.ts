@@ -344,7 +344,7 @@ test("with --ha there are two of it, and nothing stays of either", async () => {
   const { stdout } = await linkerd("viz install --ha --ignore-cluster -o json");
   assert.match(stdout, /"PodDisruptionBudget"/);
   assert.match(stdout, /"replicas": 2/);
-  assert.doesNotMatch((await linkerd("viz prune")).stdout, /kind/);
+  assert.doesNotMatch((await linkerd("viz prune --wait 1m")).stdout, /kind/);
   await removeViz();
   const kinds = "clusterrole,clusterrolebinding,mutatingwebhookconfiguration,apiservice,ns";
   assert.doesNotMatch(
