@@ -65,7 +65,7 @@ export async function startMesh(world: World): Promise<Mesh> {
   });
   const { certPem, keyPem, rootsPem } = await credentialsOf(
     mesh.issuer,
-    identityOf("load", "ns", DOMAIN),
+    identityOf("load", "ns", { trustDomain: DOMAIN }),
   );
   const folder = certificatesOf(world);
   mkdirSync(folder);
@@ -123,7 +123,7 @@ async function sidecars(
   return {
     target: targetOf(world, hop),
     proxies: [...server, await startOne("client")],
-    identity: { name: identityOf("web", "ns", DOMAIN), folder: certificatesOf(world) },
+    identity: { name: identityOf("web", "ns", { trustDomain: DOMAIN }), folder: certificatesOf(world) },
   };
 }
 

@@ -5,24 +5,21 @@ import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import { identityOf } from "../platform/sidecar.ts";
 import type { MeshPod } from "../viz/world.ts";
 import type { Mesh } from "./mesh.ts";
 
 const TIMEOUT_MS = 5000;
 const SOON_MS = 60 * 86_400_000;
-const CONTROL_NAMESPACE = "linkerd";
-
-/** The TLS name of a pod's proxy. */
-function identityOf(pod: MeshPod, trustDomain: string): string {
-  const ns = pod.controlPlaneNs || CONTROL_NAMESPACE;
-  return `${pod.serviceAccount}.${pod.namespace}.serviceaccount.identity.${ns}.${trustDomain}`;
-}
 
 /** The certificate of a pod's proxy, which its admin port shows too, and those that vouch for it, leaf first. Nothing is
  * verified. */
 export async function proxyCertificates(mesh: Mesh, pod: MeshPod): Promise<X509Certificate[]> {
   const { ip: host, port } = await mesh.reach(pod, pod.adminPort);
-  const servername = identityOf(pod, await mesh.trustDomain());
+  const servername = identityOf(pod.serviceAccount, pod.namespace, {
+    ...(pod.controlPlaneNs && { controlNamespace: pod.controlPlaneNs }),
+    trustDomain: await mesh.trustDomain(),
+  });
   return new Promise((resolve, reject) => {
     const options = { host, port, servername, rejectUnauthorized: false, timeout: TIMEOUT_MS };
     const socket = connect(options);

@@ -8,7 +8,7 @@ import { parseCidr } from "../platform/cidr.ts";
 import type { LabelSelector, Metadata, Resource } from "../platform/kinds.ts";
 import { selects } from "../platform/kinds.ts";
 import type { AccessPolicy } from "../platform/policyshapes.ts";
-import { CONTROL_NAMESPACE, identityOf } from "../platform/sidecar.ts";
+import { identityOf } from "../platform/sidecar.ts";
 import { printIp } from "../proxy/fromproto.ts";
 import { byAge } from "./attachment.ts";
 import { builtIn } from "./backends.ts";
@@ -121,7 +121,7 @@ function authorizationPolicy(world: World, { metadata, spec }: Policy): AuthzIni
         break;
       }
       case "ServiceAccount":
-        authentication = identities([identityOf(ref.name, namespace, world.settings.trustDomain)]);
+        authentication = identities([identityOf(ref.name, namespace, world.settings)]);
         break;
     }
   }
@@ -136,7 +136,7 @@ function serverAuthorization(
   const names = [
     ...(client.meshTLS?.identities ?? []),
     ...(client.meshTLS?.serviceAccounts ?? []).map(({ name, namespace }) =>
-      identityOf(name, namespace ?? metadata.namespace, world.settings.trustDomain),
+      identityOf(name, namespace ?? metadata.namespace, world.settings),
     ),
   ];
   return {
@@ -156,8 +156,8 @@ function meshIdentities({ settings }: World, authn: Resource<"MeshTLSAuthenticat
   const { identities: names, identityRefs } = authn.spec;
   const referred = identityRefs.map(({ kind, name, namespace }) =>
     kind === "Namespace"
-      ? `*.${name}.serviceaccount.identity.${CONTROL_NAMESPACE}.${settings.trustDomain}`
-      : identityOf(name, namespace ?? authn.metadata.namespace, settings.trustDomain),
+      ? identityOf("*", name, settings)
+      : identityOf(name, namespace ?? authn.metadata.namespace, settings),
   );
   return [...names, ...referred];
 }

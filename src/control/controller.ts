@@ -153,6 +153,7 @@ function identity(
         issuer: await issuer.next(),
         ...issuance,
         ...(onCertified && { onCertified }),
+        controlNamespace: settings.controlNamespace,
         trustDomain: settings.trustDomain,
         review: (text, audience) => resources.reviewToken(text, audience),
         clock,

@@ -62,6 +62,26 @@ test("what does not fit is refused", async (t) => {
   await assert.rejects(certify(NAME, forOthers, csr, opts), refused(16));
 });
 
+test("names end with the namespace of the control plane", async (t) => {
+  const opts = { ...(await options(folder(t))), controlNamespace: "mesh" };
+  const name = "web.ns.serviceaccount.identity.mesh.cluster.local";
+  assert.equal((await certify(name, token, newKeyAndCsr(name).csr, opts)).identity, name);
+  await assert.rejects(
+    certify(NAME, token, newKeyAndCsr(NAME).csr, opts),
+    /the token is that of web.ns.*identity.mesh/,
+  );
+});
+
+test("an issuer that has expired signs nothing, and says so", async (t) => {
+  const opts = await options(folder(t));
+  const nextYear = { ...systemClock, wall: () => Date.now() + 366 * 86_400_000 };
+  const forNow = async () => ({ namespace: "ns", serviceAccount: "web" });
+  await assert.rejects(
+    certify(NAME, token, newKeyAndCsr(NAME).csr, { ...opts, clock: nextYear, review: forNow }),
+    /the issuer expired on/,
+  );
+});
+
 test("an issuer is kept, for its owner only, and made again when it is about to end", async (t) => {
   const dir = folder(t);
   const first = await openIssuer(dir, "cluster.local", systemClock);

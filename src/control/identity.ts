@@ -5,16 +5,15 @@ import type { webcrypto } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Account } from "../platform/resources.ts";
-import { identityOf } from "../platform/sidecar.ts";
+import { type IdentityDomain, identityOf } from "../platform/sidecar.ts";
 import { IDENTITY_AUDIENCE } from "../platform/tokens.ts";
 import type { Issuer } from "./issuer.ts";
 import { signLeaf } from "./issuer.ts";
 import { failedPrecondition, invalidArgument } from "./refusal.ts";
 import * as x509 from "./x509.ts";
 
-export type CertifyOptions = {
+export type CertifyOptions = IdentityDomain & {
   readonly issuer: Issuer;
-  readonly trustDomain: string;
   readonly review: (token: string, audience: string) => Promise<Account>;
   /** Default a day. */
   readonly lifetimeMs?: number;
@@ -43,13 +42,19 @@ export async function certify(
   csr: Uint8Array,
   options: CertifyOptions,
 ): Promise<Signed> {
-  const { issuer, trustDomain, clock } = options;
+  const { issuer, clock } = options;
   const publicKey = await checkRequest(identity, csr);
   const account = await options.review(token, IDENTITY_AUDIENCE);
-  const proven = identityOf(account.serviceAccount, account.namespace, trustDomain);
+  const proven = identityOf(account.serviceAccount, account.namespace, options);
   if (proven !== identity) {
     throw failedPrecondition(`the token is that of ${proven}, the request is for ${identity}`);
   }
+  const { notAfter } = issuer.certificate;
+  if (notAfter.getTime() <= clock.wall())
+    throw new Fault(
+      "unavailable",
+      `the issuer expired on ${notAfter.toISOString()}: nobody gets a certificate until there is another`,
+    );
   const leaf = await signLeaf(issuer, identity, publicKey, {
     lifetimeMs: options.lifetimeMs ?? DAY_MS,
     skewMs: options.skewMs ?? SKEW_MS,

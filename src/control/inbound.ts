@@ -231,7 +231,7 @@ function rateLimit(
       limit: { requestsPerSecond },
       clients: {
         identities: clientRefs.map((ref) => ({
-          name: identityOf(ref.name, ref.namespace ?? namespace, world.settings.trustDomain),
+          name: identityOf(ref.name, ref.namespace ?? namespace, world.settings),
         })),
       },
     })),

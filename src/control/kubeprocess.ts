@@ -27,8 +27,8 @@ import { identify } from "../proxy/identify.ts";
 import { measureProcess } from "../proxy/processmetrics.ts";
 import { Serving } from "../proxy/serving.ts";
 import type { Installation } from "./injectproxy.ts";
-import { proxyEnv } from "./proxyenv.ts";
-import { readValues, trustDomainOf, type Values } from "./values.ts";
+import { identityDomainOf, proxyEnv } from "./proxyenv.ts";
+import { readValues, type Values } from "./values.ts";
 import { DEFAULT_SETTINGS, type MeshSettings } from "./world.ts";
 
 const clock = systemClock;
@@ -82,7 +82,6 @@ export async function ownIdentity(
   scope: Scope,
   registry: Registry,
 ): Promise<Watch<Credentials>> {
-  const { values } = installation;
   const vars = proxyEnv({ spec: { containers: [] } }, installation);
   const known = Object.fromEntries(vars.map(({ name, value }) => [name, value]));
   const settings = parseSettings({
@@ -94,7 +93,7 @@ export async function ownIdentity(
     LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf(
       account,
       accountNamespace,
-      trustDomainOf(values),
+      identityDomainOf(installation),
     ),
   });
   const parts = { settings, clock, random: systemRandom, registry, scope };
@@ -102,19 +101,20 @@ export async function ownIdentity(
 }
 
 /** How the control plane answers. */
-export function settingsOf({ values, namespace }: Installation): MeshSettings {
+export function settingsOf(installation: Installation): MeshSettings {
+  const { values } = installation;
   const cidrs = (texts: readonly string[]) =>
     texts.map((text) => parseCidr(text.trim())).filter((cidr) => cidr !== undefined);
   const probeNetworks = cidrs(values.policyController.probeNetworks);
   return {
     ...DEFAULT_SETTINGS,
-    controlNamespace: namespace,
+    ...identityDomainOf(installation),
     clusterDomain: values.clusterDomain,
-    trustDomain: trustDomainOf(values),
     clusterNetworks: cidrs(values.clusterNetworks.split(",")),
     defaultInboundPolicy: values.proxy.defaultInboundPolicy as AccessPolicy,
     opaquePorts: portsOf(values),
     enableH2Upgrade: values.enableH2Upgrade,
+    disableIPv6: values.disableIPv6,
     outboundTransportMode: values.proxy.outboundTransportMode,
     globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
     ...(probeNetworks.length > 0 && { probeNetworks }),

@@ -4,6 +4,7 @@ import type { Installation } from "./injectproxy.ts";
 import { IDENTITY_DIR, PROXY, TOKEN_DIR } from "./injectproxy.ts";
 import type { EnvVar, RawPod } from "./manifest.ts";
 import { inboundPorts } from "./podports.ts";
+import { type IdentityDomain, identityOf } from "../platform/sidecar.ts";
 import { trustDomainOf } from "./values.ts";
 
 const A_YEAR = "8760h";
@@ -21,11 +22,9 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
   const { values, namespace: ns, trustAnchors } = installation;
   const { proxy, clusterDomain, clusterNetworks, disableIPv6 } = values;
   const { ports, control } = proxy;
-  const domain = trustDomainOf(values);
+  const mesh = identityDomainOf(installation);
   const service = (name: string, port: number): string =>
     `${name}.${ns}.svc.${clusterDomain}.:${port}`;
-  const identityOf = (account: string): string =>
-    `${account}.${ns}.serviceaccount.identity.${ns}.${domain}`;
   const any = disableIPv6 ? "0.0.0.0" : "[::]";
   const http2 = (side: "inbound" | "outbound"): EnvVar[] => {
     const { keepAliveInterval, keepAliveTimeout } = proxy[side].server.http2;
@@ -105,15 +104,15 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
     ),
     field("_pod_sa", "spec.serviceAccountName"),
     { name: "_l5d_ns", value: ns },
-    { name: "_l5d_trustdomain", value: domain },
+    { name: "_l5d_trustdomain", value: mesh.trustDomain },
     own("IDENTITY_DIR", IDENTITY_DIR),
     own("IDENTITY_TRUST_ANCHORS", trustAnchors),
     own("IDENTITY_TOKEN_FILE", `${TOKEN_DIR}/linkerd-identity-token`),
     own("IDENTITY_SVC_ADDR", service("linkerd-identity-headless", 8080)),
-    own("IDENTITY_LOCAL_NAME", `$(_pod_sa).$(_pod_ns).serviceaccount.identity.${ns}.${domain}`),
-    own("IDENTITY_SVC_NAME", identityOf("linkerd-identity")),
-    own("DESTINATION_SVC_NAME", identityOf("linkerd-destination")),
-    own("POLICY_SVC_NAME", identityOf("linkerd-destination")),
+    own("IDENTITY_LOCAL_NAME", identityOf("$(_pod_sa)", "$(_pod_ns)", mesh)),
+    own("IDENTITY_SVC_NAME", identityOf("linkerd-identity", ns, mesh)),
+    own("DESTINATION_SVC_NAME", identityOf("linkerd-destination", ns, mesh)),
+    own("POLICY_SVC_NAME", identityOf("linkerd-destination", ns, mesh)),
     ...tracing(pod, installation),
     ...maybe("ACCESS_LOG", proxy.accessLog),
     ...maybe("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod),
@@ -122,12 +121,17 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
   ];
 }
 
+/** What the identities of an installation end with. */
+export function identityDomainOf({ values, namespace }: Installation): Required<IdentityDomain> {
+  return { controlNamespace: namespace, trustDomain: trustDomainOf(values) };
+}
+
 const ATTRIBUTE = "resource.opentelemetry.io/";
 
 // Spans say of which pod they are, and what its annotations say of it; a collector that is meshed is known by its
 // service account. The name is found as OpenTelemetry does it (semantic conventions, Kubernetes attributes).
-function tracing({ metadata }: RawPod, { values, namespace: ns }: Installation): EnvVar[] {
-  const { enabled, collector, traceServiceName } = values.proxy.tracing;
+function tracing({ metadata }: RawPod, installation: Installation): EnvVar[] {
+  const { enabled, collector, traceServiceName } = installation.values.proxy.tracing;
   if (!enabled || collector.endpoint === "") return [];
   const { serviceAccountName: account, namespace: accountNs } = collector.meshIdentity;
   const annotations = metadata?.annotations ?? {};
@@ -147,7 +151,7 @@ function tracing({ metadata }: RawPod, { values, namespace: ns }: Installation):
       account,
       own(
         "TRACE_COLLECTOR_SVC_NAME",
-        `${account}.${accountNs}.serviceaccount.identity.${ns}.${trustDomainOf(values)}`,
+        identityOf(account, accountNs, identityDomainOf(installation)),
       ),
     ),
     own("TRACE_SERVICE_NAME", serviceName),

@@ -38,10 +38,10 @@ export function ownCredentials(
 async function certified(
   issuer: Issuer,
   account: string,
-  { controlNamespace, trustDomain }: MeshSettings,
+  settings: MeshSettings,
   clock: Clock,
 ): Promise<Credentials> {
-  const name = identityOf(account, controlNamespace, trustDomain);
+  const name = identityOf(account, settings.controlNamespace, settings);
   const { keyPem, publicKey } = await newKey();
   const times = { lifetimeMs: LIFETIME_MS, skewMs: SKEW_MS, nowMs: clock.wall() };
   const leaf = await signLeaf(issuer, name, publicKey, times);

@@ -22,6 +22,8 @@ export type MeshSettings = {
   readonly opaquePorts: ReadonlySet<number>;
   /** Whether meshed HTTP/1 travels as HTTP/2. */
   readonly enableH2Upgrade: boolean;
+  /** Whether proxies listen on IPv4 only. */
+  readonly disableIPv6: boolean;
   /** `transport-header`: meshed connections go to the inbound port and name the port they want inside. */
   readonly outboundTransportMode: "transport-header" | "transparent";
   readonly globalEgressNamespace: string;
@@ -46,6 +48,7 @@ export const DEFAULT_SETTINGS: MeshSettings = {
   defaultInboundPolicy: "all-unauthenticated",
   opaquePorts: new Set([25, 587, 3306, 4444, 5432, 6379, 9300, 11211]),
   enableH2Upgrade: true,
+  disableIPv6: true,
   outboundTransportMode: "transport-header",
   globalEgressNamespace: "linkerd-egress",
   probeNetworks: networks("0.0.0.0/0", "::/0"),

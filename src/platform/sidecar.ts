@@ -58,9 +58,16 @@ export function wholeCores(cpu: string): string {
   return String(Math.ceil(Number(amount) / (milli ? 1000 : 1)));
 }
 
-/** The identity of a service account: what its certificates are made out to. */
-export function identityOf(serviceAccount: string, namespace: string, trustDomain: string): string {
-  return `${serviceAccount}.${namespace}.serviceaccount.identity.${CONTROL_NAMESPACE}.${trustDomain}`;
+/** What identities end with: the mesh, by the namespace of its control plane, and its trust domain. */
+export type IdentityDomain = { readonly controlNamespace?: string; readonly trustDomain: string };
+
+/** The identity of a service account: what its certificates are made out to. "*" for all accounts of a namespace. */
+export function identityOf(
+  serviceAccount: string,
+  namespace: string,
+  { controlNamespace = CONTROL_NAMESPACE, trustDomain }: IdentityDomain,
+): string {
+  return `${serviceAccount}.${namespace}.serviceaccount.identity.${controlNamespace}.${trustDomain}`;
 }
 
 /** Variables of the proxy beside a pod whose secrets (token, key) lie in `dir`. */
@@ -78,7 +85,7 @@ export function sidecarEnv(
     INBOUND_IPS: network.ip,
     INBOUND_PORTS: ports.join(","),
     DESTINATION_SVC_ADDR: options.destination,
-    DESTINATION_SVC_NAME: identityOf("linkerd-destination", CONTROL_NAMESPACE, options.trustDomain),
+    DESTINATION_SVC_NAME: identityOf("linkerd-destination", CONTROL_NAMESPACE, options),
     DESTINATION_CONTEXT: JSON.stringify({
       ns: facts.namespace,
       nodeName: facts.nodeName,
@@ -86,20 +93,16 @@ export function sidecarEnv(
     }),
     DESTINATION_PROFILE_NETWORKS: options.clusterNetworks,
     POLICY_SVC_ADDR: options.policy,
-    POLICY_SVC_NAME: identityOf("linkerd-destination", CONTROL_NAMESPACE, options.trustDomain),
+    POLICY_SVC_NAME: identityOf("linkerd-destination", CONTROL_NAMESPACE, options),
     POLICY_WORKLOAD: JSON.stringify({ ns: facts.namespace, pod: facts.name }),
     POLICY_CLUSTER_NETWORKS: options.clusterNetworks,
     IDENTITY_SVC_ADDR: options.identity,
-    IDENTITY_SVC_NAME: identityOf("linkerd-identity", CONTROL_NAMESPACE, options.trustDomain),
+    IDENTITY_SVC_NAME: identityOf("linkerd-identity", CONTROL_NAMESPACE, options),
     IDENTITY_DIR: resolve(dir, "identity"),
     IDENTITY_TOKEN_FILE: resolve(dir, "token"),
     IDENTITY_TRUST_ANCHORS: options.anchors(),
-    IDENTITY_LOCAL_NAME: identityOf(
-      facts.spec.serviceAccountName,
-      facts.namespace,
-      options.trustDomain,
-    ),
-    TAP_SVC_NAME: `tap.linkerd-viz.serviceaccount.identity.${CONTROL_NAMESPACE}.${options.trustDomain}`,
+    IDENTITY_LOCAL_NAME: identityOf(facts.spec.serviceAccountName, facts.namespace, options),
+    TAP_SVC_NAME: identityOf("tap", "linkerd-viz", options),
   };
   for (const [annotation, variable] of Object.entries(ANNOTATIONS)) {
     const value = facts.annotations[`config.linkerd.io/${annotation}`];

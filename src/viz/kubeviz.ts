@@ -11,7 +11,7 @@ import { BUILD } from "../control/build.ts";
 import { fetchInstallation } from "../control/installation.ts";
 import { FILES, findApi, ownIdentity, serveAdmin, toldToStop } from "../control/kubeprocess.ts";
 import type { Env } from "../proxy/env.ts";
-import { trustDomainOf } from "../control/values.ts";
+import { identityDomainOf } from "../control/proxyenv.ts";
 import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
 import { clientTls } from "../io/tls.ts";
@@ -81,7 +81,7 @@ export async function runKubeViz(env: Env): Promise<number> {
       reviewTap(api, of, askerOf(req, await frontProxy.next()));
     const namespaces = resources.watch("Namespace");
     scope.defer(namespaces.observe(() => {}));
-    const tapper = identityOf("tap", namespace, trustDomainOf(installation.values));
+    const tapper = identityOf("tap", namespace, identityDomainOf(installation));
     const roots = frontProxy.map(({ caPem }) => caPem);
     for (const [port, dir, service, clients] of [
       [8089, "tap", tapApi(viz.tap, mayTap), roots],

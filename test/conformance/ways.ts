@@ -33,8 +33,8 @@ const PORTS = {
 type Spoken = keyof typeof PORTS;
 
 /** The identities of the meshed workload and of its client. */
-export const SERVER = identityOf("web", "ns", "cluster.local");
-export const CLIENT = identityOf("client", "ns", "cluster.local");
+export const SERVER = identityOf("web", "ns", { trustDomain: "cluster.local" });
+export const CLIENT = identityOf("client", "ns", { trustDomain: "cluster.local" });
 
 const LARGE = 1 << 20;
 

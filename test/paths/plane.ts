@@ -102,7 +102,7 @@ export async function controlPlane(
       LINKERD2_PROXY_IDENTITY_SVC_ADDR: `${ip}:28088`,
       LINKERD2_PROXY_IDENTITY_TOKEN_FILE: token,
       LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS: issuer.value!.anchorsPem,
-      LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf("web", "ns", settings.trustDomain),
+      LINKERD2_PROXY_IDENTITY_LOCAL_NAME: identityOf("web", "ns", settings),
     }),
   };
 }

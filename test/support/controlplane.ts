@@ -77,7 +77,7 @@ export async function startControlPlane(
         IDENTITY_DIR: join(folder, `${pod}.identity`),
         IDENTITY_TOKEN_FILE: token,
         IDENTITY_TRUST_ANCHORS: issuer.anchorsPem,
-        IDENTITY_LOCAL_NAME: identityOf(serviceAccount, NAMESPACE, settings.trustDomain),
+        IDENTITY_LOCAL_NAME: identityOf(serviceAccount, NAMESPACE, settings),
       };
       return Object.fromEntries(
         Object.entries(variables).map(([name, value]) => [`LINKERD2_PROXY_${name}`, value]),
