@@ -69,6 +69,7 @@ test("without the transport header, only opaque ports go through the inbound por
 test("pods without a sidecar, and ports that bypass it, are called as they are", () => {
   for (const yaml of [
     podYaml("web-1", "10.1.0.1", { meshed: false }),
+    podYaml("web-1", "10.1.0.1", { annotations: "{config.linkerd.io/skip-inbound-ports: http}" }),
     podYaml("web-1", "10.1.0.1", {
       annotations: "{config.linkerd.io/skip-inbound-ports: '8000-8080'}",
     }),
@@ -191,4 +192,23 @@ endpoints: [${conditions.map((each, i) => `{addresses: [10.1.0.${i + 1}], condit
   assert.deepEqual(ips(unready, serves, ended), ["10.1.0.2"]);
   assert.deepEqual(ips("ready: true, serving: true", serves), ["10.1.0.1"]);
   assert.deepEqual(ips(unready, ended), []);
+});
+
+test("a pod with addresses of both families is called by one: IPv6 where proxies listen there", () => {
+  const slice = (type: string, ...addresses: string[]): string => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${type.toLowerCase()}, namespace: ns, labels: {kubernetes.io/service-name: web}}
+addressType: ${type}
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints: [${addresses.map((ip, i) => `{addresses: ["${ip}"], targetRef: {kind: Pod, name: web-${i}}}`).join()}]
+`;
+  const yaml = [
+    slice("IPv4", "10.1.0.1", "10.1.0.2"),
+    slice("IPv6", "fd00::1"),
+    slice("FQDN", "web.example"),
+  ].join("---");
+  const of = (settings: Partial<MeshSettings>) => [...endpoints(yaml, 80, settings).addrs.keys()];
+  assert.deepEqual(of({}), ["10.1.0.1:8080", "10.1.0.2:8080"]);
+  assert.deepEqual(of({ disableIPv6: false }), ["10.1.0.2:8080", "fd00::1:8080"]);
 });

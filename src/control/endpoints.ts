@@ -15,9 +15,10 @@ import {
   isMeshed,
   isOpaquePod,
   isSkipped,
-  slicesOfService,
   workloadOf,
+  zoneOfNode,
 } from "./lookup.ts";
+import { routable } from "./routable.ts";
 import type { World } from "./world.ts";
 
 /** Who asks: what a proxy's context token says of it. */
@@ -27,7 +28,6 @@ type AddrInit = Init<typeof WeightedAddrSchema>;
 type Endpoint = Slice["endpoints"][number];
 
 const WEIGHT = 10_000;
-const ZONE = "topology.kubernetes.io/zone";
 const CONTROL_PORTS = new Set([4190, 4191]);
 const KEEP_ALIVE = { interval: { seconds: 10n }, timeout: { seconds: 3n }, whileIdle: true };
 
@@ -208,60 +208,11 @@ function gatewayParams(service: Service, slice: Slice, port: number): AddrInit {
   };
 }
 
-type Candidate = { readonly slice: Slice; readonly endpoint: Endpoint };
-
-// Ready endpoints that the client may use: of its own node, or of those that topology hints give its zone.
-function routable(world: World, service: Service, client: Client): Candidate[] {
-  const all = slicesOfService(world, service).flatMap((slice) =>
-    slice.endpoints.map((endpoint) => ({ slice, endpoint })),
-  );
-  const isReady = ({ endpoint }: Candidate): boolean => endpoint.conditions.ready !== false;
-  // Better than none: pods that are to end and still serve, as kube-proxy does it (KEP-1669), and those of nodes that
-  // cannot report, for in an outage of the API server all endpoints become unready.
-  const unheard = isUnheard(world);
-  const ready = all.some(isReady)
-    ? all.filter(isReady)
-    : all.filter((candidate) => isLeaving(candidate) || unheard(candidate));
-  if (service.spec.internalTrafficPolicy === "Local") {
-    return ready.filter(({ endpoint }) => endpoint.nodeName === client.nodeName);
-  }
-  const zone = zoneOfNode(world, client.nodeName);
-  if (zone === undefined || ready.some(({ endpoint }) => !endpoint.hints?.forZones.length)) {
-    return ready;
-  }
-  const near = ready.filter(({ endpoint }) =>
-    endpoint.hints!.forZones.some((z) => z.name === zone),
-  );
-  return near.length > 0 ? near : ready;
-}
-
-function isLeaving({ endpoint: { conditions } }: Candidate): boolean {
-  return conditions.terminating === true && conditions.serving === true;
-}
-
-// The kubelet says whether containers are ready; that the pod is not although they are, and nothing else is asked of it,
-// comes from a node controller that has not heard of the kubelet.
-function isUnheard(world: World): (candidate: Candidate) => boolean {
-  return ({ slice, endpoint: { conditions, targetRef } }) => {
-    if (conditions.terminating || targetRef?.kind !== "Pod") return false;
-    const namespace = targetRef.namespace ?? slice.metadata.namespace;
-    const pod = world.Pod.get(`${namespace}/${targetRef.name}`);
-    if (pod === undefined || pod.spec.readinessGates?.length) return false;
-    const is = (type: string, status: string): boolean =>
-      pod.status?.conditions.some((each) => each.type === type && each.status === status) ?? false;
-    return is("ContainersReady", "True") && is("Ready", "False");
-  };
-}
-
 // A port that the service does not define is meant literally.
 function targetPort(service: Service, slice: Slice, port: number): number | undefined {
   const defined = service.spec.ports.find((each) => each.port === port);
   if (!defined) return port;
   return slice.ports.find((each) => (each.name ?? "") === (defined.name ?? ""))?.port;
-}
-
-function zoneOfNode(world: World, nodeName: string | undefined): string | undefined {
-  return world.Node.get(nodeName ?? "")?.metadata.labels[ZONE];
 }
 
 function zoneLabels(

@@ -8,7 +8,7 @@ import { identityOf } from "../platform/sidecar.ts";
 import { sliceOf } from "../platform/slices.ts";
 import type { World } from "./world.ts";
 import { index } from "./world.ts";
-import { containersOf } from "./podports.ts";
+import { containerPorts, containersOf, hasPort } from "./podports.ts";
 
 export type ExternalWorkload = Resource<"ExternalWorkload">;
 export type Slice = Resource<"EndpointSlice">;
@@ -129,9 +129,10 @@ const PROXY = "linkerd-proxy";
 /** Whether the port of a pod is opaque, by its annotation, the default list, or a Server. */
 export function isOpaquePod(world: World, pod: Pod, port: number): boolean {
   const asked = annotation(world, pod, OPAQUE_PORTS);
-  const names = containersOf(pod).flatMap((container) => container.ports);
   const opaque =
-    asked === undefined ? world.settings.opaquePorts.has(port) : hasPort(asked, port, names);
+    asked === undefined
+      ? world.settings.opaquePorts.has(port)
+      : hasPort(asked, port, containerPorts(pod));
   return opaque || serversOfPod(world, pod, port).some((s) => s.spec.proxyProtocol === "opaque");
 }
 
@@ -139,14 +140,14 @@ export function isOpaquePod(world: World, pod: Pod, port: number): boolean {
 export function isOpaqueService(world: World, service: Service, port: number): boolean {
   const asked = annotation(world, service, OPAQUE_PORTS);
   if (asked === undefined) return world.settings.opaquePorts.has(port);
-  const names = service.spec.ports.map((each) => ({ name: each.name, containerPort: each.port }));
-  return hasPort(asked, port, names);
+  const named = service.spec.ports.map((each) => ({ name: each.name, containerPort: each.port }));
+  return hasPort(asked, port, named);
 }
 
 /** Whether connections to the port bypass the pod's sidecar. */
 export function isSkipped(pod: Pod, port: number): boolean {
   const skipped = pod.metadata.annotations[INBOUND_SKIP];
-  return skipped !== undefined && hasPort(skipped, port, []);
+  return skipped !== undefined && hasPort(skipped, port, containerPorts(pod));
 }
 
 /** Whether the pod has a sidecar of any mesh; of ours when its label names our namespace. The control plane has the label
@@ -168,12 +169,12 @@ export function inboundPortOf(pod: Pod): number {
 
 /** The identity of a pod's service account. */
 export function identityOfPod({ settings }: World, { metadata, spec }: Pod): string {
-  return identityOf(spec.serviceAccountName, metadata.namespace, settings.trustDomain);
+  return identityOf(spec.serviceAccountName, metadata.namespace, settings);
 }
 
 /** The Servers that select a pod's port, by name. */
 export function serversOfPod(world: World, pod: Pod, port: number): Resource<"Server">[] {
-  const ports = containersOf(pod).flatMap((container) => container.ports);
+  const ports = containerPorts(pod);
   return [...world.Server.values()].filter(({ metadata, spec }) => {
     return (
       metadata.namespace === pod.metadata.namespace &&
@@ -182,6 +183,11 @@ export function serversOfPod(world: World, pod: Pod, port: number): Resource<"Se
       portNumber(spec.port, ports) === port
     );
   });
+}
+
+/** The zone of a node; undefined when nobody says. */
+export function zoneOfNode(world: World, nodeName: string | undefined): string | undefined {
+  return world.Node.get(nodeName ?? "")?.metadata.labels["topology.kubernetes.io/zone"];
 }
 
 /** Kind and name of what made a pod, past the ReplicaSet of a Deployment. */
@@ -213,19 +219,4 @@ export function annotation(
     metadata.annotations[name] ??
     world.Namespace.get(metadata.namespace)?.metadata.annotations[name]
   );
-}
-
-// A list such as "25,8000-8010,db".
-function hasPort(
-  ranges: string,
-  port: number,
-  names: readonly { name?: string | undefined; containerPort: number }[],
-): boolean {
-  return ranges.split(",").some((part) => {
-    const [from = "", to] = part.trim().split("-");
-    if (/^\d+$/.test(from) && (to === undefined || /^\d+$/.test(to))) {
-      return port >= Number(from) && port <= Number(to ?? from);
-    }
-    return names.some(({ name, containerPort }) => name === part.trim() && containerPort === port);
-  });
 }

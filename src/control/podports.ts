@@ -16,26 +16,37 @@ export const containersOf = <
   ...spec.containers,
 ];
 
+type NamedPort = { readonly name?: string | undefined; readonly containerPort: number };
+
+/** The ports that a pod's containers declare. */
+export const containerPorts = <P>(pod: {
+  readonly spec: Spec<{ readonly name: string; readonly ports?: readonly P[] }>;
+}): P[] => containersOf(pod).flatMap(({ ports }) => ports ?? []);
+
 /** The ports and ranges of a list; names become the numbers that the pod's containers give them. */
 export function podPorts(list: string, pod: RawPod): string[] {
-  const named = new Map(
-    containersOf(pod)
-      .flatMap(({ ports }) => ports ?? [])
-      .map(({ name, containerPort }) => [name, String(containerPort)]),
-  );
+  return numbersOf(list, containerPorts(pod));
+}
+
+/** Whether a list of ports, ranges, and names of `named` holds `port`. */
+export function hasPort(list: string, port: number, named: readonly NamedPort[] = []): boolean {
+  return numbersOf(list, named).some((word) => {
+    const [low, high = low] = word.split("-").map(Number);
+    return port >= low! && port <= high!;
+  });
+}
+
+function numbersOf(list: string, named: readonly NamedPort[]): string[] {
   return list
     .split(",")
     .map((word) => word.trim())
-    .filter(Boolean)
-    .flatMap((word) => (/^\d+(-\d+)?$/.test(word) ? [word] : (named.get(word) ?? [])));
-}
-
-/** Whether a list of ports and ranges holds `port`. */
-export function hasPort(list: string, port: number): boolean {
-  return list.split(",").some((word) => {
-    const [low, high = low] = word.trim().split("-").map(Number);
-    return port >= low! && port <= high!;
-  });
+    .flatMap((word) =>
+      /^\d+(-\d+)?$/.test(word)
+        ? [word]
+        : named
+            .filter(({ name }) => name === word)
+            .map(({ containerPort }) => String(containerPort)),
+    );
 }
 
 /** TCP ports of a pod's containers and those that its HTTP probes ask, sorted. */
