@@ -12,12 +12,14 @@ import { watchLease } from "./lease.ts";
 function server() {
   let version = 0;
   let lease: { metadata: { resourceVersion: string }; spec: object } | undefined;
-  const away = new Set<string>();
+  const [away, unanswered] = [new Set<string>(), new Set<string>()];
   return {
     away,
+    unanswered,
     of: (identity: string) => ({
       request: async <T>(_: string, { method = "GET", body }: KubeRequest = {}): Promise<T> => {
         if (away.has(identity)) throw new Fault("unavailable", "away");
+        if (unanswered.has(identity)) return new Promise(() => {});
         if (method === "GET") {
           if (!lease) throw new Fault("not-found", "no lease");
           return lease as T;
@@ -80,5 +82,21 @@ test("one that cannot renew stops to lead before another begins", async (t) => {
   await pass(clock, 60);
   assert.deepEqual([a.leads, b.leads], [false, true]);
   a.close();
+  b.close();
+});
+
+test("one that waits for an answer stops to lead before another begins", async () => {
+  const [clock, api] = [new VirtualClock(), server()];
+  const a = replica(api, "a", clock);
+  await pass(clock, 1);
+  const b = replica(api, "b", clock);
+  await pass(clock, 10);
+  assert.deepEqual([a.leads, b.leads], [true, false]);
+  api.unanswered.add("a");
+  for (let i = 0; i < 60; i++) {
+    await pass(clock, 1);
+    assert.ok(!(a.leads && b.leads), `both lead after ${i} s`);
+  }
+  assert.deepEqual([a.leads, b.leads], [false, true]);
   b.close();
 });
