@@ -176,9 +176,9 @@ class Informer<R extends { readonly metadata: Metadata }> {
     this.#stop = this.#api.stream(listPath(this.#row, this.#version, this.#namespace) + query, {
       line: (line) => this.#event(JSON.parse(line) as Event),
       end: (fault) => {
-        // The API server ends watches every few minutes; going on costs nothing.
+        // The API server ends watches every few minutes, over which something had come.
         if (fault.code === "closed" && fault.detail === undefined)
-          this.#again(0, () => this.#watch());
+          this.#again(this.#delays.next(), () => this.#watch());
         else this.#failed(fault);
       },
     });
@@ -191,6 +191,7 @@ class Informer<R extends { readonly metadata: Metadata }> {
       const wait = object.code === 410 ? 0 : this.#delays.next();
       return this.#again(wait, () => void this.#list());
     }
+    this.#delays.reset();
     this.#resourceVersion = object.metadata.resourceVersion;
     if (type === "BOOKMARK") return;
     if (type === "DELETED") this.#map.delete(keyOf(this.#read(object).resource));

@@ -4,7 +4,7 @@
 import type { Agent, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { Fault, type FaultCode } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import type { Close } from "../base/watch.ts";
@@ -48,9 +48,11 @@ export class KubeApi {
   // Without TLS it is `kubectl proxy`, which stands for its user.
   readonly #protocol: ReturnType<typeof nodeHttp | typeof nodeHttps>;
   readonly #agent: Agent;
+  readonly #clock: Clock;
 
-  constructor(access: KubeAccess) {
+  constructor(access: KubeAccess, clock: Clock = systemClock) {
     this.access = access;
+    this.#clock = clock;
     this.#protocol = access.server.startsWith("http:") ? nodeHttp() : nodeHttps();
     this.#agent = new this.#protocol.Agent({
       keepAlive: true,
@@ -102,15 +104,14 @@ export class KubeApi {
   /** Passes the lines of an answer on until it ends or is closed. */
   stream(path: string, sink: LineSink): Close {
     const controller = new AbortController();
+    let isSilent = false;
+    const watchdog = this.#clock.every(SILENCE_MS, () => {
+      if (isSilent) controller.abort();
+      isSilent = true;
+    });
     const run = async (): Promise<void> => {
       const rsp = await this.#send(path, { method: "GET", signal: controller.signal });
       if (rsp.statusCode! >= 300) throw refusal(rsp.statusCode!, await readAll(rsp), path);
-      let isSilent = false;
-      const watchdog = systemClock.every(SILENCE_MS, () => {
-        if (isSilent) controller.abort();
-        isSilent = true;
-      });
-      rsp.once("close", () => watchdog.cancel());
       rsp.setEncoding("utf8");
       let rest = "";
       for await (const chunk of rsp as AsyncIterable<string>) {
@@ -121,10 +122,12 @@ export class KubeApi {
       }
     };
     let isClosed = false;
-    void run().then(
-      () => isClosed || sink.end(new Fault("closed", "the API server ended the stream")),
-      (error: unknown) => isClosed || sink.end(Fault.from(error, faultCode(error))),
-    );
+    void run()
+      .finally(() => watchdog.cancel())
+      .then(
+        () => isClosed || sink.end(new Fault("closed", "the API server ended the stream")),
+        (error: unknown) => isClosed || sink.end(Fault.from(error, faultCode(error))),
+      );
     return () => {
       isClosed = true;
       controller.abort();

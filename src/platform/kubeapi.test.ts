@@ -1,0 +1,41 @@
+// What an API server does that no cluster of ours would: it stays silent.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { test } from "node:test";
+import { VirtualClock } from "../base/clock.ts";
+import type { Fault } from "../base/fault.ts";
+import { KubeApi } from "./kubeapi.ts";
+
+test("a watch that is never answered ends, so that another may begin", async (t) => {
+  const server = createServer((socket) => void socket.on("error", () => {}));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const clock = new VirtualClock();
+  const { port } = server.address() as AddressInfo;
+  const api = new KubeApi(
+    {
+      server: `http://127.0.0.1:${port}`,
+      ca: undefined,
+      cert: undefined,
+      key: undefined,
+      serverName: undefined,
+      insecure: false,
+      authorization: async () => undefined,
+      namespace: "default",
+      as: undefined,
+      asGroups: [],
+    },
+    clock,
+  );
+  t.after(() => {
+    api.close();
+    server.close();
+  });
+  const connected = once(server, "connection");
+  const { promise, resolve } = Promise.withResolvers<Fault>();
+  api.stream("/api/v1/pods?watch=1", { line: () => {}, end: resolve });
+  await connected;
+  clock.advance(600_000);
+  assert.equal((await promise).code, "unavailable");
+});
