@@ -91,6 +91,27 @@ spec: {podSelector: {}, port: 80}
   );
 });
 
+test("an egress network inside the cluster is told that it counts for nothing", () => {
+  const egress = (name: string, networks: string): string => `
+apiVersion: policy.linkerd.io/v1alpha1
+kind: EgressNetwork
+metadata: {name: ${name}, namespace: ns}
+spec: {trafficPolicy: Allow${networks}}
+`;
+  const cluster = "[10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16]";
+  const [good, bad] = [["Accepted"], ["EgressReasonNetworkOverlap"]];
+  assert.deepEqual(
+    reasons([
+      egress("all", ""),
+      egress("outside", ", networks: [{cidr: 1.0.0.0/8}]"),
+      egress("around", `, networks: [{cidr: 0.0.0.0/0, except: ${cluster}}]`),
+      egress("inside", ", networks: [{cidr: 1.0.0.0/8}, {cidr: 10.1.0.0/16}]"),
+      egress("too-wide", ", networks: [{cidr: 0.0.0.0/0}]"),
+    ]),
+    { "ns/all": good, "ns/outside": good, "ns/around": good, "ns/inside": bad, "ns/too-wide": bad },
+  );
+});
+
 test("a route names a port of its service by number, by name, or by both", () => {
   const parent = (ref: string) => WEB.replace("port: 80", ref);
   assert.deepEqual(

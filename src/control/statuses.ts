@@ -4,6 +4,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { type Close, combine, constant, type Watch } from "../base/watch.ts";
+import { covers, parseCidr } from "../platform/cidr.ts";
 import type { Condition, Kind, Resource } from "../platform/kinds.ts";
 import { keyOf } from "../platform/kinds.ts";
 import type { Resources } from "../platform/resources.ts";
@@ -82,12 +83,13 @@ export function statusesOf(world: World, now: string): WantedStatus[] {
     }
   };
   want("HTTPLocalRateLimitPolicy", (policy) => rateLimitReason(world, policy as RateLimit));
-  want("EgressNetwork", () => "Accepted");
+  want("EgressNetwork", (network) => egressReason(world, network as EgressNetwork));
   return wanted;
 }
 
 type RateLimit = Resource<"HTTPLocalRateLimitPolicy">;
-type ReasonOf = (resource: RateLimit | Resource<"EgressNetwork">) => string;
+type EgressNetwork = Resource<"EgressNetwork">;
+type ReasonOf = (resource: RateLimit | EgressNetwork) => string;
 type Said = NonNullable<Resource<RouteKind>["status"]>["parents"][number];
 
 const isOurs = ({ controllerName }: Said): boolean => controllerName === CONTROLLER_NAME;
@@ -172,6 +174,30 @@ function rateLimitReason(world: World, policy: RateLimit): string {
   return rivals.sort(byAge)[0] === policy ? "Accepted" : "RateLimitReasonAlreadyExists";
 }
 
+// What lies inside the cluster is no egress: nobody asks networks about it.
+function egressReason({ settings }: World, { spec }: EgressNetwork): string {
+  const isInside = ({ cidr, except }: NonNullable<typeof spec.networks>[number]): boolean => {
+    const [range, holes] = [parseCidr(cidr)!, except.map((each) => parseCidr(each)!)];
+    return settings.clusterNetworks.some((cluster) => {
+      const shared = covers(range, cluster) ? cluster : covers(cluster, range) ? range : undefined;
+      return shared !== undefined && !holes.some((hole) => covers(hole, shared));
+    });
+  };
+  return spec.networks?.some(isInside) ? "EgressReasonNetworkOverlap" : "Accepted";
+}
+
+// What is said to people of reasons that are none to be content.
+const MESSAGES: Readonly<Record<string, string>> = {
+  NoMatchingParent: "the parent is not there",
+  NoMatchingTarget: "what it is for is not there",
+  RouteReasonConflicted: "a route of a kind that goes before is for the same port",
+  BackendNotFound: "a backend is not there",
+  InvalidKind: "a backend is neither a Service nor an EgressNetwork",
+  RateLimitReasonAlreadyExists: "an older policy limits the same Server",
+  EgressReasonNetworkOverlap:
+    "a network overlaps with clusterNetworks, inside which nothing is egress",
+};
+
 // A condition is true when its reason is its own name, and keeps its time as long as that does not change.
 function conditions(
   { metadata: { generation } }: Resource,
@@ -185,7 +211,7 @@ function conditions(
       type,
       status,
       reason,
-      message: "",
+      message: MESSAGES[reason] ?? "",
       lastTransitionTime: same?.lastTransitionTime ?? now,
       ...(generation !== undefined && { observedGeneration: generation }),
     };

@@ -21,6 +21,19 @@ const cases: readonly [string, RawObject, RegExp | undefined][] = [
     undefined,
   ],
   [
+    "one address",
+    policy(
+      "NetworkAuthentication",
+      "{networks: [{cidr: 10.0.0.1}, {cidr: 10.0.0.0/8, except: 10.0.0.2}]}",
+    ),
+    undefined,
+  ],
+  [
+    "an exception that is wider",
+    policy("NetworkAuthentication", "{networks: [{cidr: 10.1.0.0/16, except: [10.0.0.0/8]}]}"),
+    /leaves nothing/,
+  ],
+  [
     "an exception elsewhere",
     policy("NetworkAuthentication", "{networks: [{cidr: 10.0.0.0/8, except: [11.0.0.0/16]}]}"),
     /except 11.0.0.0\/16 is not inside 10.0.0.0\/8/,

@@ -15,22 +15,22 @@ export function parseCidr(text: string): Cidr | undefined {
   const [ip = "", length, ...more] = text.split("/");
   const family = ipFamily(ip);
   if (family === undefined || more.length > 0) return undefined;
-  const width = family === "ipv4" ? 32 : 128;
+  const width = widthOf(family);
   const bits = length === undefined ? width : /^\d{1,3}$/.test(length) ? Number(length) : width + 1;
   if (bits > width) return undefined;
   return { family, first: addressNumber(ip) & mask(width, bits), bits };
 }
 
-export function isCidr(text: string): boolean {
-  return text.includes("/") && parseCidr(text) !== undefined;
-}
-
 /** Whether `ip` lies in the range. */
 export function contains(range: Cidr, ip: string): boolean {
-  const family = ipFamily(ip);
-  if (family !== range.family) return false;
-  const width = family === "ipv4" ? 32 : 128;
-  return (addressNumber(ip) & mask(width, range.bits)) === range.first;
+  const address = parseCidr(ip);
+  return address !== undefined && covers(range, address);
+}
+
+/** Whether all of `inner` lies in `outer`. */
+export function covers(outer: Cidr, inner: Cidr): boolean {
+  if (inner.family !== outer.family || inner.bits < outer.bits) return false;
+  return (inner.first & mask(widthOf(outer.family), outer.bits)) === outer.first;
 }
 
 /** An address as a number: 32 bits for IPv4, 128 for IPv6 (RFC 4291 §2.2). */
@@ -51,6 +51,8 @@ function addressNumber(ip: string): bigint {
     0n,
   );
 }
+
+const widthOf = (family: Cidr["family"]): number => (family === "ipv4" ? 32 : 128);
 
 function mask(width: number, bits: number): bigint {
   return ((1n << BigInt(bits)) - 1n) << BigInt(width - bits);

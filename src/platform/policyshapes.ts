@@ -21,7 +21,7 @@ import {
   text,
   where,
 } from "./shape.ts";
-import { isCidr } from "./cidr.ts";
+import { parseCidr } from "./cidr.ts";
 
 const POLICY = "policy.linkerd.io";
 
@@ -61,7 +61,10 @@ export const server = object({
   ),
 });
 
-const cidr = matching<string>('an address range such as "10.0.0.0/8"', isCidr);
+const cidr = matching<string>(
+  'an address range such as "10.0.0.0/8"',
+  (value) => parseCidr(value) !== undefined,
+);
 
 const network = strict({ cidr, except: or(oneOrMore(cidr), () => []) });
 
