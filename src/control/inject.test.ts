@@ -8,6 +8,8 @@ import type { Installation } from "./injectproxy.ts";
 import { jsonPatch, type Operation } from "./jsonpatch.ts";
 import type { RawContainer, RawObject, Strings } from "./manifest.ts";
 import { podOf } from "./manifest.ts";
+import { identityOf } from "../platform/sidecar.ts";
+import { settingsOf } from "./kubeprocess.ts";
 import { uninject } from "./uninject.ts";
 import { readValues } from "./values.ts";
 
@@ -130,6 +132,18 @@ test("a classic sidecar comes first and holds up the others", () => {
   });
 });
 
+test("kubectl means the application, and not a sidecar that comes first", () => {
+  const classic = installation({ proxy: { nativeSidecar: false } });
+  const defaultOf = (object: RawObject, values = classic): string | undefined =>
+    podOf(inject(object, values, enabled).object)!.metadata?.annotations?.[
+      "kubectl.kubernetes.io/default-container"
+    ];
+  assert.equal(defaultOf(WEB), "web");
+  assert.equal(defaultOf(WEB, installation()), undefined);
+  const annotations = { "kubectl.kubernetes.io/default-container": "other" };
+  assert.equal(defaultOf({ kind: "Pod", metadata: { annotations }, spec: spec(WEB) }), "other");
+});
+
 test("with the CNI plugin a validator replaces the init container", () => {
   const { object } = inject(WEB, installation({ cniEnabled: true }), enabled);
   const [validator] = names(spec(object).initContainers);
@@ -167,11 +181,33 @@ test("annotations of the workload win over the namespace's, and change values", 
   assert.deepEqual(names(spec(object).containers), ["web", "linkerd-debug"]);
 });
 
-test("an annotation that cannot be read is named", () => {
-  const wrong = { ...enabled, "config.linkerd.io/admin-port": "soon" };
-  assert.throws(
-    () => inject(WEB, installation(), wrong),
-    /config.linkerd.io\/admin-port is "soon"/,
+for (const [name, text, wanted] of [
+  ["admin-port", "soon", /a whole number/],
+  ["default-inbound-policy", "all-autenticated", /one of all-unauthenticated, /],
+  ["access-log", "yes", /one of apache, json, none/],
+  ["proxy-outbound-connect-timeout", "5 seconds", /a duration such as 300ms/],
+] as const) {
+  test(`an annotation that cannot be read is named: ${name}`, () => {
+    const inherited = { ...enabled, [`config.linkerd.io/${name}`]: text };
+    const refused = (error: Error): boolean =>
+      error.message.includes(`config.linkerd.io/${name} is "${text}"`) &&
+      wanted.test(error.message);
+    assert.throws(() => inject(WEB, installation(), inherited), refused);
+  });
+}
+
+test("the name that a sidecar asks for is the one that its token proves, wherever the control plane is", () => {
+  const elsewhere: Installation = { ...installation(), namespace: "mesh" };
+  const [, proxy] = spec(inject(WEB, elsewhere, enabled).object).initContainers!;
+  const vars = env(proxy!);
+  const mesh = settingsOf(elsewhere);
+  assert.equal(
+    vars["LINKERD2_PROXY_IDENTITY_LOCAL_NAME"],
+    identityOf("$(_pod_sa)", "$(_pod_ns)", mesh),
+  );
+  assert.equal(
+    vars["LINKERD2_PROXY_IDENTITY_SVC_NAME"],
+    "linkerd-identity.mesh.serviceaccount.identity.mesh.cluster.local",
   );
 });
 

@@ -9,7 +9,7 @@ import { debugContainer, proxyContainer, VOLUMES } from "./injectproxy.ts";
 import type { RawContainer, RawObject, RawPod, Strings } from "./manifest.ts";
 import { podOf, withMetadata, withPod } from "./manifest.ts";
 import { CONFIG, isInherited, override } from "./overrides.ts";
-import { containersOf, hasPort, inboundPorts, podPorts } from "./podports.ts";
+import { hasPort, inboundPorts, podPorts } from "./podports.ts";
 
 /** Why something gets no sidecar, by the code that metrics and events use. */
 export const SKIPPED = {
@@ -36,6 +36,8 @@ export type Injected = {
 
 const INJECT = "linkerd.io/inject";
 const OPAQUE = `${CONFIG}opaque-ports`;
+/** Which container kubectl means when nobody says. */
+export const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
 const SIDECARS = ["linkerd-proxy", "istio-proxy", "linkerd-init", "istio-init"];
 const SIDECAR_IMAGES = ["cr.l5d.io/linkerd/proxy:", "gcr.io/istio-release/proxyv2:"];
 
@@ -99,6 +101,9 @@ function meshed(object: RawObject, pod: RawPod, installation: Installation): Raw
   const values = override(installation.values, pod.metadata?.annotations ?? {}, pod);
   const own = { ...installation, values };
   const { proxy, cniEnabled, linkerdVersion } = values;
+  const { initContainers = [], containers, volumes = [] } = pod.spec;
+  // First with await, since its postStart holds up those behind it.
+  const isFirst = !proxy.nativeSidecar && proxy.await;
   const marked = withMetadata(
     pod.metadata,
     {
@@ -108,6 +113,11 @@ function meshed(object: RawObject, pod: RawPod, installation: Installation): Raw
       "linkerd.io/trust-root-sha256": createHash("sha256")
         .update(installation.trustAnchors)
         .digest("hex"),
+      // kubectl would mean the first container, which is the proxy.
+      ...(isFirst &&
+        annotationOf(pod, DEFAULT_CONTAINER) === undefined && {
+          [DEFAULT_CONTAINER]: containers[0]!.name,
+        }),
     },
     {
       "linkerd.io/control-plane-ns": namespace,
@@ -115,7 +125,6 @@ function meshed(object: RawObject, pod: RawPod, installation: Installation): Raw
       ...(object.metadata?.namespace && { "linkerd.io/workload-ns": object.metadata.namespace }),
     },
   );
-  const { initContainers = [], containers, volumes = [] } = pod.spec;
   const first = cniEnabled ? validatorContainer(pod, own) : initContainer(pod, own);
   const sidecar = proxyContainer(pod, own);
   const debug: RawContainer[] =
@@ -124,8 +133,7 @@ function meshed(object: RawObject, pod: RawPod, installation: Installation): Raw
     ? { initContainers: [first, sidecar, ...initContainers], containers: [...containers, ...debug] }
     : {
         initContainers: [...initContainers, first],
-        // First with await, since its postStart holds up those behind it.
-        containers: proxy.await
+        containers: isFirst
           ? [sidecar, ...containers, ...debug]
           : [...containers, ...debug, sidecar],
       };
@@ -156,12 +164,11 @@ function ownerLabel({ kind = "", metadata = {} }: RawObject): Strings {
 function opaquePorts(pod: RawPod, { values }: Installation, ofNamespace: Strings): Strings {
   if (annotationOf(pod, OPAQUE) !== undefined) return {};
   const wanted = ofNamespace[OPAQUE];
-  const exposed = new Set(
-    inboundPorts({ ...pod, spec: { ...pod.spec, containers: containersOf(pod) } }),
-  );
   const list =
     wanted === undefined
-      ? [...exposed].filter((port) => hasPort(values.proxy.opaquePorts, port)).join(",")
+      ? inboundPorts(pod)
+          .filter((port) => hasPort(values.proxy.opaquePorts, port))
+          .join(",")
       : podPorts(wanted, pod).join(",");
   return list === "" ? {} : { [OPAQUE]: list };
 }

@@ -2,7 +2,9 @@
 // annotation that cannot be read is refused with its name, for a proxy that ignores it would be a surprise.
 
 import { Fault } from "../base/fault.ts";
+import { ACCESS_POLICIES } from "../platform/policyshapes.ts";
 import { wholeCores } from "../platform/sidecar.ts";
+import { duration, oneOf, type SettingType } from "../proxy/settingtypes.ts";
 import { podPorts } from "./podports.ts";
 import type { RawPod, Strings } from "./manifest.ts";
 import type { Values } from "./values.ts";
@@ -29,6 +31,20 @@ const share = (text: string): number => {
   if (text.trim() !== "" && value >= 0 && value <= 1) return value;
   throw new Fault("bad-input", "expected a number from 0 to 1");
 };
+
+// What only the proxy reads is read here as the proxy will: told now, and not by a container that does not start.
+const asProxy =
+  (type: SettingType<unknown>) =>
+  (text: string): string => {
+    if (text !== "") type(text);
+    return text;
+  };
+
+const time = asProxy(duration);
+const policy = asProxy(oneOf(...ACCESS_POLICIES));
+const accessLog = asProxy(oneOf("apache", "json", "none"));
+const logFormat = asProxy(oneOf("plain", "json", "PLAIN", "JSON"));
+const logHeaders = asProxy(oneOf("off", "insecure"));
 
 const ports: (key: "ignoreInboundPorts" | "ignoreOutboundPorts") => Change =
   (key) => (values, text, pod) =>
@@ -79,22 +95,22 @@ const CHANGES: Readonly<Record<string, Change>> = {
     "proxy-uid": ({ proxy }, text) => void (proxy.uid = whole(text)),
     "proxy-gid": ({ proxy }, text) => void (proxy.gid = whole(text)),
     "proxy-log-level": ({ proxy }, text) => void (proxy.logLevel = text),
-    "proxy-log-format": ({ proxy }, text) => void (proxy.logFormat = text),
-    "proxy-log-http-headers": ({ proxy }, text) => void (proxy.logHTTPHeaders = text),
-    "access-log": ({ proxy }, text) => void (proxy.accessLog = text),
+    "proxy-log-format": ({ proxy }, text) => void (proxy.logFormat = logFormat(text)),
+    "proxy-log-http-headers": ({ proxy }, text) => void (proxy.logHTTPHeaders = logHeaders(text)),
+    "access-log": ({ proxy }, text) => void (proxy.accessLog = accessLog(text)),
     "proxy-require-identity-inbound-ports": ({ proxy }, text) => void (proxy.requireIdentityOnInboundPorts = text),
-    "default-inbound-policy": ({ proxy }, text) => void (proxy.defaultInboundPolicy = text),
+    "default-inbound-policy": ({ proxy }, text) => void (proxy.defaultInboundPolicy = policy(text)),
     "enable-external-profiles": ({ proxy }, text) => void (proxy.enableExternalProfiles = truth(text)),
     "proxy-metrics-hostname-labels": ({ proxy }, text) => void (proxy.metrics.hostnameLabels = truth(text)),
     "proxy-admin-shutdown": ({ proxy }, text) => void (proxy.enableShutdownEndpoint = truth(text)),
     "enable-gateway": ({ proxy }, text) => void (proxy.isGateway = truth(text)),
-    "proxy-outbound-connect-timeout": ({ proxy }, text) => void (proxy.outboundConnectTimeout = text),
-    "proxy-inbound-connect-timeout": ({ proxy }, text) => void (proxy.inboundConnectTimeout = text),
-    "proxy-outbound-discovery-cache-unused-timeout": ({ proxy }, text) => void (proxy.outboundDiscoveryCacheUnusedTimeout = text),
-    "proxy-inbound-discovery-cache-unused-timeout": ({ proxy }, text) => void (proxy.inboundDiscoveryCacheUnusedTimeout = text),
+    "proxy-outbound-connect-timeout": ({ proxy }, text) => void (proxy.outboundConnectTimeout = time(text)),
+    "proxy-inbound-connect-timeout": ({ proxy }, text) => void (proxy.inboundConnectTimeout = time(text)),
+    "proxy-outbound-discovery-cache-unused-timeout": ({ proxy }, text) => void (proxy.outboundDiscoveryCacheUnusedTimeout = time(text)),
+    "proxy-inbound-discovery-cache-unused-timeout": ({ proxy }, text) => void (proxy.inboundDiscoveryCacheUnusedTimeout = time(text)),
     "proxy-disable-outbound-protocol-detect-timeout": ({ proxy }, text) => void (proxy.disableOutboundProtocolDetectTimeout = truth(text)),
     "proxy-disable-inbound-protocol-detect-timeout": ({ proxy }, text) => void (proxy.disableInboundProtocolDetectTimeout = truth(text)),
-    "shutdown-grace-period": ({ proxy }, text) => void (proxy.shutdownGracePeriod = text),
+    "shutdown-grace-period": ({ proxy }, text) => void (proxy.shutdownGracePeriod = time(text)),
     "close-wait-timeout": ({ proxyInit }, text) => void (proxyInit.closeWaitTimeoutSecs = secondsOf(text)),
     "proxy-await": ({ proxy }, text) => void (proxy.await = truth(text)),
     "proxy-enable-native-sidecar": nativeSidecar,

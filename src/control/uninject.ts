@@ -1,5 +1,6 @@
 // Takes out of a workload what injection put in, whoever injected it.
 
+import { DEFAULT_CONTAINER } from "./inject.ts";
 import { DEBUG, INIT, PROXY, VALIDATOR, VOLUMES } from "./injectproxy.ts";
 import type { RawMetadata, RawObject, Strings } from "./manifest.ts";
 import { podOf, withPod } from "./manifest.ts";
@@ -26,7 +27,7 @@ export function uninject(object: RawObject): Uninjected {
   const initContainers = without(spec.initContainers, CONTAINERS);
   const containers = without(spec.containers, CONTAINERS);
   const volumes = without(spec.volumes, VOLUME_NAMES);
-  const metadata = bare(pod.metadata);
+  const metadata = bare(pod.metadata, containers![0]?.name);
   const changed =
     changedOwn ||
     metadata !== pod.metadata ||
@@ -57,10 +58,11 @@ const isOurs = (name: string): boolean =>
   /^(config\.((alpha|beta)\.)?|viz\.)?linkerd\.io\//.test(name) &&
   name !== "config.linkerd.io/admission-webhooks";
 
-function bare(metadata: RawMetadata | undefined): RawMetadata | undefined {
+// What kubectl means without being told so need not be said: injection did, where the proxy came first.
+function bare(metadata: RawMetadata | undefined, first?: string): RawMetadata | undefined {
   if (!metadata) return metadata;
   const { labels, annotations, ...rest } = metadata;
-  const [marks, notes] = [stripped(labels), stripped(annotations)];
+  const [marks, notes] = [stripped(labels), stripped(annotations, first)];
   if (marks === labels && notes === annotations) return metadata;
   return {
     ...rest,
@@ -69,7 +71,11 @@ function bare(metadata: RawMetadata | undefined): RawMetadata | undefined {
   };
 }
 
-function stripped(map: Strings | null | undefined): Strings | null | undefined {
+function stripped(map: Strings | null | undefined, first?: string): Strings | null | undefined {
   if (!map || !Object.keys(map).some(isOurs)) return map;
-  return Object.fromEntries(Object.entries(map).filter(([name]) => !isOurs(name)));
+  const isImplied = (name: string, text: string): boolean =>
+    name === DEFAULT_CONTAINER && text === first;
+  return Object.fromEntries(
+    Object.entries(map).filter(([name, text]) => !isOurs(name) && !isImplied(name, text)),
+  );
 }
