@@ -117,7 +117,7 @@ const container = object({
   livenessProbe: optional(probe),
   startupProbe: optional(probe),
   lifecycle: optional(object({ preStop: optional(object({ exec: optional(exec) })) })),
-  restartPolicy: optional(oneOf("Always")),
+  restartPolicy: optional(oneOf("Always", "OnFailure", "Never")),
 });
 
 const podSpec = object({
@@ -145,7 +145,8 @@ const podTemplate = object({
 const stateDetail = object({
   reason: optional(text),
   message: optional(text),
-  exitCode: optional(integer(-1)),
+  // Of 32 bits with a sign on Windows.
+  exitCode: optional(integer(Number.MIN_SAFE_INTEGER)),
   startedAt: optional(text),
   finishedAt: optional(text),
 });

@@ -177,7 +177,7 @@ export class Pod {
     );
     const apps = spec.containers
       .filter((each) => each.name !== SIDECAR)
-      .map((each) => plan(each, policy));
+      .map((each) => plan(each, each.restartPolicy ?? policy));
     const sidecar = meshed ? this.#planSidecar(place) : undefined;
     this.#problem = undefined;
     this.#init = init;
