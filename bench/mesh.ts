@@ -123,7 +123,10 @@ async function sidecars(
   return {
     target: targetOf(world, hop),
     proxies: [...server, await startOne("client")],
-    identity: { name: identityOf("web", "ns", { trustDomain: DOMAIN }), folder: certificatesOf(world) },
+    identity: {
+      name: identityOf("web", "ns", { trustDomain: DOMAIN }),
+      folder: certificatesOf(world),
+    },
   };
 }
 
