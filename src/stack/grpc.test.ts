@@ -340,11 +340,13 @@ test("a fast method waits for a slow client", async () => {
   const client = grpcClient(Echo, (req) => h2.request(req), "echo:1", options);
   const stream = client.repeat({})[Symbol.asyncIterator]();
   await stream.next();
-  await settle();
-  const before = sent;
-  assert.ok(before < 100, `${before} messages`);
-  await settle();
-  assert.equal(sent, before);
+  // However busy the machine is, it comes to rest, and long before a message for each turn.
+  let before: number;
+  do {
+    before = sent;
+    assert.ok(before < 100, `${before} messages`);
+    await settle(200);
+  } while (sent > before);
   for (let i = 0; i < 50; i++) await stream.next();
   assert.ok(sent > before);
   await stream.return(undefined);

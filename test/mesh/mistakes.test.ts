@@ -140,7 +140,7 @@ test("a mesh that is stopped while it starts is gone at once", { timeout: 60_000
 });
 
 async function isRefused(words: string[], sentence: RegExp): Promise<void> {
-  const { code, stdout, stderr } = await run(words, {}, 15_000);
+  const { code, stdout, stderr } = await run(words, {}, 50_000);
   assert.equal(stdout, "");
   assert.match(stderr, sentence);
   assert.equal(stderr.split("\n").filter((line) => line.startsWith("Error: ")).length, 1, stderr);
