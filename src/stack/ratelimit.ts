@@ -50,7 +50,7 @@ export function ratelimit(rates: RateLimit, options: RateLimitOptions): HttpFilt
     onLimit?.(scope);
     const whose = scope === "total" ? "all clients together" : "this client";
     return Promise.reject(
-      new Fault("rate-limited", `rate limit of ${rps} requests/s for ${whose}`),
+      new Fault("rate-limited", `rate limit of ${rps} requests/s for ${whose}`, { detail: rps }),
     );
   };
   return (next) =>

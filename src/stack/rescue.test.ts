@@ -49,6 +49,18 @@ test("every fault is answered as the table says, in HTTP and in gRPC", async () 
   }
 });
 
+test("whoever is limited hears of the limit, and when to come back", async () => {
+  const fault = new Fault("rate-limited", "rate limit of 100 requests/s", { detail: 100 });
+  const fields = (headers: string[]) =>
+    ["retry-after", "grpc-retry-pushback-ms", "ratelimit-policy", "ratelimit"].map((name) =>
+      header(headers, name),
+    );
+  const limit = ['"local";q=100;w=1', '"local";r=0;t=1'];
+  assert.deepEqual(fields((await rescued(fault)).rsp.headers), ["1", undefined, ...limit]);
+  const call = (await rescued(fault, { ...GRPC, headers: [...GRPC.headers] })).rsp;
+  assert.deepEqual(fields(call.headers), [undefined, "1000", ...limit]);
+});
+
 test("the fault is logged once and counted once, under Linkerd's word", async () => {
   const { lines, page } = await rescued(new Fault("failfast", "web:80: fail-fast"), { path: "/x" });
   assert.equal(lines.length, 1);

@@ -113,6 +113,7 @@ function replyTo(
       : ["content-type", "application/grpc", "grpc-status", String(grpcStatus)];
   if (grpcStatus !== undefined)
     headers.push("grpc-message", printGrpcMessage(fault.message.slice(0, MAX_TEXT)));
+  if (fault.code === "rate-limited") headers.push(...limitHeaders(fault, grpcStatus !== undefined));
   if (informs) headers.push("l5d-proxy-error", headerText(fault.message));
   if (informs && closes) headers.push("l5d-proxy-connection", "close");
   // An HTTP/2 connection carries other requests, which are well.
@@ -122,6 +123,14 @@ function replyTo(
   rsp.close = close;
   rsp.fault = fault;
   return rsp;
+}
+
+// Limits are for a second, within which there is room again: told as RFC 9110 §10.2.3 or gRPC (proposal A6) has it, and
+// in the manner of draft-ietf-httpapi-ratelimit-headers-10.
+function limitHeaders({ detail: rps }: Fault, isCall: boolean): string[] {
+  const wait = isCall ? ["grpc-retry-pushback-ms", "1000"] : ["retry-after", "1"];
+  if (rps === undefined) return wait;
+  return [...wait, "ratelimit-policy", `"local";q=${rps};w=1`, "ratelimit", '"local";r=0;t=1'];
 }
 
 function statusesOf(req: HttpReq, fault: Fault): { status: number; grpcStatus?: number } {

@@ -49,6 +49,8 @@ test("requests need an authorization as soon as a Server asks for one", async (t
   assert.equal(allowed?.labels["authz_kind"], "authorizationpolicy");
   plane.apply(limit);
   await until(async () => (await status()) === 429);
+  const limited = await get(client, PORTS.http);
+  assert.deepEqual([limited.status, limited.headers["retry-after"]], [429, "1"]);
 });
 
 test("a change of policy ends the byte streams that it no longer admits", async (t) => {
