@@ -4,7 +4,7 @@
 // @generated from file outbound.proto (package io.linkerd.proxy.outbound, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { TcpAddress } from "./net_pb.js";
 import type { Metadata } from "./meta_pb.js";
@@ -1355,6 +1355,13 @@ export declare type Backend_BalanceP2c = Message<"io.linkerd.proxy.outbound.Back
     value: Backend_BalanceP2c_PenaltyPeakEwma;
     case: "penaltyPeakEwma";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Not in Linkerd's own API, so it has a number far from theirs: stock proxies go by the load.
+   *
+   * @generated from field: io.linkerd.proxy.outbound.Backend.BalanceP2c.Choice choice = 1000;
+   */
+  choice: Backend_BalanceP2c_Choice;
 };
 
 /**
@@ -1419,6 +1426,31 @@ export declare type Backend_BalanceP2c_PenaltyPeakEwma = Message<"io.linkerd.pro
  * Use `create(Backend_BalanceP2c_PenaltyPeakEwmaSchema)` to create a new message.
  */
 export declare const Backend_BalanceP2c_PenaltyPeakEwmaSchema: GenMessage<Backend_BalanceP2c_PenaltyPeakEwma>;
+
+/**
+ * @generated from enum io.linkerd.proxy.outbound.Backend.BalanceP2c.Choice
+ */
+export enum Backend_BalanceP2c_Choice {
+  /**
+   * @generated from enum value: BY_LOAD = 0;
+   */
+  BY_LOAD = 0,
+
+  /**
+   * @generated from enum value: LEAST_REQUESTS = 1;
+   */
+  LEAST_REQUESTS = 1,
+
+  /**
+   * @generated from enum value: ROUND_ROBIN = 2;
+   */
+  ROUND_ROBIN = 2,
+}
+
+/**
+ * Describes the enum io.linkerd.proxy.outbound.Backend.BalanceP2c.Choice.
+ */
+export declare const Backend_BalanceP2c_ChoiceSchema: GenEnum<Backend_BalanceP2c_Choice>;
 
 /**
  * @generated from message io.linkerd.proxy.outbound.Queue

@@ -9,6 +9,7 @@ import type {
   GrpcRoute_RetrySchema,
   HttpRoute_RetrySchema,
 } from "../../proto/gen/outbound_pb.js";
+import { Backend_BalanceP2c_Choice as Choice } from "../../proto/gen/outbound_pb.js";
 import type { HttpRoute } from "../platform/kinds.ts";
 import { parseAnnotationDuration, parseGoDuration } from "../platform/quantity.ts";
 import { duration } from "../proxy/fromproto.ts";
@@ -114,9 +115,24 @@ export function failureAccrual(annotations: Annotations): Accrual | undefined {
   return { kind: { case: "unified", value } };
 }
 
-/** How a balancer weighs endpoints: by peak EWMA, with a penalty for failures when that is asked for. */
-export function balancerLoad(annotations: Annotations) {
-  const ewma = { defaultRtt: duration(30), decay: duration(10_000) };
+const CHOICES: Readonly<Record<string, Choice>> = {
+  "least-requests": Choice.LEAST_REQUESTS,
+  "round-robin": Choice.ROUND_ROBIN,
+};
+
+/** How a balancer chooses among endpoints: by their load, unless another way is asked for, which proxies of ours know. */
+export function balancing(annotations: Annotations) {
+  const kind = annotations["balancer.linkerd.io/kind"] ?? "";
+  const choice = Object.hasOwn(CHOICES, kind) ? CHOICES[kind]! : Choice.BY_LOAD;
+  return { load: balancerLoad(annotations), choice };
+}
+
+// Peak EWMA, with a penalty for failures when that is asked for.
+function balancerLoad(annotations: Annotations) {
+  const ewma = {
+    defaultRtt: duration(durationOf(annotations["balancer.linkerd.io/ewma-default-rtt"]) || 30),
+    decay: duration(durationOf(annotations["balancer.linkerd.io/ewma-decay"]) || 10_000),
+  };
   if (alpha(annotations, "penalize-failures") === undefined) {
     return { case: "peakEwma" as const, value: ewma };
   }

@@ -7,7 +7,7 @@ import type { Metadata as Meta } from "../../proto/gen/meta_pb.js";
 import type { MetadataSchema } from "../../proto/gen/meta_pb.js";
 import type { Resource, Service } from "../platform/kinds.ts";
 import { duration, printTcpAddress } from "../proxy/fromproto.ts";
-import { balancerLoad } from "./annotations.ts";
+import { balancing } from "./annotations.ts";
 import { resource } from "./endpoints.ts";
 import { serviceFqdn } from "./lookup.ts";
 import type { World } from "./world.ts";
@@ -119,7 +119,7 @@ function serviceBackend({ settings }: World, service: Service, port: number): Ba
       case: "balancer",
       value: {
         discovery: { kind: { case: "dst", value: { path } } },
-        load: balancerLoad(annotations),
+        ...balancing(annotations),
       },
     },
   };

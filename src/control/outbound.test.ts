@@ -196,7 +196,22 @@ test("failure accrual and load follow annotations", () => {
   const parsed = http(policy(unified));
   assert.ok(parsed.accrual!.rate);
   const { to } = parsed.routes[0]!.rules[0]!.to.backends[0]!.backend;
-  assert.ok(to.kind === "balance" && to.load.penalty);
+  assert.ok(to.kind === "balance" && typeof to.load === "object" && to.load.penalty);
+});
+
+test("a service chooses its balancer", () => {
+  const loadOf = (annotation: string) => {
+    const { to } = http(policy(service(annotation))).routes[0]!.rules[0]!.to.backends[0]!.backend;
+    return to.kind === "balance" && to.load;
+  };
+  assert.equal(loadOf("balancer.linkerd.io/kind: least-requests"), "outstanding");
+  assert.equal(loadOf("balancer.linkerd.io/kind: round-robin"), "in-turn");
+  const ewma = { defaultRttMs: 30, decayMs: 10_000, penalty: undefined };
+  assert.deepEqual(loadOf("balancer.linkerd.io/kind: sticky"), ewma);
+  assert.deepEqual(
+    loadOf("balancer.linkerd.io/ewma-decay: 2s, balancer.linkerd.io/ewma-default-rtt: 5ms"),
+    { ...ewma, defaultRttMs: 5, decayMs: 2000 },
+  );
 });
 
 test("profiles: of services, of pods, of nothing in particular", () => {

@@ -8,8 +8,9 @@ import type { HttpReq, HttpRsp } from "../io/message.ts";
 import { Balancer } from "../stack/balance.ts";
 import type { Accrual } from "../stack/breaker.ts";
 import type { Backend as Usable } from "../stack/distribute.ts";
+import { RoundRobin } from "../stack/chooser.ts";
 import type { Endpoint } from "../stack/endpoint.ts";
-import { DEFAULT_LOAD, type Load } from "../stack/latency.ts";
+import { DEFAULT_LOAD } from "../stack/latency.ts";
 import { Queue } from "../stack/queue.ts";
 import { queueStats } from "../stack/routestats.ts";
 import { bindHttpEndpoint, bindTcpEndpoint, type EndpointParts } from "./endpoint.ts";
@@ -22,6 +23,8 @@ type Held<Req = never, Rsp = unknown> = Usable<Req, Rsp> & {
   readonly busy: boolean;
   close(): void;
 };
+
+type Balanced = Extract<Backend["to"], { kind: "balance" }>;
 
 const NONE: ReadonlyMap<string, Address> = new Map();
 
@@ -96,11 +99,12 @@ export class Backends {
     const key = JSON.stringify([prefix, backend, accrual]);
     let held = (this.#held.get(key) ?? this.#before.get(key)) as Held<Req, Rsp> | undefined;
     if (held === undefined) {
-      const endpoint = (load: Load, balanced: boolean) => (address: Address) =>
+      const endpoint = (load: EndpointParts["load"], balanced: boolean) => (address: Address) =>
         bind(address, { sidecar: this.#sidecar, metrics: this.#metrics, load, accrual, balanced });
       const { to } = backend;
       if (to.kind === "balance") {
-        held = this.#balanced(prefix, parent, backend, to.path, endpoint(to.load, true));
+        const bound = endpoint(to.load === "in-turn" ? "outstanding" : to.load, true);
+        held = this.#balanced(prefix, parent, backend, to, bound);
       } else if (to.kind === "forward") {
         held = forward(endpoint(DEFAULT_LOAD, false)(to.address));
       } else {
@@ -115,14 +119,21 @@ export class Backends {
     prefix: string,
     parent: Meta,
     { meta, queue }: Backend,
-    path: string,
+    { path, load }: Balanced,
     endpoint: (address: Address) => Endpoint<Req, Rsp, Address>,
   ): Held<Req, Rsp> {
     const { clock, random, registry, discover } = this.#sidecar;
     const targets: Watch<ReadonlyMap<string, Address>> = bestKnown(discover.endpoints(path)).map(
       (answer) => (answer.exists ? answer.value.addresses : NONE),
     );
-    const balancer = new Balancer({ name: path, targets, endpoint, clock, random });
+    const balancer = new Balancer<Req, Rsp, Address>({
+      name: path,
+      targets,
+      endpoint,
+      clock,
+      random,
+      ...(load === "in-turn" && { chooser: new RoundRobin() }),
+    });
     const labels = {
       ...metaLabels("parent", parent),
       ...metaLabels("backend", meta),

@@ -25,7 +25,7 @@ import { dialAddress } from "./upstream.ts";
 export type EndpointParts = {
   readonly sidecar: Sidecar;
   readonly metrics: OutboundMetrics;
-  readonly load: Load;
+  readonly load: Load | "outstanding";
   readonly accrual: Accrual | undefined;
   /** Whether others can take its place: then it is left alone while it cannot be reached. */
   readonly balanced: boolean;

@@ -1,8 +1,10 @@
 // OutboundPolicy messages, translated. A field that a real proxy would reject rejects the message: the fault
 // names the field, and whoever watches keeps the last good policy.
 
+import { Backend_BalanceP2c_Choice } from "../../proto/gen/outbound_pb.js";
 import type {
   Backend as WireBackend,
+  Backend_BalanceP2c,
   ExponentialBackoff,
   FailureAccrual,
   GrpcRoute,
@@ -24,6 +26,7 @@ import type { Load } from "../stack/latency.ts";
 import { parseFilter, parseGrpcMatch, parseHttpMatch } from "./matches.ts";
 import type {
   Backend,
+  Balancing,
   Distribution,
   HttpRoute,
   HttpRoutes,
@@ -188,14 +191,23 @@ function parseTarget(kind: WireBackend["kind"], place: string): Backend["to"] {
   return {
     kind: "balance",
     path: discovery.path,
-    load: parseLoad(kind.value.load, `${place}.load`),
+    load: parseBalancing(kind.value, `${place}.load`),
   };
 }
 
-function parseLoad(
-  load: Extract<WireBackend["kind"], { case: "balancer" }>["value"]["load"],
-  place: string,
-): Load {
+function parseBalancing({ choice, load }: Backend_BalanceP2c, place: string): Balancing {
+  switch (choice) {
+    case Backend_BalanceP2c_Choice.LEAST_REQUESTS:
+      return "outstanding";
+    case Backend_BalanceP2c_Choice.ROUND_ROBIN:
+      return "in-turn";
+    // Choices that came after this proxy have a load too.
+    default:
+      return parseLoad(load, place);
+  }
+}
+
+function parseLoad(load: Backend_BalanceP2c["load"], place: string): Load {
   const { defaultRtt, decay } = present(load.value, place);
   const common = {
     defaultRttMs: durationMs(present(defaultRtt, `${place}.default_rtt`)),

@@ -47,11 +47,14 @@ export type AddressSet = {
   readonly addresses: ReadonlyMap<string, Address>;
 };
 
+/** What a balancer goes by: latencies, requests under way, or whose turn it is. */
+export type Balancing = Load | "outstanding" | "in-turn";
+
 export type Backend = {
   readonly meta: Meta;
   readonly queue: { readonly capacity: number; readonly failfastMs: number };
   readonly to:
-    | { readonly kind: "balance"; readonly path: string; readonly load: Load }
+    | { readonly kind: "balance"; readonly path: string; readonly load: Balancing }
     | { readonly kind: "forward"; readonly address: Address }
     | { readonly kind: "none" };
 };

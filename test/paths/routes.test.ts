@@ -12,6 +12,7 @@ import { serveH2 } from "../../src/io/h2server.ts";
 import { GrpcFault } from "../../src/stack/grpc.ts";
 import { grpcClient } from "../../src/stack/grpcclient.ts";
 import { grpcService, implement } from "../../src/stack/grpcserver.ts";
+import { podYaml } from "../support/world.ts";
 import { application, get, mesh, metric, PORTS, read, tcp, until } from "./mesh.ts";
 
 const profile = `
@@ -27,6 +28,25 @@ spec:
       condition: {method: POST, pathRegex: /transactions}
       timeout: 100ms
 `;
+
+test("a service that wants its endpoints in turn gets them in turn", async (t) => {
+  const { client, server, second, plane, start } = await mesh(
+    t,
+    "balancer.linkerd.io/kind: round-robin",
+  );
+  for (const ip of [server, second]) await application(t, ip, (_, rsp) => rsp.end(ip));
+  plane.apply(podYaml("web-2", second, { meshed: false }));
+  await start();
+  const answers: string[] = [];
+  await until(async () => {
+    answers.push((await get(client, PORTS.http, "/")).body);
+    return answers.includes(server) && answers.includes(second);
+  });
+  for (let i = 0; i < 8; i++) {
+    answers.push((await get(client, PORTS.http, "/")).body);
+    assert.notEqual(answers.at(-1), answers.at(-2));
+  }
+});
 
 test("a service profile retries, times out and names its routes", async (t) => {
   const { client, server, plane, start } = await mesh(t);
