@@ -11,6 +11,7 @@ type Props = { readonly live: Live; readonly namespace: string };
 
 export function Overview({ live, namespace }: Props) {
   const [focus, setFocus] = useState<Id | undefined>(undefined);
+  const [isUnfolded, setUnfolded] = useState(false);
   const workloads = live.workloads.filter((w) => namespace === "" || w.namespace === namespace);
   const ids = new Set(workloads.map((w) => w.id));
   const calls = live.calls.filter(({ src, dst }) => ids.has(src) || ids.has(dst));
@@ -29,16 +30,23 @@ export function Overview({ live, namespace }: Props) {
           <p class="empty">Nothing here has a proxy, so nobody knows.</p>
         ) : (
           <>
-            <Topology workloads={seen} calls={calls} focus={focus} onFocus={setFocus} />
+            <Topology
+              workloads={seen}
+              calls={calls}
+              at={live.at}
+              focus={focus}
+              onFocus={setFocus}
+            />
             {apart > 0 && (
               <p class="aside">
                 {apart === 1 ? "One workload" : `${apart} workloads`} without a proxy, which no
                 proxy is seen to call, {apart === 1 ? "is" : "are"} in the table only.
               </p>
             )}
-            <details>
+            {/* What is folded is not drawn: a large mesh has thousands of calls. */}
+            <details onToggle={({ currentTarget }) => setUnfolded(currentTarget.open)}>
               <summary>As a table</summary>
-              <CallsTable calls={calls} caption="Calls between workloads" />
+              {isUnfolded && <CallsTable calls={calls} caption="Calls between workloads" />}
             </details>
           </>
         )}

@@ -3,101 +3,115 @@
 import { useMemo } from "preact/hooks";
 import type { Call, Id, Workload } from "./api.ts";
 import { partsOf } from "./api.ts";
+import { busiest } from "./busiest.ts";
 import { health, percent, rate, shortKind } from "./format.ts";
-import { edgeKey, NODE, place } from "./layout.ts";
+import { edgeKey, NODE, place, type Point } from "./layout.ts";
 import { addressOf } from "./place.ts";
 
 type Props = {
   readonly workloads: readonly Workload[];
   readonly calls: readonly Call[];
+  /** When the figures were taken, in milliseconds. */
+  readonly at: number;
   /** The workload in whose middle the reader is; the rest steps back. */
   readonly focus: Id | undefined;
   readonly onFocus: (id: Id | undefined) => void;
 };
 
-export function Topology({ workloads, calls, focus, onFocus }: Props) {
+export function Topology({ workloads, calls, at, focus, onFocus }: Props) {
+  const { boxes, lines, left, placed } = usePicture(workloads, calls, at);
   const byId = new Map(workloads.map((w) => [w.id, w]));
-  const nodes = [
-    ...new Set([...calls.flatMap(({ src, dst }) => [src, dst]), ...byId.keys()]),
-  ].sort();
-  const links = calls.filter(({ src, dst }) => src !== dst);
-  const key = [...nodes, ...links.map(({ src, dst }) => edgeKey(src, dst)).sort()].join("\n");
-  const placed = useMemo(() => place(nodes, links), [key]);
-  const near = (id: Id): boolean =>
-    focus === undefined ||
+  const isNear = (id: Id): boolean =>
     id === focus ||
-    calls.some(({ src, dst }) => (src === focus && dst === id) || (dst === focus && src === id));
-
+    lines.some(({ src, dst }) => (src === focus && dst === id) || (dst === focus && src === id));
+  const { width, height } = placed;
   return (
     <div class="topology">
       <svg
-        viewBox={`0 0 ${placed.width} ${placed.height}`}
-        width={placed.width}
-        height={placed.height}
+        viewBox={`0 0 ${width} ${height}`}
+        width={width}
+        height={height}
         role="group"
         aria-label="Who calls whom"
       >
         <defs>
           {["good", "fair", "bad", "idle"].map((state) => (
-            <marker
-              id={`tip-${state}`}
-              class={`tip ${state}`}
-              viewBox="0 0 8 8"
-              refX="7"
-              markerUnits="userSpaceOnUse"
-              refY="4"
-              markerWidth="9"
-              markerHeight="9"
-              orient="auto"
-            >
-              <path d="M0 .8 7 4 0 7.2Z" />
-            </marker>
+            <Tip state={state} />
           ))}
         </defs>
-        {links.map((call) => {
-          const at = placed.edges.get(edgeKey(call.src, call.dst));
-          const dim = focus !== undefined && call.src !== focus && call.dst !== focus;
-          return (
-            at && (
-              <Line
-                key={edgeKey(call.src, call.dst)}
-                call={call}
-                path={at.path}
-                x={at.label.x}
-                y={at.label.y}
-                dim={dim}
-              />
-            )
-          );
+        {lines.map((call) => {
+          const key = edgeKey(call.src, call.dst);
+          const isDim = focus !== undefined && call.src !== focus && call.dst !== focus;
+          return <Line key={key} call={call} {...placed.edges.get(key)!} dim={isDim} />;
         })}
-        {nodes.map((id) => {
-          const at = placed.nodes.get(id)!;
-          return (
-            <Box
-              key={id}
-              id={id}
-              workload={byId.get(id)}
-              x={at.x}
-              y={at.y}
-              dim={!near(id)}
-              onFocus={onFocus}
-            />
-          );
-        })}
+        {boxes.map((id) => (
+          <Box
+            key={id}
+            id={id}
+            workload={byId.get(id)}
+            at={placed.nodes.get(id)!}
+            dim={focus !== undefined && !isNear(id)}
+            onFocus={onFocus}
+          />
+        ))}
       </svg>
+      {left > 0 && (
+        <p class="aside">
+          The busiest {boxes.length} of {boxes.length + left} are drawn: the tables have all, and
+          the page of a namespace or of a workload draws its own.
+        </p>
+      )}
     </div>
+  );
+}
+
+/** How long a choice stands, so that the picture of a large mesh does not move while figures change. */
+const CHOICE_MS = 30_000;
+
+// What is drawn, and where. It is laid out anew only when something comes or goes.
+function usePicture(workloads: readonly Workload[], calls: readonly Call[], at: number) {
+  const links = calls.filter(({ src, dst }) => src !== dst);
+  const everything = keyOf(
+    workloads.map(({ id }) => id),
+    links.map(({ src, dst }) => edgeKey(src, dst)),
+  );
+  const turn = Math.floor(at / CHOICE_MS);
+  const chosen = useMemo(() => busiest(workloads, links), [everything, turn]);
+  const { boxes } = chosen;
+  const lines = links.filter(({ src, dst }) => chosen.lines.has(edgeKey(src, dst)));
+  const placed = useMemo(() => place(boxes, lines), [keyOf(boxes, [...chosen.lines])]);
+  return { boxes, lines, left: chosen.all - boxes.length, placed };
+}
+
+const keyOf = (...parts: readonly (readonly string[])[]): string =>
+  parts.flatMap((names) => names.toSorted()).join("\n");
+
+function Tip({ state }: { readonly state: string }) {
+  return (
+    <marker
+      id={`tip-${state}`}
+      class={`tip ${state}`}
+      viewBox="0 0 8 8"
+      refX="7"
+      markerUnits="userSpaceOnUse"
+      refY="4"
+      markerWidth="9"
+      markerHeight="9"
+      orient="auto"
+    >
+      <path d="M0 .8 7 4 0 7.2Z" />
+    </marker>
   );
 }
 
 type LineProps = {
   readonly call: Call;
   readonly path: string;
-  readonly x: number;
-  readonly y: number;
+  readonly label: Point;
   readonly dim: boolean;
 };
 
-function Line({ call, path, x, y, dim }: LineProps) {
+function Line({ call, path, label: { x, y }, dim }: LineProps) {
   const state = health(call.success);
   const isLocked = call.security === "mutual";
   const text =
@@ -152,13 +166,12 @@ function describe({ src, dst, rps, success, open, security }: Call): string {
 type BoxProps = {
   readonly id: Id;
   readonly workload: Workload | undefined;
-  readonly x: number;
-  readonly y: number;
+  readonly at: Point;
   readonly dim: boolean;
   readonly onFocus: (id: Id | undefined) => void;
 };
 
-function Box({ id, workload, x, y, dim, onFocus }: BoxProps) {
+function Box({ id, workload, at: { x, y }, dim, onFocus }: BoxProps) {
   const { kind, name } = partsOf(id);
   const state = health(workload?.success ?? null);
   const meshed = workload !== undefined && workload.pods.meshed > 0;

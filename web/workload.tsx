@@ -47,6 +47,7 @@ export function WorkloadPage({ live, place: { namespace, kind, name } }: Props) 
           <Topology
             workloads={live.workloads.filter((w) => near.has(w.id))}
             calls={calls}
+            at={live.at}
             focus={undefined}
             onFocus={() => {}}
           />
