@@ -98,6 +98,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     "proxy-log-format": ({ proxy }, text) => void (proxy.logFormat = logFormat(text)),
     "proxy-log-http-headers": ({ proxy }, text) => void (proxy.logHTTPHeaders = logHeaders(text)),
     "access-log": ({ proxy }, text) => void (proxy.accessLog = accessLog(text)),
+    "outbound-access-log": ({ proxy }, text) => void (proxy.outboundAccessLog = accessLog(text)),
     "proxy-require-identity-inbound-ports": ({ proxy }, text) => void (proxy.requireIdentityOnInboundPorts = text),
     "default-inbound-policy": ({ proxy }, text) => void (proxy.defaultInboundPolicy = policy(text)),
     "enable-external-profiles": ({ proxy }, text) => void (proxy.enableExternalProfiles = truth(text)),

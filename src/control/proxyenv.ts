@@ -115,6 +115,10 @@ export function proxyEnv(pod: RawPod, installation: Installation): EnvVar[] {
     own("POLICY_SVC_NAME", identityOf("linkerd-destination", ns, mesh)),
     ...tracing(pod, installation),
     ...maybe("ACCESS_LOG", proxy.accessLog),
+    ...when(proxy.outboundAccessLog, {
+      name: "LINKERD_PROXY_OUTBOUND_ACCESS_LOG",
+      value: proxy.outboundAccessLog,
+    }),
     ...maybe("SHUTDOWN_GRACE_PERIOD", proxy.shutdownGracePeriod),
     ...when(proxy.metrics.hostnameLabels, own("OUTBOUND_METRICS_HOSTNAME_LABELS", "true")),
     ...(proxy.additionalEnv as EnvVar[]),

@@ -55,6 +55,7 @@ const proxy = group({
   logFormat: ofText("plain"),
   logHTTPHeaders: ofText("off"),
   accessLog: ofText(""),
+  outboundAccessLog: ofText(""),
   ports: group({
     admin: ofInt(4191),
     control: ofInt(4190),

@@ -37,6 +37,7 @@ const ANNOTATIONS: Record<string, string> = {
   "proxy-log-level": "LOG",
   "proxy-log-format": "LOG_FORMAT",
   "access-log": "ACCESS_LOG",
+  "outbound-access-log": "LINKERD_PROXY_OUTBOUND_ACCESS_LOG",
   "default-inbound-policy": "INBOUND_DEFAULT_POLICY",
   "opaque-ports": "INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION",
   "proxy-require-identity-inbound-ports": "INBOUND_PORTS_REQUIRE_IDENTITY",
@@ -115,7 +116,12 @@ export function sidecarEnv(
     }
   }
   return {
-    ...Object.fromEntries(Object.entries(env).map(([k, v]) => [`LINKERD2_PROXY_${k}`, v])),
+    ...Object.fromEntries(
+      Object.entries(env).map(([k, v]) => [
+        k.startsWith("LINKERD_") ? k : `LINKERD2_PROXY_${k}`,
+        v,
+      ]),
+    ),
     PATH: own["PATH"] ?? "",
     ...PROXY_ENV,
     // Compiled once for all sidecars.

@@ -201,6 +201,7 @@ export const OWN = {
   inboundIp: maybe("LINKERD_PROXY_INBOUND_ORIGINAL_IP", ipAddress, "the address of the workload, where nothing redirects connections"),
   httpProxy: maybe("LINKERD_PROXY_HTTP_PROXY_ADDR", socketAddr, "a listener for HTTP_PROXY: the authority of a request decides"),
   parentFd: maybe("LINKERD_PROXY_PARENT_FD", count, "a pipe; the proxy exits when it closes"),
+  outboundAccessLog: row("LINKERD_PROXY_OUTBOUND_ACCESS_LOG", oneOf("apache", "json", "none"), "none", "form of the access log of requests that the workload makes"),
   lameDuckMs: row("LINKERD_PROXY_LAME_DUCK", duration, 0, "how long it goes on as before after SIGTERM, since others hear of its end later"),
   trustAnchorsFile: maybe("LINKERD_PROXY_TRUST_ANCHORS_FILE", text, "PEM of the roots, watched; wins over IDENTITY_TRUST_ANCHORS"),
 } as const;

@@ -3,7 +3,6 @@
 
 import type { Fault } from "../base/fault.ts";
 import type { HttpReq } from "../io/message.ts";
-import type { AccessLog } from "../stack/accesslog.ts";
 import { authorize } from "../stack/authorize.ts";
 import { mark, standard } from "../stack/classify.ts";
 import { observe, type Exchange, type Watcher } from "../stack/exchange.ts";
@@ -21,6 +20,7 @@ import { isMeshed, metaLabels, serverLabels, type InboundMetrics } from "./inbou
 import { profiles } from "./inboundprofiles.ts";
 import type { InboundRoute, InboundRule } from "./policy.ts";
 import type { Port } from "./port.ts";
+import { accessLog } from "./accesslog.ts";
 import type { Sidecar } from "./sidecar.ts";
 
 /** An application that answered within this time and cannot be reached has ended; another one has a fault to be told. */
@@ -29,13 +29,10 @@ const ENDED_MS = 10_000;
 export type BindPort = (port: Port, application: HttpService) => HttpService;
 
 /** The HTTP service of a port, for the policy that holds there now. */
-export function bindInbound(
-  sidecar: Sidecar,
-  metrics: InboundMetrics,
-  accessLog: AccessLog | undefined,
-): BindPort {
+export function bindInbound(sidecar: Sidecar, metrics: InboundMetrics): BindPort {
   const { settings, clock, random, logger: log, serving, spans: sink, buckets } = sidecar;
   const profiled = profiles(sidecar);
+  const logged = accessLog(sidecar, "inbound");
   const server = { kind: "server", attributes: { direction: "inbound" } } as const;
 
   return ({ addr, policy, loopback }, application) => {
@@ -78,7 +75,7 @@ export function bindInbound(
 
     return stack(
       [
-        ...(accessLog ? [observe(clock, [accessLog])] : []), // Above all else: it tells what the client got.
+        ...logged, // Above all else: it tells what the client got.
         trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.
         rescue({ log, errors: metrics.httpErrors, labels, informs: isMeshed, refuses }), // Answers whatever fails below.
         limit(settings.inbound.maxInFlight), // Above routing: what is refused shall cost no more than that.

@@ -1,7 +1,6 @@
 // Where connections to the workload come in: by the port that they were meant for, or directly from another
 // proxy, which names the port in a transport header. TLS for our identity is terminated, all other TLS passes.
 
-import { AccessLog } from "../stack/accesslog.ts";
 import { Cache } from "../base/cache.ts";
 import { Fault } from "../base/fault.ts";
 import type { Conn, Peer, SocketAddr } from "../io/conn.ts";
@@ -44,7 +43,7 @@ export class InboundServer {
   constructor(sidecar: Sidecar, pages: HttpService, gateway: Gateway) {
     const { clock, scope, settings, registry } = sidecar;
     const metrics = new InboundMetrics(registry, settings.inbound.authorityLabels === "unsafe");
-    const bind = bindInbound(sidecar, metrics, accessLogOf(sidecar));
+    const bind = bindInbound(sidecar, metrics);
     const ports = (app: (addr: SocketAddr) => Application): Cache<string, Port> =>
       new Cache((key) => new Port(key, { sidecar, metrics, bind, app }), {
         clock,
@@ -231,10 +230,4 @@ export class InboundServer {
     });
     conn.reset(fault);
   }
-}
-
-function accessLogOf({ settings, clock }: Sidecar): AccessLog | undefined {
-  const format = settings.log.access;
-  if (format !== "apache" && format !== "json") return undefined;
-  return new AccessLog({ format, clock, write: (line) => process.stderr.write(`${line}\n`) });
 }

@@ -16,6 +16,7 @@ import { rewrite } from "../stack/rewrite.ts";
 import { timeout } from "../stack/timeout.ts";
 import { trace } from "../stack/trace.ts";
 import { stack, type HttpService } from "../stack/types.ts";
+import { accessLog } from "./accesslog.ts";
 import { metaLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import { CANONICAL, type HttpRoutes, type HttpRule, type RouteBackend } from "./policy.ts";
 import { compileClasses } from "./profile.ts";
@@ -31,6 +32,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
   const { settings, clock, random, logger: log, spans: sink } = sidecar;
   const { maxInFlight, ingressMode, disableInformational: hides = ingressMode } = settings.outbound;
   const server = { kind: "server", attributes: { direction: "outbound" } } as const;
+  const logged = accessLog(sidecar, "outbound");
 
   return (policy, backends) => {
     const { meta, protocol } = policy;
@@ -41,6 +43,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
     const http = ({ routes, accrual }: HttpRoutes): HttpService =>
       stack(
         [
+          ...logged, // Above all else: it tells what the workload got.
           normalize, // Everybody below reads one form of request.
           strip([CANONICAL]), // Only a profile says which service a request is for.
           trace({ ...server, sink, clock, random }), // Above the answers to faults: a refusal is a span too.

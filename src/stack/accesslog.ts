@@ -9,6 +9,8 @@ import { printAddr } from "./normalize.ts";
 import { traceContextOf } from "./trace.ts";
 
 export type AccessLogOptions = {
+  /** Default inbound. */
+  readonly direction?: "inbound" | "outbound";
   readonly format: "apache" | "json";
   readonly clock: Clock;
   /** Gets each line without its newline. */
@@ -28,22 +30,24 @@ export class AccessLog implements Watcher {
   head(): void {}
 
   end(x: Exchange): void {
-    const { format, write } = this.options;
-    const started = new Date(this.options.clock.wall() - (x.endAt - x.at));
-    write(format === "json" ? json(x, started) : apache(x, started));
+    const { format, clock, write, direction = "inbound" } = this.options;
+    const started = new Date(clock.wall() - (x.endAt - x.at));
+    write(format === "json" ? json(x, started, direction) : apache(x, started, direction));
   }
 }
 
-// <client addr> <client id> - [<time>] "<method> <uri> <version>" <status>
-function apache(x: Exchange, started: Date): string {
+// <client addr> <client id> - [<time>] "<method> <uri> <version>" <status>, and where to when it goes out.
+function apache(x: Exchange, started: Date, direction: string): string {
   const { req, rsp } = x;
   const { peer, method, path, version } = req;
   const client = `${printAddr(peer.remote)} ${identityOf(peer) ?? "-"}`;
   const line = `${method} ${quoted(path)} ${VERSIONS[version]}`;
-  return `${client} - [${started.toISOString()}] "${line}" ${rsp?.status ?? 0}`;
+  return `${client} - [${started.toISOString()}] "${line}" ${rsp?.status ?? 0}${
+    direction === "outbound" ? ` ${req.authority}` : ""
+  }`;
 }
 
-function json(x: Exchange, started: Date): string {
+function json(x: Exchange, started: Date, direction: string): string {
   const { req, rsp } = x;
   const { headers, peer } = req;
   return JSON.stringify({
@@ -61,6 +65,7 @@ function json(x: Exchange, started: Date): string {
     processing_ns: nanoseconds(x.headAt - x.at),
     user_agent: header(headers, "user-agent") ?? "",
     host: req.authority,
+    direction,
   });
 }
 

@@ -140,6 +140,7 @@ test("access logs in both formats", async () => {
         processing_ns: "2500000",
         user_agent: "test",
         host: "web.example:80",
+        direction: "inbound",
       }),
     ],
   ] as const) {

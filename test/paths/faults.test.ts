@@ -120,7 +120,9 @@ test("an application that has ended before its sidecar costs no request", async 
 });
 
 test("an application that ends, whose sidecar knows nothing of it, costs no request", async (t) => {
-  const { client, server, second, plane, env, start, run } = await mesh(t);
+  // In turn, so that neither is passed over for having been slow once.
+  const inTurn = "balancer.linkerd.io/kind: round-robin";
+  const { client, server, second, plane, env, start, run } = await mesh(t, inTurn);
   const first = await application(t, server, (_req, rsp) => rsp.end("first"));
   await application(t, second, (_req, rsp) => rsp.end("second"));
   await start();

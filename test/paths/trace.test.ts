@@ -1,4 +1,5 @@
-// Traces: a sampled request leaves spans of both sidecars with a collector, joined to the caller's trace.
+// Traces: a sampled request leaves spans of both sidecars with a collector, joined to the caller's trace. Access logs: a
+// line on either side.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,4 +29,26 @@ test("a sampled request is three spans of one trace", async (t) => {
   const [middle] = spans.filter((span) => span["parent"] === outer?.["span"]);
   const [inner] = spans.filter((span) => span["parent"] === middle?.["span"]);
   assert.equal(parent, `00-${TRACE}-${inner?.["span"]}-01`);
+});
+
+test("a request is logged where it goes out and where it comes in", async (t) => {
+  const { client, server, start } = await mesh(t);
+  await application(t, server, (_, rsp) => rsp.end("hello"));
+  const lines: string[] = [];
+  const { write } = process.stderr;
+  t.mock.method(process.stderr, "write", (text: string) => {
+    if (!/\/logged/.test(text)) return write.call(process.stderr, text);
+    return lines.push(text) > 0;
+  });
+  await start({
+    LINKERD2_PROXY_ACCESS_LOG: "json",
+    LINKERD_PROXY_OUTBOUND_ACCESS_LOG: "apache",
+  });
+  const traceparent = `00-${TRACE}-b7ad6b7169203331-00`;
+  await get(client, PORTS.http, "/logged", { traceparent });
+  await until(() => lines.length === 2);
+  const [inbound, outbound] = lines.sort().reverse() as [string, string];
+  const { direction, status, trace_id: trace } = JSON.parse(inbound) as Record<string, unknown>;
+  assert.deepEqual([direction, status, trace], ["inbound", 200, TRACE]);
+  assert.match(outbound, / "GET \/logged HTTP\/1.1" 200 web.ns\n$/);
 });
