@@ -19,6 +19,7 @@ import {
 import { CNI, CNI_IF_ENABLED } from "./cnichecks.ts";
 import { DATA_PLANE } from "./datachecks.ts";
 import { MAY_READ, MISSED } from "./gapchecks.ts";
+import { NETWORK_POLICIES } from "./netpolicychecks.ts";
 import { expectNames, KUBERNETES, ofMesh, PRE_KUBERNETES } from "./kubeprechecks.ts";
 import { certificateChecks, controlPods, expectReady, podsAt } from "./kubeparts.ts";
 import { VIZ, VIZ_DATA } from "./vizchecks.ts";
@@ -248,7 +249,7 @@ export const KUBE_CHECKS = {
     ha,
     ifViz(VIZ),
   ],
-  data: [...CONTROL_START, MISSED, ...DATA_PLANE, ifViz(VIZ), ifViz(VIZ_DATA)],
+  data: [...CONTROL_START, MISSED, ...DATA_PLANE, NETWORK_POLICIES, ifViz(VIZ), ifViz(VIZ_DATA)],
   viz: [...KUBERNETES, VIZ],
   vizData: [...KUBERNETES, VIZ, VIZ_DATA, ...DATA_PLANE],
 } as const satisfies Readonly<Record<string, readonly Category<CheckContext>[]>>;
