@@ -156,3 +156,33 @@ test("next resolves with the first good value, and rejects when there never was 
   v.fail(new Fault("not-found", "gone"));
   assert.equal(await v.next(), 2, "what it knew before it failed");
 });
+
+test("a throw in flatMap is a failed state, not a crash", () => {
+  const states: State<unknown>[] = [];
+  constant(1)
+    .flatMap((): never => {
+      throw new Fault("bad-input", "no");
+    })
+    .observe((s) => states.push(s));
+  assert.deepEqual(seen(states), [["bad-input", undefined]]);
+});
+
+test("who stops looking at a flatMap when it answers leaves no watch of it open", async () => {
+  const outer = new Var<number>();
+  const inner = new Var("a");
+  const found = outer.flatMap(() => inner).next();
+  outer.set(1);
+  assert.equal(await found, "a");
+  assert.equal(inner.observed, false);
+});
+
+test("an observer that sets another value does not leave others with the one before", () => {
+  const v = new Var<number>();
+  const told: number[] = [];
+  v.each((n) => {
+    if (n === 1) v.set(2);
+  });
+  v.each((n) => told.push(n));
+  v.set(1);
+  assert.deepEqual(told, [2]);
+});

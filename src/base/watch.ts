@@ -53,10 +53,12 @@ export abstract class Watch<T> {
     );
   }
 
-  /** The watch of the watch that `fn` picks for the current value; the previous one is closed. */
+  /** The watch of the watch that `fn` picks for the current value; the previous one is closed. A throw in `fn` is a
+   * failed state. */
   flatMap<U>(fn: (value: T) => Watch<U>): Watch<U> {
     return source<U>((set) => {
       let inner: Close = () => {};
+      let open = true;
       let answered = false;
       const answer = (state: State<U>): void => {
         answered = true;
@@ -66,8 +68,10 @@ export abstract class Watch<T> {
         if (state.kind === "ok") {
           const previous = inner;
           answered = false;
-          inner = fn(state.value).observe(answer);
+          inner = picked(fn, state.value).observe(answer);
           previous();
+          // Whoever was answered may have closed this one.
+          if (!open) inner();
         } else if (state.kind === "failed" && (answered || known(state) === undefined)) {
           // Without a last value this is all there is to say; with one, the inner watch's goes on to count, and an
           // inner one that has not answered yet is waited for.
@@ -75,6 +79,7 @@ export abstract class Watch<T> {
         }
       });
       return () => {
+        open = false;
         outer();
         inner();
       };
@@ -115,6 +120,14 @@ export abstract class Watch<T> {
       });
       if (done) close();
     });
+  }
+}
+
+function picked<T, U>(fn: (value: T) => Watch<U>, value: T): Watch<U> {
+  try {
+    return fn(value);
+  } catch (error) {
+    return failed(Fault.from(error));
   }
 }
 
@@ -161,6 +174,8 @@ export class Var<T> extends Watch<T> {
     this.#state = state;
     // Copied, because an observer may close itself or others while it is told.
     for (const observer of this.#observers.slice()) {
+      // Or it set another one, of which everybody has been told by now.
+      if (this.#state !== state) return;
       if (this.#observers.includes(observer)) observer(state);
     }
   }
@@ -237,6 +252,13 @@ export function source<T>(start: (set: Observer<T>) => Close): Watch<T> {
 /** A watch that never changes. */
 export function constant<T>(value: T): Watch<T> {
   return new Var(value);
+}
+
+/** A watch that has failed and will say nothing else. */
+export function failed<T>(fault: Fault): Watch<T> {
+  const watch = new Var<T>();
+  watch.fail(fault);
+  return watch;
 }
 
 /** The watch of all values at once, known as soon as each of them is; it fails when any of them does. */

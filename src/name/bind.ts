@@ -3,7 +3,7 @@
 // looked up again until only bound names are left.
 
 import { Fault } from "../base/fault.ts";
-import { constant, source, Var, type Watch } from "../base/watch.ts";
+import { constant, failed, source, type Watch } from "../base/watch.ts";
 import type { Addr } from "./addr.ts";
 import { type Dtab, rewrites } from "./dtab.ts";
 import { alt, leaf, type NameTree, neg } from "./nametree.ts";
@@ -44,13 +44,6 @@ export const maxLookups = 1000;
 /** Whether a namer answered with a path to look up. */
 export function isPath(name: Name): name is Path {
   return Array.isArray(name);
-}
-
-/** A watch that has failed and will say nothing else. */
-export function failed<T>(fault: Fault): Watch<T> {
-  const watch = new Var<T>();
-  watch.fail(fault);
-  return watch;
 }
 
 /** The step function of a dtab above namers: rules last to first, else namers first to last until one is not negative. */

@@ -2,9 +2,9 @@
 // They need no configuration; a rewriting rule that does not fit its path is negative, so that alternation goes on.
 
 import { Fault } from "../base/fault.ts";
-import { constant, type Watch } from "../base/watch.ts";
+import { constant, failed, type Watch } from "../base/watch.ts";
 import { type Addr, boundAddr } from "./addr.ts";
-import { type Bound, failed, type Mount, type Name } from "./bind.ts";
+import type { Bound, Mount, Name } from "./bind.ts";
 import { inetAddr, type Network, resolveHost, watchInet } from "./inet.ts";
 import { empty, fail, leaf, type NameTree, neg } from "./nametree.ts";
 import { type Path, printPath } from "./path.ts";

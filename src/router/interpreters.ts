@@ -1,7 +1,8 @@
 // Who binds the names of a router: the namers of its file, alone or below a dtab in a watched file, or a plug-in.
 
 import { Fault } from "../base/fault.ts";
-import { type Bound, failed } from "../name/bind.ts";
+import { failed } from "../base/watch.ts";
+import type { Bound } from "../name/bind.ts";
 import { interpreter, type Interpreter, watchDtabFile } from "../name/interpreter.ts";
 import type { NameTree } from "../name/nametree.ts";
 import { bindTransformers } from "./mounts.ts";

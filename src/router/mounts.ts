@@ -3,8 +3,9 @@
 // works.
 
 import { Fault } from "../base/fault.ts";
+import { failed } from "../base/watch.ts";
 import { builtins } from "../name/builtin.ts";
-import { type Bound, failed, lookupIn, type Mount, type Name, type Namer } from "../name/bind.ts";
+import { type Bound, lookupIn, type Mount, type Name, type Namer } from "../name/bind.ts";
 import { dnssrvNamer } from "../name/dnssrv.ts";
 import { fsNamer } from "../name/fs.ts";
 import type { NameTree } from "../name/nametree.ts";
