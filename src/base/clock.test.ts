@@ -47,6 +47,29 @@ test("every repeats until cancelled, also from inside", async () => {
   assert.equal(count, 3);
 });
 
+test("a timer that throws is uncaught, and costs no other timer its time", async () => {
+  const fired: string[] = [];
+  const uncaught: unknown[] = [];
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => uncaught.push(error.message));
+  systemClock.after(20, () => {
+    throw new Error("a bug");
+  });
+  systemClock.after(20, () => fired.push("beside"));
+  const timer = systemClock.every(20, () => {
+    fired.push("again");
+    if (fired.length > 2) timer.cancel();
+    else throw new Error("another bug");
+  });
+  // No clock of ours: it must not wake the wheel.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  process.removeAllListeners("uncaughtException");
+  for (const listener of others) process.on("uncaughtException", listener);
+  assert.deepEqual(fired, ["beside", "again", "again"]);
+  assert.deepEqual(uncaught, ["a bug", "another bug"]);
+});
+
 test("the virtual clock stands still until it is moved", () => {
   const clock = new VirtualClock();
   const fired: [string, number][] = [];

@@ -99,7 +99,7 @@ class SystemClock implements Clock {
       const next = entry.next;
       if (entry.dueTick <= until) {
         entry.cancel();
-        entry.fn!();
+        call(entry.fn!);
         // The call may have cancelled `next`, which then points at itself; start over from the head.
         entry = next.next === next ? head.next : next;
       } else {
@@ -115,6 +115,17 @@ class SystemClock implements Clock {
       if (head.next !== head) return tick;
     }
     return Infinity;
+  }
+}
+
+// One that throws is uncaught like any other, and does not cost the others their time.
+function call(fn: () => void): void {
+  try {
+    fn();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
 
@@ -164,8 +175,11 @@ function repeat(clock: Clock, ms: number, fn: () => void): Timer {
   let timer = clock.after(ms, turn);
   let stopped = false;
   function turn(): void {
-    fn();
-    if (!stopped) timer = clock.after(ms, turn);
+    try {
+      fn();
+    } finally {
+      if (!stopped) timer = clock.after(ms, turn);
+    }
   }
   return {
     cancel: () => {

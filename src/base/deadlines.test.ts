@@ -56,3 +56,17 @@ test("whoever is due may cancel others and join again", () => {
   clock.advance(100);
   assert.deepEqual(due, ["a", "c", "again"]);
 });
+
+test("one that throws when it is due does not cost the next one its time", () => {
+  const clock = new VirtualClock();
+  const due: string[] = [];
+  const deadlines = new Deadlines<string>(clock, 100, (name) => {
+    due.push(name);
+    if (name === "a") throw new Error("a bug");
+  });
+  deadlines.add(0, "a");
+  deadlines.add(0, "b");
+  assert.throws(() => clock.advance(100), /a bug/);
+  clock.advance(1);
+  assert.deepEqual(due, ["a", "b"]);
+});

@@ -65,10 +65,13 @@ export class Deadlines<T> {
     const { head } = this;
     const now = this.clock.now();
     this.armed = false;
-    for (let { next } = head; next !== head && next.dueAt <= now; { next } = head) {
-      next.cancel();
-      this.expire(next.owner!);
+    try {
+      for (let { next } = head; next !== head && next.dueAt <= now; { next } = head) {
+        next.cancel();
+        this.expire(next.owner!);
+      }
+    } finally {
+      if (head.next !== head && !this.armed) this.arm(head.next.dueAt - now);
     }
-    if (head.next !== head && !this.armed) this.arm(head.next.dueAt - now);
   }
 }
