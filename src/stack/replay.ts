@@ -20,6 +20,8 @@ export class Replay implements Sink, Origin {
   private kept: Buffer[];
   private keptBytes: number;
   private current: Body | undefined;
+  /** Why the last attempt took no more of it. */
+  private unwanted: Fault | undefined;
   private final: boolean;
   private trailers: Headers | undefined;
   private ended: boolean;
@@ -32,6 +34,7 @@ export class Replay implements Sink, Origin {
     this.kept = [];
     this.keptBytes = 0;
     this.current = undefined;
+    this.unwanted = undefined;
     this.final = false;
     this.trailers = undefined;
     this.ended = false;
@@ -42,6 +45,7 @@ export class Replay implements Sink, Origin {
   next(): Body {
     const { source } = this;
     if (this.ended) return Body.of(Buffer.concat(this.kept), this.trailers);
+    this.unwanted = undefined;
     const body = (this.current = Body.stream(this, source.length));
     for (const chunk of this.kept) body.push(chunk);
     if (!this.started) {
@@ -55,6 +59,7 @@ export class Replay implements Sink, Origin {
   settle(): void {
     this.final = true;
     this.kept = [];
+    if (this.unwanted !== undefined) this.source.cancel(this.unwanted);
   }
 
   chunk(chunk: Buffer): boolean {
@@ -80,6 +85,7 @@ export class Replay implements Sink, Origin {
 
   cancel(fault: Fault): void {
     this.current = undefined;
+    this.unwanted = fault;
     if (this.final || this.lost) this.source.cancel(fault);
   }
 

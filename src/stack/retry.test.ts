@@ -322,3 +322,16 @@ test("a request for a tunnel is sent once", async () => {
   await world({}, upstream).service(req);
   assert.equal(upstream.seen.length, 1);
 });
+
+test("a body that the last attempt gives up is not kept waiting", async () => {
+  const { body, asked } = streaming();
+  const gone = new Fault("reset", "no more of it", { side: "upstream" });
+  const early: HttpService = (req) => {
+    req.body.cancel(gone);
+    return Promise.resolve(response(400));
+  };
+  const req = request();
+  req.body = body;
+  await world({}, early).service(req);
+  assert.equal(asked.at(-1), "cancel reset");
+});
