@@ -320,6 +320,20 @@ for (const [name, serve] of [
   });
 }
 
+test("a call whose scope has closed is not sent", async () => {
+  const scope = new Scope();
+  await scope.close();
+  let sent = 0;
+  const service = () => {
+    sent += 1;
+    return new Promise<HttpRsp>(() => {});
+  };
+  const client = grpcClient(Echo, service, "echo:1", options);
+  const fault = await faultOf(client.once({ text: "late" }, { scope }));
+  assert.equal((fault as GrpcFault).status, "CANCELLED");
+  assert.equal(sent, 0);
+});
+
 test("a fast method waits for a slow client", async () => {
   let sent = 0;
   const endless = grpcService(

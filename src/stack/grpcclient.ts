@@ -10,8 +10,9 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { Timer } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Scope } from "../base/scope.ts";
+import type { Close } from "../base/watch.ts";
 import { Body } from "../io/body.ts";
 import { HttpReq, type HttpRsp, SELF } from "../io/message.ts";
 import {
@@ -98,28 +99,21 @@ function bodyOf(method: DescMethod, input: unknown): Body {
 // One call on its way: request out, response messages in, deadline and cancellation.
 class ClientCall {
   private readonly req: HttpReq;
-  private readonly timer: Timer | undefined;
-  private readonly forget: (() => void) | undefined;
+  private readonly call: CallOptions;
+  private readonly clock: Clock;
   private readonly messages: Messages<DescMessage>;
+  private timer: Timer | undefined = undefined;
+  private forget: Close | undefined = undefined;
   private rsp: HttpRsp | undefined = undefined;
 
   constructor(method: DescMethod, req: HttpReq, call: CallOptions, options: GrpcOptions) {
-    const { maxMessageBytes = MAX_MESSAGE_BYTES } = options;
+    const { clock, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
     this.req = req;
+    this.call = call;
+    this.clock = clock;
     // Read only when the response is there; how it is compressed is told by each message: gzip, or not at all.
     this.messages = new Messages(method.output, maxMessageBytes, "gzip", (trailers) =>
       this.verdict(trailers),
-    );
-    this.timer =
-      call.timeoutMs === undefined
-        ? undefined
-        : options.clock.after(call.timeoutMs, () =>
-            this.messages.cancel(
-              new GrpcFault("DEADLINE_EXCEEDED", `no end after ${call.timeoutMs} ms`),
-            ),
-          );
-    this.forget = call.scope?.defer(() =>
-      this.messages.cancel(new GrpcFault("CANCELLED", "the call is not wanted any more")),
     );
   }
 
@@ -132,11 +126,24 @@ class ClientCall {
       // An upload that nobody will read to its end.
       if (fault !== undefined) req.body.cancel(fault);
     };
+    this.limit(this.call);
+    // Its scope had closed before it began.
+    if (req.cancelled !== undefined) return this.messages;
     service(req).then(
       (rsp) => this.respond(rsp),
       (error: unknown) => this.messages.abort(GrpcFault.from(error)),
     );
     return this.messages;
+  }
+
+  private limit({ timeoutMs, scope }: CallOptions): void {
+    if (timeoutMs !== undefined) {
+      const late = new GrpcFault("DEADLINE_EXCEEDED", `no end after ${timeoutMs} ms`);
+      this.timer = this.clock.after(timeoutMs, () => this.messages.cancel(late));
+    }
+    this.forget = scope?.defer(() =>
+      this.messages.cancel(new GrpcFault("CANCELLED", "the call is not wanted any more")),
+    );
   }
 
   private respond(rsp: HttpRsp): void {
