@@ -9,7 +9,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { Fault } from "../base/fault.ts";
+import { Fault } from "../base/fault.ts";
 import type { Close } from "../base/watch.ts";
 import { Body, type Origin, type Sink } from "../io/body.ts";
 import { keep } from "../io/memory.ts";
@@ -157,7 +157,13 @@ export class Messages<D extends DescMessage> implements Sink, AsyncIterable<Mess
       const fault =
         error instanceof GrpcFault
           ? error
-          : new GrpcFault("INTERNAL", `not a ${this.schema.typeName}`, { cause: error });
+          : new GrpcFault(
+              "INTERNAL",
+              `not a ${this.schema.typeName}: ${Fault.from(error).message}`,
+              {
+                cause: error,
+              },
+            );
       this.cancel(fault);
     }
   }
