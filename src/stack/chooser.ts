@@ -154,7 +154,7 @@ export class Aperture<E extends Candidate> implements Chooser<E> {
       [fresh[i], fresh[j]] = [fresh[j]!, fresh[i]!];
     }
     this.endpoints = [...kept, ...fresh];
-    this.open(this.aperture);
+    this.open(this.fitting(this.aperture));
   }
 
   pick(now: number): E | undefined {
@@ -164,13 +164,17 @@ export class Aperture<E extends Candidate> implements Chooser<E> {
     }
     this.outstanding.add(pending, now);
     const load = this.outstanding.value / this.aperture;
-    if (load >= this.options.highLoad) this.open(this.aperture + 1);
-    else if (load <= this.options.lowLoad) this.open(this.aperture - 1);
+    const { highLoad, lowLoad } = this.options;
+    const size = this.fitting(this.aperture + (load >= highLoad ? 1 : load <= lowLoad ? -1 : 0));
+    if (size !== this.aperture) this.open(size);
     return this.inner.pick(now);
   }
 
-  private open(aperture: number): void {
-    const size = Math.max(this.options.minAperture, Math.min(aperture, this.endpoints.length), 1);
+  private fitting(aperture: number): number {
+    return Math.max(this.options.minAperture, Math.min(aperture, this.endpoints.length), 1);
+  }
+
+  private open(size: number): void {
     this.aperture = size;
     this.inner.use(this.endpoints.slice(0, size));
   }
