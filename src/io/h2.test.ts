@@ -262,6 +262,21 @@ test("a draining server finishes what is under way and refuses the rest", async 
   await Promise.all([client.done, server.servers[0]!.done]);
 });
 
+test("a server that drains announces its end once, however often it is told to", async () => {
+  await using server = await listenH2(() => Promise.resolve(ok("fine")));
+  await using client = await dialH2(server.port);
+  await client.request(request("GET", "/"));
+  const told: number[] = [];
+  const onGoAway = client.onGoAway.bind(client);
+  client.onGoAway = (lastStreamId, code, reason) => {
+    told.push(lastStreamId);
+    onGoAway(lastStreamId, code, reason);
+  };
+  for (let i = 0; i < 3; i++) server.servers[0]!.drain();
+  await client.done;
+  assert.equal(told.filter((last) => last === 0x7fff_ffff).length, 1);
+});
+
 test("a closing client finishes what is under way", async () => {
   await using server = await listenH2(async () => {
     await settle(5);

@@ -13,9 +13,7 @@ import { H2Conn } from "./h2conn.ts";
 import type { H2Options } from "./h2link.ts";
 import { resetCode } from "./h2outgoing.ts";
 import { H2Stream } from "./h2stream.ts";
-import { HttpReq, HttpRsp } from "./message.ts";
-
-type HttpService = (req: HttpReq) => Promise<HttpRsp>;
+import { HttpReq, HttpRsp, type HttpService } from "./message.ts";
 
 const NO_HEADERS: Headers = [];
 const MAX_CONCURRENT_STREAMS = 1000;
@@ -43,6 +41,8 @@ export class H2Server extends H2Conn {
   readonly done: Promise<void>;
 
   private readonly maxStreams: number;
+  // After the first GOAWAY: its end has been announced.
+  private leaving: boolean;
   // After the second GOAWAY, streams that the client opens all the same are refused.
   private refusing: boolean;
   private resolveDone!: () => void;
@@ -51,6 +51,7 @@ export class H2Server extends H2Conn {
     super(conn, options, true);
     this.service = service;
     this.maxStreams = options.maxConcurrentStreams ?? MAX_CONCURRENT_STREAMS;
+    this.leaving = false;
     this.refusing = false;
     this.done = new Promise((resolve) => (this.resolveDone = resolve));
     const limit = [SETTING.MAX_CONCURRENT_STREAMS, this.maxStreams];
@@ -62,7 +63,8 @@ export class H2Server extends H2Conn {
    * then finishes what is under way and closes.
    */
   drain(): void {
-    if (this.fault !== undefined || this.draining) return;
+    if (this.fault !== undefined || this.draining || this.leaving) return;
+    this.leaving = true;
     this.sendGoAway(H2.NO_ERROR, "", true);
     this.sendPing(DRAIN);
     this.clock.after(DRAIN_MS, () => this.refuse());
