@@ -28,10 +28,10 @@ const COMPLETE = 1 << 16;
 const INVALID = 1 << 17;
 const { steps: STEPS, mayEnd: MAY_END } = buildSteps();
 
-/** The size of `text` (octets as char codes) when Huffman-coded, in bytes. */
+/** The size of `text` when Huffman-coded, in bytes. */
 export function huffmanLength(text: string): number {
   let bits = 0;
-  for (let i = 0; i < text.length; i++) bits += LENGTHS[text.charCodeAt(i) & 0xff]!;
+  for (let i = 0; i < text.length; i++) bits += LENGTHS[octetOf(text, i)]!;
   return (bits + 7) >>> 3;
 }
 
@@ -40,7 +40,7 @@ export function writeHuffman(text: string, out: Uint8Array, at: number): number 
   let octet = 0;
   let room = 8;
   for (let i = 0; i < text.length; i++) {
-    const symbol = text.charCodeAt(i) & 0xff;
+    const symbol = octetOf(text, i);
     let code = CODES[symbol]!;
     let length = LENGTHS[symbol]!;
     while (length >= room) {
@@ -79,6 +79,12 @@ export function readHuffman(src: Uint8Array, start: number, end: number, out: Ui
     node = step & NODE;
   }
   return MAY_END[node] ? at : -1;
+}
+
+// A character above U+00FF is a `?`, as it must not become another.
+function octetOf(text: string, i: number): number {
+  const char = text.charCodeAt(i);
+  return char < 256 ? char : 63;
 }
 
 // The codes of one length follow each other, and the first is what follows those that are shorter (RFC 1951 §3.2.2).
