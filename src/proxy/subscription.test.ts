@@ -139,7 +139,11 @@ test("old knowledge has to do when the control plane is away or mute", () => {
 });
 
 test("streams that are mute, silent or old are opened anew", () => {
-  const { clock, streams, look } = setUp({ initialMs: 3000, idleMs: 10_000, lifetimeMs: 30_000 });
+  const { clock, streams, failures, look } = setUp({
+    initialMs: 3000,
+    idleMs: 10_000,
+    lifetimeMs: 30_000,
+  });
   look();
   clock.advance(3200);
   assert.equal(streams.length, 2);
@@ -157,4 +161,5 @@ test("streams that are mute, silent or old are opened anew", () => {
     streams[2]!.message("d");
   }
   assert.equal(streams.length, 4);
+  assert.equal(failures.value, 1, "of these, only the mute one has failed");
 });

@@ -120,10 +120,15 @@ export class Subscription<T> extends Watch<Answer<T>> {
       this.#closeStream();
       this.#ended(status, why, heard);
     };
-    const limit = (ms: number | undefined, why: string): Timer | undefined =>
-      ms === undefined ? undefined : clock.after(ms, () => finish(4, why));
-    const initial = limit(initialMs, "no first message in time");
-    const lifetime = limit(lifetimeMs, "opened anew by schedule");
+    const limit = (ms: number | undefined, late: () => void): Timer | undefined =>
+      ms === undefined ? undefined : clock.after(ms, late);
+    // No failure of the control plane, which may have nothing to say: only the next stream can tell.
+    const renew = (): void => {
+      this.#closeStream();
+      this.#open();
+    };
+    const initial = limit(initialMs, () => finish(4, "no first message in time"));
+    const lifetime = limit(lifetimeMs, renew);
     const stale = this.#remembered && clock.after(STALE_AFTER_MS, () => this.#settleForOld());
     // Set before opening, because a stream may end at once.
     let close: Close = () => {};
@@ -137,7 +142,7 @@ export class Subscription<T> extends Watch<Answer<T>> {
       heard = true;
       initial?.cancel();
       idle?.cancel();
-      idle = limit(this.#options.idleMs, "silent for too long");
+      idle = limit(this.#options.idleMs, renew);
       this.#heard(read);
     }, finish);
     if (over) close();
