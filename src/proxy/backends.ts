@@ -44,14 +44,22 @@ export class Backends {
     return [...this.#held.values()].some((backend) => backend.busy);
   }
 
-  /** Calls `bind`, which asks for the backends of a policy; those that it does not ask for are closed. */
+  /** Calls `bind`, which asks for the backends of a policy; those that it does not ask for are closed. If it throws, all
+   * is as it was before. */
   rebind<T>(bind: () => T): T {
-    this.#before = this.#held;
+    const before = (this.#before = this.#held);
     this.#held = new Map();
-    const bound = bind();
-    for (const [key, backend] of this.#before) if (!this.#held.has(key)) backend.close();
-    this.#before = new Map();
-    return bound;
+    try {
+      const bound = bind();
+      closeAllBut(this.#held, before);
+      return bound;
+    } catch (error) {
+      closeAllBut(before, this.#held);
+      this.#held = before;
+      throw error;
+    } finally {
+      this.#before = new Map();
+    }
   }
 
   close(): void {
@@ -142,6 +150,10 @@ export class Backends {
     const watcher = queueStats(registry, prefix, labels, clock);
     return new Queue(balancer, { clock, watcher, ...queue });
   }
+}
+
+function closeAllBut(kept: ReadonlyMap<string, Held>, held: ReadonlyMap<string, Held>): void {
+  for (const [key, backend] of held) if (!kept.has(key)) backend.close();
 }
 
 // One address that nothing can stand in for: a failure is the answer, and waiting would not help.

@@ -44,6 +44,7 @@ export class Target implements Closable {
   readonly #accepted: ConnStats;
   readonly #stop: Close;
   readonly #patience: Timer;
+  readonly #settle: () => void;
 
   constructor(name: string, sidecar: Sidecar, metrics: OutboundMetrics, bind: BindPolicy) {
     const { clock, settings, logger } = sidecar;
@@ -58,12 +59,12 @@ export class Target implements Closable {
     this.bound = unknown(this.name, answer, () => reason);
     this.counters = metrics.ofTarget(this.bound.policy.meta);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const settle = (): void => {
+    this.#settle = () => {
       this.settled = true;
       resolve();
     };
     this.known = promise;
-    this.#patience = clock.after(settings.outbound.tcpFailfastMs, settle);
+    this.#patience = clock.after(settings.outbound.tcpFailfastMs, this.#settle);
     let plan: OutboundPolicy | undefined;
     this.#stop = bestKnown(watchPlan(key, sidecar)).observe((state) => {
       if (state.kind === "failed") {
@@ -74,7 +75,7 @@ export class Target implements Closable {
       const next = (plan = state.value);
       this.bound = this.backends.rebind(() => bind(next, this.backends));
       this.counters = metrics.ofTarget(next.meta);
-      settle();
+      this.#settle();
     });
   }
 
@@ -97,6 +98,8 @@ export class Target implements Closable {
   close(): void {
     this.#patience.cancel();
     this.#stop();
+    // Whoever still waits hears that nothing is known.
+    this.#settle();
     this.backends.close();
     this.#accepted.forget();
   }
