@@ -7,6 +7,7 @@ import type { Counter } from "../base/metrics.ts";
 import { Body } from "../io/body.ts";
 import { HttpReq, SELF } from "../io/message.ts";
 import { grpcStatusOf } from "../stack/classify.ts";
+import { timeout } from "../stack/timeout.ts";
 import type { Span, SpanSink } from "../stack/trace.ts";
 import type { HttpService } from "../stack/types.ts";
 import { envelope } from "../wire/grpc.ts";
@@ -29,6 +30,8 @@ const PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /** Spans that wait; beyond it new ones are dropped. */
 const BUFFER = 1000;
 const FLUSH_MS = 1000;
+/** How long a collector may take to answer. */
+const SEND_MS = 10_000;
 
 export class Otlp implements SpanSink {
   readonly #service: HttpService;
@@ -38,7 +41,7 @@ export class Otlp implements SpanSink {
   #sending = false;
 
   constructor(service: HttpService, options: OtlpOptions) {
-    this.#service = service;
+    this.#service = timeout({ requestMs: SEND_MS }, options.clock)(service);
     this.#options = options;
     this.#timer = options.clock.every(FLUSH_MS, () => this.#flush());
   }
