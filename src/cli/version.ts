@@ -1,6 +1,6 @@
 // The verb `linkerd version`, and what our version is called.
 
-import { readFileSync } from "node:fs";
+import { BUILD } from "../control/build.ts";
 import { command } from "./command.ts";
 import { optional, toggle } from "./flag.ts";
 import { findMesh } from "./mesh.ts";
@@ -10,10 +10,7 @@ export const VERSION_OVERRIDE = "LINKERD_CONTAINER_VERSION_OVERRIDE";
 
 /** Our version as Linkerd prints versions ("edge-…", "stable-…", "dev-…"). */
 export function clientVersion(env: NodeJS.ProcessEnv = process.env): string {
-  const override = env[VERSION_OVERRIDE];
-  if (override) return override;
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return `ts-${(manifest as { version: string }).version}`;
+  return env[VERSION_OVERRIDE] || BUILD;
 }
 
 export const version = command({

@@ -1,10 +1,6 @@
 // What this build calls itself: the tag of its images.
 
-import { readFileSync } from "node:fs";
+import { VERSION } from "../proxy/version.ts";
 
 /** "ts-0.1.0" */
-export const BUILD: string = versionOf(new URL("../../package.json", import.meta.url));
-
-function versionOf(manifest: URL): string {
-  return `ts-${(JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version}`;
-}
+export const BUILD = `ts-${VERSION}`;

@@ -17,7 +17,7 @@ import { namerState } from "./namerstate.ts";
 import { RecentRequests } from "./recentrequests.ts";
 import { routersReport } from "./routerreport.ts";
 import { settled } from "./settled.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../proxy/version.ts";
 
 export type Category = "ui" | "control" | "diagnostics";
 

@@ -13,7 +13,7 @@ import type { Linker } from "./routerparts.ts";
 import { readFile as readLinkerd } from "./generation.ts";
 import { outliveErrors, trimWhenQuiet } from "../proxy/longlived.ts";
 import { parseRouterWords } from "./routerwords.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../proxy/version.ts";
 import { printDiagnostic } from "./yamlsource.ts";
 
 /** Runs the file that `words` name; resolves to the exit code. */
