@@ -25,6 +25,7 @@ import type { Threads } from "./threads.ts";
 import { spanSink } from "./tracing.ts";
 import { Traffic } from "./traffic.ts";
 import { reportTrust } from "./trust.ts";
+import { VERSION } from "./version.ts";
 
 export type RunningProxy = {
   readonly addrs: Addrs;
@@ -38,7 +39,6 @@ export type RunningProxy = {
   readonly stopped: Promise<number>;
 };
 
-const VERSION = "0.1.0";
 const BROKEN = 70;
 // What all threads know alike: of the endpoints that each of them has, and of moments, the largest is the one to show.
 const isCommon = (family: string): boolean => /_balancer_endpoints$|_time_seconds$/.test(family);
@@ -55,9 +55,13 @@ export async function startProxy(env: Env): Promise<RunningProxy> {
   const stopped = Promise.withResolvers<number>();
   let draining: Promise<void> | undefined;
   const drain = async (code: number): Promise<void> => {
-    await Promise.all([traffic.drain(), threads.drain()]);
-    await scope.close();
-    stopped.resolve(code);
+    try {
+      await Promise.all([traffic.drain(), threads.drain()]);
+      await scope.close();
+    } finally {
+      // What could not be closed ends with the process.
+      stopped.resolve(code);
+    }
   };
   const stop = (code = 0): Promise<void> => (draining ??= drain(code));
   const retire = async (): Promise<void> => {
