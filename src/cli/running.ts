@@ -4,11 +4,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pause, systemClock } from "../base/clock.ts";
-import { combine } from "../base/watch.ts";
+import { combine, constant } from "../base/watch.ts";
+import { openIssuer } from "../control/issuer.ts";
+import { ownCredentials } from "../control/secure.ts";
 import type { LocalOptions } from "../platform/local.ts";
 import { startLocal } from "../platform/local.ts";
 import type { Mesh, MeshStatus } from "../platform/mesh.ts";
 import type { Pod } from "../platform/kinds.ts";
+import { tapIdentity } from "../platform/sidecar.ts";
 import type { Viz } from "../viz/start.ts";
 import { startViz } from "../viz/start.ts";
 import { spin } from "./spinner.ts";
@@ -54,12 +57,16 @@ export async function runLocal(
     // `local down` stops it from elsewhere.
     void mesh.stopped.then(() => terminal.scope.close());
     const status = await mesh.status.next();
+    const { issuer } = await openIssuer(status.stateDir, status.trustDomain, systemClock);
+    const tapper = tapIdentity(status);
+    const own = await ownCredentials(constant(issuer), tapper, systemClock).next();
     const viz = await startViz({
       resources: mesh.resources,
       listen: [{ ip: hostOf(status.destination), port: VIZ_PORT }],
       dashboard: { ip: "127.0.0.1", port: DASHBOARD_PORT },
       clock: systemClock,
       version: clientVersion(terminal.env),
+      tapsAs: () => own,
     });
     terminal.scope.defer(() => viz.close());
     for (const address of [`${hostOf(status.destination)}:${VIZ_PORT}`, viz.address]) {

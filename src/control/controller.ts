@@ -15,6 +15,7 @@ import { serveH2 } from "../io/h2server.ts";
 import { listen } from "../io/listen.ts";
 import type { Credentials } from "../io/tls.ts";
 import type { Resources } from "../platform/resources.ts";
+import { identityOf } from "../platform/sidecar.ts";
 import { admin } from "../proxy/admin.ts";
 import { measureProcess } from "../proxy/processmetrics.ts";
 import type { Server } from "../proxy/serving.ts";
@@ -101,7 +102,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   try {
     const own = (account: string): Watch<Credentials> | undefined => {
       if (!options.tls || !issuer) return undefined;
-      const credentials = ownCredentials(issuer, account, settings, clock);
+      const name = identityOf(account, settings.controlNamespace, settings);
+      const credentials = ownCredentials(issuer, name, clock);
       // Made once and not for each connection.
       scope.defer(credentials.observe(() => {}));
       return credentials;

@@ -8,26 +8,24 @@ import type { Conn } from "../io/conn.ts";
 import { detect } from "../io/detect.ts";
 import type { Credentials } from "../io/tls.ts";
 import { acceptTls } from "../io/tls.ts";
-import { identityOf } from "../platform/sidecar.ts";
 import { isLoopback } from "../stack/authorize.ts";
 import type { Issuer } from "./issuer.ts";
 import { newKey, signLeaf } from "./issuer.ts";
-import type { MeshSettings } from "./world.ts";
 
 const TLS_TIMEOUT_MS = 10_000;
 const LIFETIME_MS = 365 * 86_400_000;
 const SKEW_MS = 20_000;
 
-/** Credentials for one of the control plane's accounts ("linkerd-destination"), good for a year; others with each issuer. */
+/** Credentials for a name of the mesh's own ("linkerd-destination.linkerd.serviceaccount…"), good for a year; others with
+ * each issuer. */
 export function ownCredentials(
   issuer: Watch<Issuer>,
-  account: string,
-  settings: MeshSettings,
+  name: string,
   clock: Clock,
 ): Watch<Credentials> {
   return source((set) =>
     issuer.each((now) => {
-      void certified(now, account, settings, clock).then(
+      void certified(now, name, clock).then(
         (value) => set({ kind: "ok", value }),
         (error: unknown) => set({ kind: "failed", fault: Fault.from(error) }),
       );
@@ -35,13 +33,7 @@ export function ownCredentials(
   );
 }
 
-async function certified(
-  issuer: Issuer,
-  account: string,
-  settings: MeshSettings,
-  clock: Clock,
-): Promise<Credentials> {
-  const name = identityOf(account, settings.controlNamespace, settings);
+async function certified(issuer: Issuer, name: string, clock: Clock): Promise<Credentials> {
   const { keyPem, publicKey } = await newKey();
   const times = { lifetimeMs: LIFETIME_MS, skewMs: SKEW_MS, nowMs: clock.wall() };
   const leaf = await signLeaf(issuer, name, publicKey, times);

@@ -71,6 +71,11 @@ export function identityOf(
   return `${serviceAccount}.${namespace}.serviceaccount.identity.${controlNamespace}.${trustDomain}`;
 }
 
+/** The identity that may tap. */
+export function tapIdentity(domain: IdentityDomain): string {
+  return identityOf("tap", "linkerd-viz", domain);
+}
+
 /** Variables of the proxy beside a pod whose secrets (token, key) lie in `dir`. */
 export function sidecarEnv(
   options: SidecarOptions,
@@ -103,7 +108,7 @@ export function sidecarEnv(
     IDENTITY_TOKEN_FILE: resolve(dir, "token"),
     IDENTITY_TRUST_ANCHORS: options.anchors(),
     IDENTITY_LOCAL_NAME: identityOf(facts.spec.serviceAccountName, facts.namespace, options),
-    TAP_SVC_NAME: identityOf("tap", "linkerd-viz", options),
+    TAP_SVC_NAME: tapIdentity(options),
   };
   for (const [annotation, variable] of Object.entries(ANNOTATIONS)) {
     const value = facts.annotations[`config.linkerd.io/${annotation}`];

@@ -1,14 +1,14 @@
-// The tap server (port 4190): Tap.Observe for whoever has the identity that may tap, and for this machine.
+// The tap server (port 4190): Tap.Observe for whoever has the identity that may tap, and for the pod itself.
 // Nobody else learns anything; and a tap that reads too slowly loses events instead of filling the memory.
 
 import { type ObserveRequest, Tap } from "../../proto/gen/tap_pb.js";
 import { Fault } from "../base/fault.ts";
-import type { ConnService } from "../io/conn.ts";
+import type { ConnService, Peer } from "../io/conn.ts";
 import { Detection } from "../io/detect.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { identityOf, isLoopback } from "../stack/authorize.ts";
 import { GrpcFault } from "../stack/grpc.ts";
-import { grpcService, implement, type Call } from "../stack/grpcserver.ts";
+import { grpcService, implement } from "../stack/grpcserver.ts";
 import { h2Options, type Sidecar } from "./sidecar.ts";
 import { watchTaps, type WatchTaps } from "./tapevents.ts";
 import { compileTap } from "./tapmatch.ts";
@@ -25,7 +25,11 @@ export function tapServer(sidecar: Sidecar, allowed: string, watchOthers: WatchT
     const closers = [watchOwn(request, tell), watchOthers(request, tell)];
     return () => closers.forEach((close) => close());
   };
-  const service = grpcService([observe(allowed, watchAll)], { clock });
+  // Where the whole mesh lives on loopback addresses, they say nothing about a client.
+  const trusts = (peer: Peer): boolean =>
+    (settings.own.inboundIp === undefined && isLoopback(peer.remote.ip)) ||
+    identityOf(peer) === allowed;
+  const service = grpcService([observe(trusts, watchAll)], { clock });
   return async (conn) => {
     const { protocol, first } = await new Detection(conn, settings.inbound.detectTimeoutMs, clock)
       .result;
@@ -39,10 +43,13 @@ export function tapServer(sidecar: Sidecar, allowed: string, watchOthers: WatchT
   };
 }
 
-function observe(allowed: string, watchAll: WatchTaps) {
+function observe(trusts: (peer: Peer) => boolean, watchAll: WatchTaps) {
   return implement(Tap, {
-    observe(request, call) {
-      admit(call, allowed);
+    observe(request, { req: { peer } }) {
+      if (!trusts(peer)) {
+        const who = identityOf(peer) ?? "a client without identity";
+        throw new GrpcFault("UNAUTHENTICATED", `${who} may not tap`);
+      }
       if (request.limit === 0) throw new GrpcFault("INVALID_ARGUMENT", "limit must be positive");
       check(request);
       return (outlet) => {
@@ -74,12 +81,4 @@ function check({ match }: ObserveRequest): void {
     const { message } = Fault.from(cause);
     throw new GrpcFault("INVALID_ARGUMENT", `the match cannot be used: ${message}`, { cause });
   }
-}
-
-function admit({ req }: Call, allowed: string): void {
-  const { peer } = req;
-  if (isLoopback(peer.remote.ip)) return;
-  const identity = identityOf(peer);
-  if (identity === allowed) return;
-  throw new GrpcFault("UNAUTHENTICATED", `${identity ?? "a client without identity"} may not tap`);
 }

@@ -1,5 +1,4 @@
-// How tap reaches a proxy: Tap.Observe on its control port. On one machine that is loopback, which proxies take in
-// the clear; elsewhere it is mutual TLS, by which the proxy knows who taps.
+// How tap reaches a proxy: Tap.Observe on its control port, by mutual TLS, by which the proxy knows who taps.
 
 import { Tap } from "../../proto/gen/tap_pb.js";
 import type { Clock } from "../base/clock.ts";

@@ -42,8 +42,10 @@ export type VizOptions = {
   readonly version: string;
   /** Where metrics come from; default: viz scrapes proxies itself, and keeps ten minutes. */
   readonly metrics?: Metrics;
-  /** As whom it taps and scrapes proxies; default nobody, in the clear, as on one machine. */
+  /** As whom it scrapes proxies; default nobody, in the clear, as on one machine. */
   readonly own?: Own;
+  /** As whom it taps; default as it scrapes. */
+  readonly tapsAs?: Own;
   /** Who may tap through the ports, and whether the dashboard may tap something; default everybody and everything, as
    * befits loopback. */
   readonly mayTap?: MayTap;
@@ -75,7 +77,7 @@ export async function startViz(options: VizOptions): Promise<Viz> {
   // Even while nobody asks, so that the first question finds an answer.
   scope.defer(world.observe(() => {}));
   const metrics = options.metrics ?? embedded(world, options, intervalMs, scope);
-  const observe = observeOver(clock, options.own);
+  const observe = observeOver(clock, options.tapsAs ?? options.own);
   const startTap: StartTap = (request, sink) => tap(world, observe, clock, request, sink);
   const api = vizApi(world, metrics, clock);
   let address = "";

@@ -9,11 +9,10 @@ import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { systemClock as clock } from "../../src/base/clock.ts";
 import { application, get, mesh, metric, PORTS, until } from "./mesh.ts";
-import { observe } from "./observe.ts";
+import { credentialsOf, observe, TAP } from "./observe.ts";
 import { exitCode, isClosed, isReady, program } from "./process.ts";
 
 const TWO = { LINKERD2_PROXY_CORES_MAX: "2" };
-const TAP = "tap.linkerd-viz.serviceaccount.identity.linkerd.cluster.local";
 
 type Report = { threads: number; outbound: { target: string }[] };
 
@@ -57,11 +56,11 @@ test("both threads serve, and their metrics are one page", async (t) => {
 });
 
 test("a tap sees what passes through both threads, up to its limit", async (t) => {
-  const { client, server, start } = await mesh(t);
+  const { client, server, plane, start } = await mesh(t);
   await application(t, server, (_req, rsp) => rsp.end("hello"));
   await start({ ...TWO, LINKERD2_PROXY_TAP_SVC_NAME: TAP });
   const asking = setInterval(() => void get(client, PORTS.http, "/seen").catch(() => {}), 2);
-  const events = await observe(client, 25, "/seen");
+  const events = await observe(client, 25, "/seen", await credentialsOf(TAP, plane));
   clearInterval(asking);
   const ids = events.flatMap(({ event }) =>
     event.case === "http" && event.value.event.case === "requestInit"
