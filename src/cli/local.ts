@@ -6,7 +6,7 @@ import { KINDS as PLATFORM_KINDS } from "../platform/kinds.ts";
 import { readManifests } from "../platform/manifests.ts";
 import type { Mesh } from "../platform/mesh.ts";
 import { parseResource } from "../viz/kinds.ts";
-import { podsOf, watchWorld } from "../viz/world.ts";
+import { namedIn, podsOf, watchWorld } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { printJson } from "./format.ts";
 import { count, oneOf, optional, repeated, text, toggle } from "./flag.ts";
@@ -66,10 +66,8 @@ const logs = command({
 
 async function podNamed(mesh: Mesh, namespace: string, word: string): Promise<string> {
   if (!word.includes("/")) return word;
-  const [pod] = podsOf(await watchWorld(mesh.resources).next(), {
-    ...parseResource(word),
-    namespace,
-  });
+  const thing = namedIn(namespace, parseResource(word));
+  const [pod] = podsOf(await watchWorld(mesh.resources).next(), thing);
   if (!pod) throw new Fault("not-found", `there is no pod of ${word} in ${namespace}`);
   return pod.name;
 }

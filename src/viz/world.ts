@@ -53,6 +53,8 @@ export type World = {
   readonly services: ResourceMap<"Service">;
   readonly profiles: ResourceMap<"ServiceProfile">;
   readonly podByIp: ReadonlyMap<string, MeshPod>;
+  /** By `nameKey` of itself, of its namespace and of its owners. */
+  readonly podsBy: ReadonlyMap<string, readonly MeshPod[]>;
   /** What workloads mean by addresses that a local mesh gave them in place of names: "web-svc.shop:8080". */
   readonly names: ReadonlyMap<string, string>;
 };
@@ -116,9 +118,31 @@ function paint(
     services: lists[THING_KINDS.indexOf("Service")] as ResourceMap<"Service">,
     profiles,
     podByIp: new Map(pods.filter((pod) => pod.ip !== "").map((pod) => [pod.ip, pod])),
+    podsBy: podsBy(pods),
     names: new Map(pods.flatMap(({ annotations }) => namesIn(annotations[NAMES] ?? ""))),
   };
 }
+
+function podsBy(pods: readonly MeshPod[]): Map<string, MeshPod[]> {
+  const found = new Map<string, MeshPod[]>();
+  for (const pod of pods) {
+    const { namespace, name, owners } = pod;
+    const itself = { kind: "pod", namespace, name };
+    for (const thing of [itself, namespaceOf(pod), ...owners]) {
+      const key = nameKey(thing);
+      const list = found.get(key);
+      if (list) list.push(pod);
+      else found.set(key, [pod]);
+    }
+  }
+  return found;
+}
+
+const namespaceOf = ({ namespace }: { readonly namespace: string }): Named => ({
+  kind: "namespace",
+  namespace: "",
+  name: namespace,
+});
 
 function namesIn(text: string): [address: string, name: string][] {
   if (text === "") return [];
@@ -238,26 +262,12 @@ export function tapOf({ annotations }: MeshPod): "enabled" | "disabled" | "missi
 }
 
 /** The pods that belong to a thing: a pod itself, those of a workload, of a namespace, or behind a service. */
-export function podsOf(world: World, thing: Named): MeshPod[] {
-  switch (thing.kind) {
-    case "pod":
-      return world.pods.filter((p) => p.name === thing.name && p.namespace === thing.namespace);
-    case "namespace":
-      return world.pods.filter((p) => p.namespace === thing.name);
-    case "service": {
-      const selector = world.services.get(`${thing.namespace}/${thing.name}`)?.spec.selector ?? {};
-      if (Object.keys(selector).length === 0) return [];
-      return world.pods.filter(
-        (p) => p.namespace === thing.namespace && hasLabels(p.labels, selector),
-      );
-    }
-    default:
-      return world.pods.filter(
-        ({ namespace, owners }) =>
-          namespace === thing.namespace &&
-          owners.some(({ kind, name }) => kind === thing.kind && name === thing.name),
-      );
-  }
+export function podsOf(world: World, thing: Named): readonly MeshPod[] {
+  const found = (of: Named): readonly MeshPod[] => world.podsBy.get(nameKey(of)) ?? [];
+  if (thing.kind !== "service") return found(thing);
+  const selector = world.services.get(`${thing.namespace}/${thing.name}`)?.spec.selector ?? {};
+  if (Object.keys(selector).length === 0) return [];
+  return found(namespaceOf(thing)).filter(({ labels }) => hasLabels(labels, selector));
 }
 
 /** All things of a kind, pods included. */
