@@ -11,7 +11,7 @@ import { parseGoDuration } from "../platform/quantity.ts";
 import { authz } from "./authz.ts";
 import { edges } from "./edges.ts";
 import { ALL, kindOf, KINDS } from "./kinds.ts";
-import { basicStats, podMessage, resourceOf, statRow, whole } from "./messages.ts";
+import { authzRow, podGroup, podMessage, resourceOf, routeRow, statRow } from "./messages.ts";
 import type { Metrics } from "./metrics.ts";
 import { routes } from "./routes.ts";
 import { parseSelector } from "./selector.ts";
@@ -30,147 +30,132 @@ const WORKLOADS = KINDS.filter((k) => k.role === "workload" && k.name !== "repli
 /** What `all` asks for: every kind that has traffic of its own. */
 const WITH_TRAFFIC = [...WORKLOADS, ...KINDS.filter((k) => k.name === "service")];
 
+/** What the answers are made of. */
+type Sources = {
+  readonly watch: Watch<World>;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+};
+type Ask<M extends keyof VizApi> = (
+  sources: Sources,
+  ...args: Parameters<VizApi[M]>
+) => ReturnType<VizApi[M]>;
+
 export function vizApi(watch: Watch<World>, metrics: Metrics, clock: Clock = systemClock): VizApi {
-  const world = (): World => {
-    const found = known(watch.state);
-    if (!found)
-      throw new Fault("unavailable", "the resources of the mesh are not known yet; try again");
-    return found;
-  };
+  const sources = { watch, metrics, clock };
   return {
-    async statSummary(req) {
-      return answer(req.selector?.resource, async (resource) => {
-        const kinds = resource.kind === ALL ? WITH_TRAFFIC.map((k) => k.name) : [resource.kind];
-        const windowMs = parseWindow(req.timeWindow);
-        const { outbound, skipStats, tcpStats } = req;
-        const tables = await Promise.all(
-          kinds.map((kind) =>
-            stat(world(), metrics, {
-              of: { ...resource, kind },
-              selector: parseSelector(req.selector?.labelSelector ?? ""),
-              windowMs,
-              to: outbound.case === "toResource" ? named(outbound.value) : undefined,
-              from: outbound.case === "fromResource" ? named(outbound.value) : undefined,
-              tcp: tcpStats,
-              podsOnly: skipStats,
-              probes: true,
-            }),
-          ),
-        );
-        const window = windowText(metrics.covered(windowMs));
-        return {
-          statTables: tables.map((rows) => ({
-            table: {
-              case: "podGroup" as const,
-              value: { rows: rows.map((row) => statRow(row, window)) },
-            },
-          })),
-        };
-      });
-    },
-
-    async edges(req) {
-      return answer(req.selector?.resource, async ({ kind, namespace }) => ({
-        edges: (await edges(world(), metrics, kind, namespace)).map((edge) => ({
-          src: resourceOf(edge.src),
-          dst: resourceOf(edge.dst),
-          clientId: edge.clientId,
-          serverId: edge.serverId,
-          noIdentityMsg: edge.noTlsReason,
-        })),
-      }));
-    },
-
-    async topRoutes(req) {
-      return answer(req.selector?.resource, async (resource) => {
-        const windowMs = parseWindow(req.timeWindow);
-        const to = req.outbound.case === "toResource" ? named(req.outbound.value) : undefined;
-        const timeWindow = windowText(metrics.covered(windowMs));
-        const selector = parseSelector(req.selector?.labelSelector ?? "");
-        const tables = await routes(world(), metrics, resource, to, windowMs, selector);
-        return {
-          routes: tables.map(({ of, rows }) => ({
-            resource: `${kindOf(of.kind)?.short ?? of.kind}/${of.name || "*"}`,
-            rows: rows.map(({ route, service, effective, actual }) => ({
-              route,
-              authority: service,
-              timeWindow,
-              stats: {
-                ...basicStats(effective),
-                actualSuccessCount: whole(actual?.success),
-                actualFailureCount: whole(actual?.failure),
-              },
-            })),
-          })),
-        };
-      });
-    },
-
-    async authz(req) {
-      return answer(req.resource, async (resource) => {
-        const windowMs = parseWindow(req.timeWindow);
-        const timeWindow = windowText(metrics.covered(windowMs));
-        const selects = parseSelector(req.labelSelector);
-        const names = thingsOf(world(), resource.kind)
-          .filter((thing) => isWanted(thing, resource) && selects(thing.labels))
-          .map(({ name }) => name);
-        const found = await authz(
-          metrics,
-          resource,
-          windowMs,
-          req.labelSelector ? names : undefined,
-        );
-        const rows = found.map((row) => ({
-          resource: resourceOf(resource),
-          timeWindow,
-          ...(row.http && { stats: basicStats(row.http) }),
-          srvStats: {
-            allowedCount: whole(row.allowed),
-            deniedCount: whole(row.denied),
-            srv: resourceOf(row.server),
-            route: resourceOf(row.route),
-            authz: resourceOf(row.authz),
-          },
-        }));
-        return { statTable: { table: { case: "podGroup" as const, value: { rows } } } };
-      });
-    },
-
-    async listPods(req) {
-      const { namespace = "", name = "", type = "" } = req.selector?.resource ?? {};
-      const selects = parseSelector(req.selector?.labelSelector ?? "");
-      const ns = type === "namespace" ? name : namespace;
-      const pods = world().pods.filter(
-        (pod) => (ns === "" || pod.namespace === ns) && selects(pod.labels),
-      );
-      return { pods: pods.map((pod) => podMessage(pod, clock.wall())) };
-    },
-
-    async listServices(req) {
-      const all = [...world().services.values()].map(({ metadata: { namespace, name } }) => ({
-        namespace,
-        name,
-      }));
-      return { services: all.filter((s) => req.namespace === "" || s.namespace === req.namespace) };
-    },
-
-    async gateways() {
-      return { response: { case: "ok", value: { gatewaysTable: { rows: [] } } } };
-    },
-
-    async selfCheck() {
-      const { state } = watch;
-      const resources = state.kind === "failed" ? state.fault.message : "not yet";
-      return {
-        results: [
-          verdict("viz knows the resources of the mesh", known(state) ? undefined : resources),
-          verdict("viz knows the metrics of the mesh", await metrics.trouble()),
-          verdict("viz may scrape proxies", await refusals(metrics, watch.value)),
-        ],
-      };
-    },
+    statSummary: (req) => statSummary(sources, req),
+    edges: (req) => edgesOf(sources, req),
+    topRoutes: (req) => topRoutes(sources, req),
+    authz: (req) => authzOf(sources, req),
+    listPods: (req) => listPods(sources, req),
+    listServices: (req) => listServices(sources, req),
+    // Links to other clusters are not asked about here.
+    gateways: async () => ({ response: { case: "ok", value: { gatewaysTable: { rows: [] } } } }),
+    selfCheck: (req) => selfCheck(sources, req),
   };
 }
+
+function worldOf({ watch }: Sources): World {
+  const found = known(watch.state);
+  if (found) return found;
+  throw new Fault("unavailable", "the resources of the mesh are not known yet; try again");
+}
+
+const statSummary: Ask<"statSummary"> = (sources, { selector, timeWindow, outbound, ...req }) =>
+  answer(selector?.resource, async (resource) => {
+    const { metrics } = sources;
+    const kinds = resource.kind === ALL ? WITH_TRAFFIC.map((k) => k.name) : [resource.kind];
+    const windowMs = parseWindow(timeWindow);
+    const tables = await Promise.all(
+      kinds.map((kind) =>
+        stat(worldOf(sources), metrics, {
+          of: { ...resource, kind },
+          selector: parseSelector(selector?.labelSelector ?? ""),
+          windowMs,
+          to: outbound.case === "toResource" ? named(outbound.value) : undefined,
+          from: outbound.case === "fromResource" ? named(outbound.value) : undefined,
+          tcp: req.tcpStats,
+          podsOnly: req.skipStats,
+          probes: true,
+        }),
+      ),
+    );
+    const window = windowText(metrics.covered(windowMs));
+    const statTables = tables.map((rows) => podGroup(rows.map((row) => statRow(row, window))));
+    return { statTables };
+  });
+
+const edgesOf: Ask<"edges"> = (sources, { selector }) =>
+  answer(selector?.resource, async ({ kind, namespace }) => {
+    const found = await edges(worldOf(sources), sources.metrics, kind, namespace);
+    return {
+      edges: found.map((edge) => ({
+        src: resourceOf(edge.src),
+        dst: resourceOf(edge.dst),
+        clientId: edge.clientId,
+        serverId: edge.serverId,
+        noIdentityMsg: edge.noTlsReason,
+      })),
+    };
+  });
+
+const topRoutes: Ask<"topRoutes"> = (sources, { selector, timeWindow, outbound }) =>
+  answer(selector?.resource, async (resource) => {
+    const { metrics } = sources;
+    const windowMs = parseWindow(timeWindow);
+    const window = windowText(metrics.covered(windowMs));
+    const to = outbound.case === "toResource" ? named(outbound.value) : undefined;
+    const selects = parseSelector(selector?.labelSelector ?? "");
+    const tables = await routes(worldOf(sources), metrics, resource, to, windowMs, selects);
+    return {
+      routes: tables.map(({ of, rows }) => ({
+        resource: `${kindOf(of.kind)?.short ?? of.kind}/${of.name || "*"}`,
+        rows: rows.map((row) => routeRow(row, window)),
+      })),
+    };
+  });
+
+const authzOf: Ask<"authz"> = (sources, req) =>
+  answer(req.resource, async (resource) => {
+    const { metrics } = sources;
+    const windowMs = parseWindow(req.timeWindow);
+    const window = windowText(metrics.covered(windowMs));
+    const selects = parseSelector(req.labelSelector);
+    const names = thingsOf(worldOf(sources), resource.kind)
+      .filter((thing) => isWanted(thing, resource) && selects(thing.labels))
+      .map(({ name }) => name);
+    const found = await authz(metrics, resource, windowMs, req.labelSelector ? names : undefined);
+    return { statTable: podGroup(found.map((row) => authzRow(resource, row, window))) };
+  });
+
+const listPods: Ask<"listPods"> = async (sources, { selector }) => {
+  const { namespace = "", name = "", type = "" } = selector?.resource ?? {};
+  const selects = parseSelector(selector?.labelSelector ?? "");
+  const ns = type === "namespace" ? name : namespace;
+  const pods = worldOf(sources).pods.filter(
+    (pod) => (ns === "" || pod.namespace === ns) && selects(pod.labels),
+  );
+  return { pods: pods.map((pod) => podMessage(pod, sources.clock.wall())) };
+};
+
+const listServices: Ask<"listServices"> = async (sources, { namespace: wanted }) => {
+  const all = thingsOf(worldOf(sources), "service");
+  const services = all.filter(({ namespace }) => wanted === "" || namespace === wanted);
+  return { services: services.map(({ namespace, name }) => ({ namespace, name })) };
+};
+
+const selfCheck: Ask<"selfCheck"> = async ({ watch, metrics }) => {
+  const { state } = watch;
+  const resources = state.kind === "failed" ? state.fault.message : "not yet";
+  return {
+    results: [
+      verdict("viz knows the resources of the mesh", known(state) ? undefined : resources),
+      verdict("viz knows the metrics of the mesh", await metrics.trouble()),
+      verdict("viz may scrape proxies", await refusals(metrics, watch.value)),
+    ],
+  };
+};
 
 function verdict(
   CheckDescription: string,

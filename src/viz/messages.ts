@@ -5,8 +5,11 @@ import type {
   BasicStatsSchema,
   PodErrorsSchema,
   PodSchema,
+  RouteTable_RowSchema,
   StatTable_PodGroup_RowSchema,
 } from "../../proto/gen/viz/viz_pb.js";
+import type { AuthzRow } from "./authz.ts";
+import type { RouteRow } from "./routes.ts";
 import type { StatRow } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
 import type { MeshPod, Named } from "./world.ts";
@@ -46,14 +49,52 @@ export function statRow(
   };
 }
 
+/** A table of such rows. */
+export function podGroup(rows: MessageInitShape<typeof StatTable_PodGroup_RowSchema>[]) {
+  return { table: { case: "podGroup" as const, value: { rows } } };
+}
+
+export function authzRow(
+  of: Named,
+  row: AuthzRow,
+  timeWindow: string,
+): MessageInitShape<typeof StatTable_PodGroup_RowSchema> {
+  return {
+    resource: resourceOf(of),
+    timeWindow,
+    ...(row.http && { stats: basicStats(row.http) }),
+    srvStats: {
+      allowedCount: whole(row.allowed),
+      deniedCount: whole(row.denied),
+      srv: resourceOf(row.server),
+      route: resourceOf(row.route),
+      authz: resourceOf(row.authz),
+    },
+  };
+}
+
+export function routeRow(
+  { route, service, effective, actual }: RouteRow,
+  timeWindow: string,
+): MessageInitShape<typeof RouteTable_RowSchema> {
+  return {
+    route,
+    authority: service,
+    timeWindow,
+    stats: {
+      ...basicStats(effective),
+      actualSuccessCount: whole(actual?.success),
+      actualFailureCount: whole(actual?.failure),
+    },
+  };
+}
+
 function podErrors(pod: MeshPod): MessageInitShape<typeof PodErrorsSchema> {
   const value = { message: pod.status, container: "", image: "", reason: pod.status };
   return { errors: [{ error: { case: "container", value } }] };
 }
 
-export function basicStats(
-  traffic: Traffic | undefined,
-): MessageInitShape<typeof BasicStatsSchema> {
+function basicStats(traffic: Traffic | undefined): MessageInitShape<typeof BasicStatsSchema> {
   const [p50, p95, p99] = traffic?.latency ?? [0, 0, 0];
   return {
     successCount: whole(traffic?.success),
@@ -98,6 +139,6 @@ const OWNER_FIELDS: Readonly<
   job: "job",
 };
 
-export function whole(value: number | undefined): bigint {
+function whole(value: number | undefined): bigint {
   return BigInt(Math.round(value ?? 0));
 }
