@@ -2,7 +2,7 @@
 // let it tap, and what the API server calls: the tap API and the tap injector. The installation is asked of the API,
 // because it is another namespace's.
 
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
@@ -14,14 +14,17 @@ import type { Env } from "../proxy/env.ts";
 import { identityDomainOf } from "../control/proxyenv.ts";
 import { serveWebhook } from "../control/webhook.ts";
 import { kubeResources } from "../platform/kube.ts";
+import type { KubeApi } from "../platform/kubeapi.ts";
+import type { Resources } from "../platform/resources.ts";
 import { clientTls } from "../io/tls.ts";
 import { identityOf } from "../platform/sidecar.ts";
 import { isLoopback } from "../stack/authorize.ts";
-import { serverAt } from "./own.ts";
+import type { Metrics } from "./metrics.ts";
+import { type Own, serverAt } from "./own.ts";
 import { Prometheus } from "./prometheus.ts";
 import { startViz } from "./start.ts";
 import { WORLD_KINDS } from "./world.ts";
-import { type MayTap, tapApi } from "./tapapi.ts";
+import { type MayTap, type StartTap, tapApi } from "./tapapi.ts";
 import { type Asker, askerOf, reviewTap, watchFrontProxy } from "./tapauth.ts";
 import { tapInjector } from "./tapinject.ts";
 
@@ -39,14 +42,14 @@ export async function runKubeViz(env: Env): Promise<number> {
   log.filter = env["LINKERD_LOG"] ?? "info";
   const namespace = env["LINKERD_VIZ_NAMESPACE"];
   if (!namespace) throw new Fault("bad-input", "LINKERD_VIZ_NAMESPACE is not set");
-  const prometheusUrl = env["LINKERD_VIZ_PROMETHEUS_URL"];
-  const prometheusAccount = env["LINKERD_VIZ_PROMETHEUS_SERVICE_ACCOUNT"];
   const stopped = toldToStop();
   try {
     const installation = await fetchInstallation(api, env["LINKERD_NAMESPACE"] ?? "linkerd");
     const registry = new Registry(clock);
     const credentials = await ownIdentity("tap", namespace, installation, scope, registry);
     scope.defer(credentials.observe(() => {}));
+    const own: Own = () => credentials.value;
+    const metrics = prometheusOf(env, namespace, own, clock);
     const resources = kubeResources(api, { clock, kinds: WORLD_KINDS });
     const viz = await startViz({
       resources,
@@ -57,48 +60,71 @@ export async function runKubeViz(env: Env): Promise<number> {
       hostPattern: hostPatternOf(env),
       clock,
       version: BUILD,
-      ...(prometheusUrl && {
-        metrics: new Prometheus(prometheusUrl, clock, () => {
-          const mine = credentials.value;
-          const serviceAccount = prometheusAccount;
-          return mine && serviceAccount
-            ? clientTls(mine, serverAt(mine, { serviceAccount, namespace }))
-            : undefined;
-        }),
-      }),
-      own: () => credentials.value,
-      // A forwarded port ends at the loopback of this pod: whoever may forward it has asked whether they may tap.
-      mayTap: async ({ peer }) => {
-        if (!isLoopback(peer.remote.ip))
-          throw new Fault("no-permission", "tap through the API server");
-      },
+      ...(metrics && { metrics }),
+      own,
+      mayTap: overLoopback,
       mayShow: (of) => reviewTap(api, of, accountOf(namespace, "web")),
       intervalMs: INTERVAL_MS,
     });
     scope.defer(() => viz.close());
-    const frontProxy = watchFrontProxy(api, clock);
-    const mayTap: MayTap = async (req, of) =>
-      reviewTap(api, of, askerOf(req, await frontProxy.next()));
-    const namespaces = resources.watch("Namespace");
-    scope.defer(namespaces.observe(() => {}));
     const tapper = identityOf("tap", namespace, identityDomainOf(installation));
-    const roots = frontProxy.map(({ caPem }) => caPem);
-    for (const [port, dir, service, clients] of [
-      [8089, "tap", tapApi(viz.tap, mayTap), roots],
-      [8443, "tap-injector", tapInjector(tapper, () => namespaces.value), undefined],
-    ] as const) {
-      const addr = { ip: ANY, port };
-      scope.defer(await serveWebhook(addr, FILES.webhook(dir), service, clock, clients));
-    }
+    await serveApiServer({ api, tap: viz.tap, tapper, resources, clock }, scope);
     // Last: who can be asked there is ready.
     scope.defer(await serveAdmin(ADMIN, registry));
-    log.logger("viz").info("serving", { metrics: prometheusUrl ? "prometheus" : "embedded" });
+    log.logger("viz").info("serving", { metrics: metrics ? "prometheus" : "embedded" });
     await stopped;
   } finally {
     await scope.close();
     api.close();
   }
   return 0;
+}
+
+/** The Prometheus that the chart names, asked as viz itself where it has a proxy; undefined for none. */
+function prometheusOf(env: Env, namespace: string, own: Own, clock: Clock): Metrics | undefined {
+  const url = env["LINKERD_VIZ_PROMETHEUS_URL"];
+  const serviceAccount = env["LINKERD_VIZ_PROMETHEUS_SERVICE_ACCOUNT"];
+  if (!url) return undefined;
+  return new Prometheus(url, clock, () => {
+    const mine = own();
+    return mine && serviceAccount
+      ? clientTls(mine, serverAt(mine, { serviceAccount, namespace }))
+      : undefined;
+  });
+}
+
+// A forwarded port ends at the loopback of this pod: whoever may forward it has asked whether they may tap.
+const overLoopback: MayTap = async ({ peer }) => {
+  if (!isLoopback(peer.remote.ip)) throw new Fault("no-permission", "tap through the API server");
+};
+
+type Served = {
+  readonly api: KubeApi;
+  readonly tap: StartTap;
+  /** The identity that may tap. */
+  readonly tapper: string;
+  readonly resources: Resources;
+  readonly clock: Clock;
+};
+
+/** Serves what the API server calls, until the scope closes. */
+async function serveApiServer(
+  { api, tap, tapper, resources, clock }: Served,
+  scope: Scope,
+): Promise<void> {
+  const frontProxy = watchFrontProxy(api, clock);
+  const mayTap: MayTap = async (req, of) =>
+    reviewTap(api, of, askerOf(req, await frontProxy.next()));
+  const namespaces = resources.watch("Namespace");
+  scope.defer(namespaces.observe(() => {}));
+  const roots = frontProxy.map(({ caPem }) => caPem);
+  for (const [port, dir, service, clients] of [
+    [8089, "tap", tapApi(tap, mayTap), roots],
+    [8443, "tap-injector", tapInjector(tapper, () => namespaces.value), undefined],
+  ] as const) {
+    const addr = { ip: ANY, port };
+    scope.defer(await serveWebhook(addr, FILES.webhook(dir), service, clock, clients));
+  }
 }
 
 /** What the chart's dashboard.enforcedHostRegexp says, for all of a Host field. */
