@@ -1,10 +1,11 @@
 // The frame around every page: where you are, which namespace, whether the picture is live, light or dark.
 
 import { useEffect } from "preact/hooks";
+import type { Live, Workload } from "./api.ts";
 import { Mark } from "./icons.tsx";
 import { useLive } from "./live.ts";
 import { Overview } from "./overview.tsx";
-import { go, usePlace } from "./place.ts";
+import { go, namespaceAddress, type Place, usePlace } from "./place.ts";
 import { TapPage } from "./tap.tsx";
 import { ThemeButton } from "./themebutton.tsx";
 import { WorkloadPage } from "./workload.tsx";
@@ -17,9 +18,6 @@ export function App() {
       .filter(Boolean)
       .join(" · ");
   }, [place]);
-  const known = live?.workloads.map((w) => w.namespace) ?? [];
-  // The one of the address stands there even when nothing runs in it.
-  const namespaces = [...new Set([...known, ...(place.namespace ? [place.namespace] : [])])].sort();
   return (
     <>
       <a class="skip" href="#main">
@@ -38,25 +36,7 @@ export function App() {
             Tap
           </a>
         </nav>
-        <label class="chooser">
-          <span class="unseen">Namespace</span>
-          <select
-            value={place.namespace}
-            onChange={({ currentTarget }) =>
-              go(
-                (place.page === "tap" ? "/tap" : "/namespaces") +
-                  (currentTarget.value && `/${encodeURIComponent(currentTarget.value)}`),
-              )
-            }
-          >
-            <option value="">All namespaces</option>
-            {namespaces.map((ns) => (
-              <option key={ns} value={ns}>
-                {ns}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Namespaces place={place} workloads={live?.workloads ?? []} />
         <p class={`status ${connected ? "on" : ""}`} role="status">
           {connected
             ? `Live · last ${windowText(live?.windowMs ?? 60_000)}`
@@ -67,20 +47,46 @@ export function App() {
         <ThemeButton />
       </header>
       <main id="main" tabIndex={-1}>
-        {!live ? (
+        {live ? (
+          <Page live={live} place={place} />
+        ) : (
           <p class="empty">
             {connected ? "Waiting for the first figures…" : "Looking for the mesh…"}
           </p>
-        ) : place.page === "tap" ? (
-          <TapPage live={live} namespace={place.namespace} />
-        ) : place.name ? (
-          <WorkloadPage live={live} place={place} />
-        ) : (
-          <Overview live={live} namespace={place.namespace} />
         )}
       </main>
       {live && <footer>{live.version}</footer>}
     </>
+  );
+}
+
+function Page({ live, place }: { readonly live: Live; readonly place: Place }) {
+  if (place.page === "tap") return <TapPage live={live} namespace={place.namespace} />;
+  if (place.name) return <WorkloadPage live={live} place={place} />;
+  return <Overview live={live} namespace={place.namespace} />;
+}
+
+type NamespacesProps = { readonly place: Place; readonly workloads: readonly Workload[] };
+
+function Namespaces({ place: { page, namespace }, workloads }: NamespacesProps) {
+  // The one of the address stands there even when nothing runs in it.
+  const names = new Set([...workloads.map((w) => w.namespace), namespace]);
+  names.delete("");
+  return (
+    <label class="chooser">
+      <span class="unseen">Namespace</span>
+      <select
+        value={namespace}
+        onChange={({ currentTarget: { value } }) => go(namespaceAddress(value, page))}
+      >
+        <option value="">All namespaces</option>
+        {[...names].sort().map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

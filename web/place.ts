@@ -35,8 +35,9 @@ export function addressOf(id: Id): string {
   return `/namespaces/${encodeURIComponent(namespace)}/${kind}s/${encodeURIComponent(name)}`;
 }
 
-export function namespaceAddress(namespace: string): string {
-  return namespace === "" ? "/namespaces" : `/namespaces/${encodeURIComponent(namespace)}`;
+/** A page of a namespace, or of all when it is "". */
+export function namespaceAddress(namespace: string, page: Place["page"] = "namespaces"): string {
+  return `/${page}${namespace && `/${encodeURIComponent(namespace)}`}`;
 }
 
 export function go(address: string): void {

@@ -1,7 +1,7 @@
 // Tap: choose whose calls to see, with the filters of the command line, one by one or added up.
 
 import { useState } from "preact/hooks";
-import type { Live, TapCall } from "./api.ts";
+import type { Live, TapCall, Workload } from "./api.ts";
 import { useCalls } from "./calls.ts";
 import { millis, shortKind } from "./format.ts";
 import { Lock, Unlocked } from "./icons.tsx";
@@ -19,20 +19,14 @@ const FIELDS = [
 type Query = Readonly<Record<string, string>>;
 
 export function TapPage({ live, namespace }: { readonly live: Live; readonly namespace: string }) {
-  const workloads = live.workloads.filter((w) => namespace === "" || w.namespace === namespace);
-  const spaces = [...new Set(workloads.map((w) => w.namespace))].sort();
-  const choices = [
-    ...spaces.map((ns) => `${ns} ns/${ns}`),
-    ...workloads.map((w) => `${w.namespace} ${shortKind(w.kind)}/${w.name}`),
-  ];
+  const choices = choicesOf(live.workloads, namespace);
   const [target, setTarget] = useState("");
   const [filters, setFilters] = useState<Query>({});
   const [query, setQuery] = useState<Query | undefined>(undefined);
   const [isTop, setTop] = useState(false);
   const calls = useCalls(query);
-  const [ns = "", resource = ""] = (choices.includes(target) ? target : (choices[0] ?? "")).split(
-    " ",
-  );
+  const chosen = choices.includes(target) ? target : (choices[0] ?? "");
+  const [ns = "", resource = ""] = chosen.split(" ");
   const wanted: Query = {
     namespace: ns,
     resource,
@@ -45,7 +39,7 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
       <section>
         <Filters
           choices={choices}
-          chosen={`${ns} ${resource}`}
+          chosen={chosen}
           filters={filters}
           isOn={!!query}
           isAllowed={refusal === ""}
@@ -68,13 +62,7 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
         </div>
         {calls.complaint && <p class="complaint">{calls.complaint}</p>}
         {calls.latest.length === 0 ? (
-          <p class="empty">
-            {query
-              ? "Waiting for calls…"
-              : refusal
-                ? `The dashboard may not show calls here. ${refusal}.`
-                : "Nothing is tapped."}
-          </p>
+          <p class="empty">{query ? "Waiting for calls…" : whyNot(refusal)}</p>
         ) : isTop ? (
           <CallGroups groups={calls.groups} both={true} />
         ) : (
@@ -83,6 +71,19 @@ export function TapPage({ live, namespace }: { readonly live: Live; readonly nam
       </section>
     </>
   );
+}
+
+const whyNot = (refusal: string | undefined): string =>
+  refusal ? `The dashboard may not show calls here. ${refusal}.` : "Nothing is tapped.";
+
+// What can be tapped: whole namespaces, and workloads, each behind its namespace.
+function choicesOf(workloads: readonly Workload[], namespace: string): string[] {
+  const own = workloads.filter((w) => namespace === "" || w.namespace === namespace);
+  const spaces = [...new Set(own.map((w) => w.namespace))].sort();
+  return [
+    ...spaces.map((ns) => `${ns} ns/${ns}`),
+    ...own.map((w) => `${w.namespace} ${shortKind(w.kind)}/${w.name}`),
+  ];
 }
 
 type FiltersProps = {

@@ -69,27 +69,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   try {
     const store = new Store();
     const place = await openPlace(options, store, state, scope);
-    const trustDomain = options.trustDomain ?? "cluster.local";
-    const pods = {
-      clock,
-      store,
-      state,
-      tokens: new Tokens(
-        state.keep("token.key", () => randomBytes(32)),
-        clock,
-      ),
-      network: place.network,
-      cwd: resolve(options.cwd ?? "."),
-      env: options.env,
-      sidecar: {
-        ...addressesAt(place.sidecarsCallIp),
-        argv: options.programs?.proxy ?? [],
-        trustDomain,
-        clusterNetworks: place.clusterNetworks,
-        anchors: () => readFileSync(state.anchors, "utf8"),
-        anchorsFile: state.anchors,
-      },
-    };
+    const pods = podParts(options, place, store, state);
     const { programs } = options;
     const inject = programs ? (options.inject ?? "opt-out") : "never";
     const own = addressesAt(place.ip);
@@ -104,7 +84,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
         stateDir: state.dir,
         startedMs: clock.wall(),
         network: options.network ?? "loopback",
-        trustDomain,
+        trustDomain: pods.sidecar.trustDomain,
         controllerAdmin: own.admin,
       },
     );
@@ -126,6 +106,31 @@ export async function startLocal(options: LocalOptions): Promise<LocalMesh> {
   } finally {
     forget?.();
   }
+}
+
+/** What pods and their sidecars are made of. */
+function podParts(options: LocalOptions, place: Place, store: Store, state: State) {
+  const clock = systemClock;
+  return {
+    clock,
+    store,
+    state,
+    tokens: new Tokens(
+      state.keep("token.key", () => randomBytes(32)),
+      clock,
+    ),
+    network: place.network,
+    cwd: resolve(options.cwd ?? "."),
+    env: options.env,
+    sidecar: {
+      ...addressesAt(place.sidecarsCallIp),
+      argv: options.programs?.proxy ?? [],
+      trustDomain: options.trustDomain ?? "cluster.local",
+      clusterNetworks: place.clusterNetworks,
+      anchors: () => readFileSync(state.anchors, "utf8"),
+      anchorsFile: state.anchors,
+    },
+  };
 }
 
 /** Where the mesh lives: its network, and where its control plane is found in it. */

@@ -4,7 +4,7 @@
 import { useState } from "preact/hooks";
 import { millis } from "../format.ts";
 import { GOLDEN } from "../table.tsx";
-import type { Client, Endpoint, RouterView, Snapshot } from "./data.ts";
+import type { Client, Endpoint, Figures, RouterView, Snapshot } from "./data.ts";
 import { Cells } from "./overview.tsx";
 
 type Props = {
@@ -47,41 +47,59 @@ export function Clients({ router, figures, metric }: Props) {
           </tr>
         </thead>
         {clients.map((client) => {
-          const scope = `rt/${label}/client/${client.id.slice(1)}`;
+          const { id } = client;
+          const scope = `rt/${label}/client/${id.slice(1)}`;
           return (
-            <tbody key={client.id}>
-              <tr>
-                <td class="left">
-                  <button
-                    type="button"
-                    class="fold"
-                    aria-expanded={isOpen(client.id)}
-                    onClick={() => toggle(client.id)}
-                  >
-                    {isPrefixed ? client.id : client.id.replace(/^\/%.*?(?=\/[#$])/, "")}
-                  </button>
-                  {client.error && (
-                    <small class="complaint">
-                      {" "}
-                      {client.error}; addresses as known {millis(client.staleMs)} ago
-                    </small>
-                  )}
-                </td>
-                <Cells figures={figures(scope)} name={client.id} />
-                <td>{metric(`${scope}/connections`)}</td>
-                <td class="left">
-                  <Ready client={client} />
-                </td>
-              </tr>
-              {isOpen(client.id) &&
-                client.endpoints.map((endpoint) => (
-                  <EndpointRow key={endpoint.address} endpoint={endpoint} />
-                ))}
-            </tbody>
+            <ClientRows
+              key={id}
+              client={client}
+              name={isPrefixed ? id : id.replace(/^\/%.*?(?=\/[#$])/, "")}
+              figures={figures(scope)}
+              connections={metric(`${scope}/connections`)}
+              isOpen={isOpen(id)}
+              onToggle={() => toggle(id)}
+            />
           );
         })}
       </table>
     </div>
+  );
+}
+
+type RowsProps = {
+  readonly client: Client;
+  readonly name: string;
+  readonly figures: Figures;
+  readonly connections: number;
+  readonly isOpen: boolean;
+  readonly onToggle: () => void;
+};
+
+function ClientRows({ client, name, figures, connections, isOpen, onToggle }: RowsProps) {
+  const { id, error, staleMs, endpoints } = client;
+  return (
+    <tbody>
+      <tr>
+        <td class="left">
+          <button type="button" class="fold" aria-expanded={isOpen} onClick={onToggle}>
+            {name}
+          </button>
+          {error && (
+            <small class="complaint">
+              {" "}
+              {error}; addresses as known {millis(staleMs)} ago
+            </small>
+          )}
+        </td>
+        <Cells figures={figures} name={id} />
+        <td>{connections}</td>
+        <td class="left">
+          <Ready client={client} />
+        </td>
+      </tr>
+      {isOpen &&
+        endpoints.map((endpoint) => <EndpointRow key={endpoint.address} endpoint={endpoint} />)}
+    </tbody>
   );
 }
 
