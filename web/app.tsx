@@ -1,7 +1,7 @@
 // The frame around every page: where you are, which namespace, whether the picture is live, light or dark.
 
 import { useEffect } from "preact/hooks";
-import type { Live, Workload } from "./api.ts";
+import type { Live, Workload } from "../src/viz/live.ts";
 import { Mark } from "./icons.tsx";
 import { useLive } from "./live.ts";
 import { Overview } from "./overview.tsx";

@@ -1,7 +1,7 @@
 // Which part of a large mesh is drawn. To lay out a thousand workloads takes a browser minutes, and nobody would find
 // anything in the picture: the tables have all of them.
 
-import type { Call, Id, Workload } from "./api.ts";
+import type { Call, Id, Workload } from "../src/viz/live.ts";
 import { edgeKey } from "./layout.ts";
 
 const MOST_BOXES = 60;

@@ -2,12 +2,12 @@
 // many calls there are.
 
 import { useEffect, useState } from "preact/hooks";
-import type { TapCall } from "./api.ts";
+import type { LiveCall } from "../src/viz/live.ts";
 import { stream } from "./api.ts";
 
 export type CallGroup = {
   readonly key: string;
-  readonly call: TapCall;
+  readonly call: LiveCall;
   count: number;
   good: number;
   best: number;
@@ -17,7 +17,7 @@ export type CallGroup = {
 
 export type Calls = {
   /** The latest calls, newest first. */
-  readonly latest: readonly TapCall[];
+  readonly latest: readonly LiveCall[];
   /** By what was asked of whom, the last changed first. */
   readonly groups: readonly CallGroup[];
   readonly complaint: string;
@@ -36,8 +36,8 @@ export function useCalls(query: Readonly<Record<string, string>> | undefined): C
     if (!query) return;
     setCalls(NOTHING);
     const groups = new Map<string, CallGroup>();
-    let latest: TapCall[] = [];
-    const close = stream<TapCall>(
+    let latest: LiveCall[] = [];
+    const close = stream<LiveCall>(
       "tap",
       query,
       (call) => {
@@ -58,11 +58,11 @@ export function useCalls(query: Readonly<Record<string, string>> | undefined): C
 }
 
 /** The other end of a call, seen from the workload that is tapped. */
-export function peerOf(call: TapCall): string {
+export function peerOf(call: LiveCall): string {
   return call.direction === "inbound" ? call.source : call.destination;
 }
 
-function add(groups: Map<string, CallGroup>, call: TapCall): void {
+function add(groups: Map<string, CallGroup>, call: LiveCall): void {
   // Queries would make a row of every call.
   const path = call.path.split("?")[0]!;
   const key = [call.direction, call.source, call.destination, call.method, path].join(" ");

@@ -1,6 +1,6 @@
 // Calls as rows: the same as the lines of the topology, for those who read rather than look.
 
-import type { Call, Id } from "./api.ts";
+import type { Call, Id } from "../src/viz/live.ts";
 import { partsOf } from "./api.ts";
 import { Lock, Unlocked } from "./icons.tsx";
 import { addressOf } from "./place.ts";

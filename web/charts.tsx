@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import type { History, Target } from "./api.ts";
+import type { History, Target } from "../src/viz/live.ts";
 import { ask } from "./api.ts";
 import { usePolled } from "./polled.ts";
 

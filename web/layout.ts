@@ -2,7 +2,7 @@
 // The layout is made anew only when a workload or a call comes or goes, so that nothing moves while numbers change.
 
 import dagre from "@dagrejs/dagre";
-import type { Id } from "./api.ts";
+import type { Id } from "../src/viz/live.ts";
 
 export const NODE = { width: 178, height: 58 };
 const LABEL = { width: 116, height: 26 };

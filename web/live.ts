@@ -1,7 +1,7 @@
 // The live picture of the mesh, shared by all pages: one stream, however many parts of the page look at it.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Live } from "./api.ts";
+import type { Live } from "../src/viz/live.ts";
 import { stream } from "./api.ts";
 
 type Picture = { readonly live: Live | undefined; readonly connected: boolean };

@@ -1,7 +1,7 @@
 // The calls of one workload as they happen. It taps the proxies only while the reader wants.
 
 import { useState } from "preact/hooks";
-import type { Target } from "./api.ts";
+import type { Target } from "../src/viz/live.ts";
 import type { CallGroup } from "./calls.ts";
 import { peerOf, useCalls } from "./calls.ts";
 import { millis } from "./format.ts";

@@ -1,7 +1,7 @@
 // The first page: figures in short, who calls whom, and every workload.
 
 import { useState } from "preact/hooks";
-import type { Id, Live } from "./api.ts";
+import type { Id, Live } from "../src/viz/live.ts";
 import { CallsTable } from "./callstable.tsx";
 import { Summary } from "./summary.tsx";
 import { Topology } from "./topology.tsx";

@@ -6,7 +6,7 @@
 //   /tap                   calls as they happen
 
 import { useEffect, useState } from "preact/hooks";
-import type { Id, Target } from "./api.ts";
+import type { Id, Target } from "../src/viz/live.ts";
 import { partsOf } from "./api.ts";
 
 export type Place = Target & { readonly page: "namespaces" | "tap" };

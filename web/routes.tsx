@@ -1,7 +1,7 @@
 // The routes of a workload: those that it serves, when its service has a profile, and those that it calls, where
 // "actual" counts what was sent and "effective" what came of it: they differ by the retries.
 
-import type { Route, Target } from "./api.ts";
+import type { Route, Target } from "../src/viz/live.ts";
 import { ask } from "./api.ts";
 import { rate } from "./format.ts";
 import { usePolled } from "./polled.ts";

@@ -1,6 +1,6 @@
 // The strip of figures above everything: how the mesh, or a part of it, is doing in one glance.
 
-import type { Call, Workload } from "./api.ts";
+import type { Call, Workload } from "../src/viz/live.ts";
 import { Figure } from "./figure.tsx";
 import { health, isPartly, millis, NONE, percent, rate } from "./format.ts";
 

@@ -1,7 +1,7 @@
 // What tables of the dashboards have in common: heads, and the cells of golden metrics.
 
 import type { ComponentChildren } from "preact";
-import type { Golden } from "./api.ts";
+import type { Golden } from "../src/viz/live.ts";
 import { health, millis, percent, rate } from "./format.ts";
 import { Sparkline } from "./sparkline.tsx";
 

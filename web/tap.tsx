@@ -1,7 +1,7 @@
 // Tap: choose whose calls to see, with the filters of the command line, one by one or added up.
 
 import { useState } from "preact/hooks";
-import type { Live, TapCall, Workload } from "./api.ts";
+import type { Live, LiveCall, Workload } from "../src/viz/live.ts";
 import { useCalls } from "./calls.ts";
 import { millis, shortKind } from "./format.ts";
 import { Lock, Unlocked } from "./icons.tsx";
@@ -151,7 +151,7 @@ function commandOf({ namespace = "", resource = "", ...filters }: Query, isTop: 
   return `linkerd viz ${isTop ? "top" : "tap"} ${resource}${scope}${flags.join("")}`;
 }
 
-function Latest({ calls }: { readonly calls: readonly TapCall[] }) {
+function Latest({ calls }: { readonly calls: readonly LiveCall[] }) {
   return (
     <div class="scroll">
       <table>

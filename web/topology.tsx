@@ -1,7 +1,7 @@
 // Who calls whom: boxes for workloads, lines for calls with their rate, success and a lock where it is mutual TLS.
 
 import { useMemo } from "preact/hooks";
-import type { Call, Id, Workload } from "./api.ts";
+import type { Call, Id, Workload } from "../src/viz/live.ts";
 import { partsOf } from "./api.ts";
 import { busiest } from "./busiest.ts";
 import { health, percent, rate, shortKind } from "./format.ts";

@@ -1,6 +1,6 @@
 // The page of one workload: its past, its neighbours, its routes, and its calls as they happen.
 
-import type { Call, Id, Live, Target } from "./api.ts";
+import type { Call, Id, Live, Target } from "../src/viz/live.ts";
 import { CallsTable } from "./callstable.tsx";
 import { Charts } from "./charts.tsx";
 import { Back } from "./icons.tsx";

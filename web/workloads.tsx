@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import type { Id, Workload } from "./api.ts";
+import type { Id, Workload } from "../src/viz/live.ts";
 import { health, isPartly, millis, NONE, percent, shortKind } from "./format.ts";
 import { addressOf, namespaceAddress } from "./place.ts";
 import { Rate } from "./table.tsx";

@@ -3,23 +3,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { Exchange } from "../stack/exchange.ts";
 import { printAddr } from "../stack/normalize.ts";
+import type { RecentRequest } from "./recentrequest.ts";
 import { type Routed, selectedOf } from "./routed.ts";
 import type { Telemeter } from "./telemeter.ts";
-
-export type RecentRequest = {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  readonly source: string;
-  readonly server: string;
-  readonly router: string;
-  /** Method and path. */
-  readonly request: string;
-  readonly service: string;
-  readonly client: string;
-  readonly destination: string;
-  readonly status: number;
-  readonly tookMs: number;
-};
 
 export class RecentRequests implements Telemeter {
   readonly sampleRate: number;

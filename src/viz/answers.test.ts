@@ -9,13 +9,14 @@ import { vizApi } from "./api.ts";
 import { authz } from "./authz.ts";
 import { edges } from "./edges.ts";
 import { graph } from "./graph.ts";
-import { idOf, livePage } from "./page.ts";
+import { livePage } from "./page.ts";
 import { DEFAULT_ROUTE, routes } from "./routes.ts";
 import { inboundRows, outboundRows } from "./routestat.ts";
 import { parseSelector } from "./selector.ts";
 import type { StatQuery } from "./stat.ts";
 import { stat } from "./stat.ts";
 import { Store } from "./store.ts";
+import { idOf } from "./world.ts";
 
 const metrics = metricsOf();
 

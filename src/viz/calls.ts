@@ -6,26 +6,14 @@ import { TapEvent_ProxyDirection as Direction } from "../../proto/gen/viz/viz_ta
 import { HttpMethod_Registered, Scheme_Registered } from "../../proto/gen/viz/viz_pb.js";
 import type { HttpMethod, Scheme } from "../../proto/gen/viz/viz_pb.js";
 import { KINDS } from "./kinds.ts";
+import type { LiveCall } from "./live.ts";
 import { printIp } from "./tap.ts";
 import type { Labels } from "./text.ts";
 
-export type TapCall = {
-  readonly direction: "inbound" | "outbound";
-  /** "deploy/web", or an address when the mesh does not know it. */
-  readonly source: string;
-  readonly destination: string;
+export type TapCall = Omit<LiveCall, "at"> & {
   readonly sourceLabels: Labels;
   readonly destinationLabels: Labels;
   readonly routeLabels: Labels;
-  readonly method: string;
-  readonly authority: string;
-  readonly path: string;
-  readonly tls: boolean;
-  /** 0 when it was reset before a response. */
-  readonly status: number;
-  readonly grpcStatus: number | undefined;
-  readonly ok: boolean;
-  readonly latencyMs: number;
 };
 
 type Part = { init: TapEvent; status: number };

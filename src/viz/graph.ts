@@ -3,16 +3,14 @@
 
 import { KINDS } from "./kinds.ts";
 import { type Match, type Metrics, sliceKey } from "./metrics.ts";
+import type { Security } from "./live.ts";
 import type { StatRow } from "./stat.ts";
 import { stat } from "./stat.ts";
 import type { Traffic } from "./traffic.ts";
 import { addTraffic, groupLabels, httpTraffic, NO_PROBES, tcpTraffic } from "./traffic.ts";
 import type { Named, World } from "./world.ts";
 
-/** What a call is protected by: mutual TLS, nothing, or some calls by one and some by the other. */
-export type Security = "mutual" | "none" | "mixed";
-
-export type Call = {
+export type GraphCall = {
   /** `outside` stands for whoever has no proxy. */
   readonly src: Named;
   readonly dst: Named;
@@ -22,16 +20,15 @@ export type Call = {
 };
 
 export type WorkloadStat = StatRow & {
-  /** Requests a second and their success share (NaN without requests), oldest first, one for `stepMs`. */
+  /** Requests a second, oldest first, one for `stepMs`. */
   readonly rate: readonly number[];
-  readonly success: readonly number[];
 };
 
 export type Graph = {
   readonly windowMs: number;
   readonly stepMs: number;
   readonly workloads: readonly WorkloadStat[];
-  readonly calls: readonly Call[];
+  readonly calls: readonly GraphCall[];
 };
 
 const OUTSIDE: Named = { kind: "outside", namespace: "", name: "outside the mesh" };
@@ -83,7 +80,7 @@ async function workloadStats(
       // A ReplicaSet behind a Deployment has no pods of its own in our picture.
       return rows
         .filter((row) => row.running + row.failed > 0 || row.thing.kind === "deployment")
-        .map((row) => ({ ...row, ...past(row.thing) }));
+        .map((row) => ({ ...row, rate: past(row.thing) }));
     }),
   );
   return lists.flat();
@@ -92,21 +89,17 @@ async function workloadStats(
 async function pastOf(metrics: Metrics, kind: string, namespace: string, points: number) {
   const by = groupLabels(kind, "");
   const match: Match = { direction: "inbound", namespace: namespace || undefined, ...NO_PROBES };
-  const groupBy = [...by, "classification"];
-  const groups = await metrics.trend("response_total", match, groupBy, STEP_MS, points);
-  const byKey = new Map(groups.map(({ labels, values }) => [sliceKey(labels, groupBy), values]));
+  const groups = await metrics.trend("response_total", match, by, STEP_MS, points);
+  const byKey = new Map(groups.map(({ labels, values }) => [sliceKey(labels, by), values]));
   const none = Array<number>(points).fill(0);
-  return ({ namespace: ns, name }: Named) => {
-    const good = byKey.get([ns, name, "success"].join("\0")) ?? none;
-    const bad = byKey.get([ns, name, "failure"].join("\0")) ?? none;
-    return {
-      rate: good.map((value, i) => value + (bad[i] ?? 0)),
-      success: good.map((value, i) => value / (value + (bad[i] ?? 0))),
-    };
-  };
+  return ({ namespace: ns, name }: Named) => byKey.get(`${ns}\0${name}`) ?? none;
 }
 
-async function allCalls(metrics: Metrics, namespace: string, windowMs: number): Promise<Call[]> {
+async function allCalls(
+  metrics: Metrics,
+  namespace: string,
+  windowMs: number,
+): Promise<GraphCall[]> {
   const by = [...LABELS, ...DST_LABELS, "dst_service", "tls"];
   const outbound: Match = { direction: "outbound" };
   const inbound: Match = { direction: "inbound", client_id: "", ...NO_PROBES };
@@ -115,7 +108,7 @@ async function allCalls(metrics: Metrics, namespace: string, windowMs: number): 
     tcpTraffic(metrics, { match: { ...outbound, peer: "dst" }, by }, windowMs),
     httpTraffic(metrics, { match: inbound, by: LABELS }, windowMs),
   ]);
-  const merged = new Map<string, Call>();
+  const merged = new Map<string, GraphCall>();
   for (const key of new Set([...http.keys(), ...tcp.keys()])) {
     const requests = http.get(key);
     const connections = tcp.get(key);
@@ -137,7 +130,7 @@ async function allCalls(metrics: Metrics, namespace: string, windowMs: number): 
 }
 
 // Calls over TLS and without it are two groups of series and one edge; its latency is that of the busier group.
-function add(merged: Map<string, Call>, call: Call): void {
+function add(merged: Map<string, GraphCall>, call: GraphCall): void {
   const key = JSON.stringify([call.src, call.dst]);
   const before = merged.get(key);
   if (!before) {

@@ -8,9 +8,10 @@ import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { Scope } from "../base/scope.ts";
 import type { HttpRsp } from "../io/message.ts";
-import { Calls } from "./calls.ts";
+import { Calls, type TapCall } from "./calls.ts";
 import { eventStream } from "./events.ts";
 import { parseResource } from "./kinds.ts";
+import type { LiveCall } from "./live.ts";
 import { resourceOf } from "./messages.ts";
 import type { StartTap } from "./tapapi.ts";
 import { type Named, namedIn } from "./world.ts";
@@ -54,7 +55,7 @@ export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions):
       const stop = tap(request, {
         event: (event) => {
           const call = calls.add(event);
-          if (call) send({ at: clock.wall(), route: call.routeLabels["route"] ?? "", ...call });
+          if (call) send(shown(call, clock.wall()));
         },
         trouble: (pod, fault) => send(`${pod.name}: ${fault.message}`, "complaint"),
       });
@@ -64,6 +65,12 @@ export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions):
     begin().catch((error: unknown) => send(Fault.from(error).message, "complaint"));
     return () => void scope.close();
   });
+}
+
+// Labels are many, and no page shows them.
+function shown(call: TapCall, at: number): LiveCall {
+  const { sourceLabels: _, destinationLabels: __, routeLabels: ___, ...rest } = call;
+  return { at, ...rest };
 }
 
 function targetOf(query: Query): Named {

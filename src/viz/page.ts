@@ -1,19 +1,15 @@
-// What the dashboard's pages ask for, as JSON: the shapes of `web/api.ts`.
+// What the dashboard's pages ask for, in the shapes of live.ts.
 
-import type { Call, Graph, WorkloadStat } from "./graph.ts";
+import type { GraphCall, Graph, WorkloadStat } from "./graph.ts";
+import type { Call, Golden, History, Live, Workload } from "./live.ts";
 import type { Metrics } from "./metrics.ts";
 import { bound, quantile } from "./metrics.ts";
 import type { Traffic } from "./traffic.ts";
 import { matchOf, NO_PROBES } from "./traffic.ts";
-import type { Named } from "./world.ts";
-
-/** "deployment/emojivoto/web" */
-export function idOf({ kind, namespace, name }: Named): string {
-  return `${kind}/${namespace}/${name}`;
-}
+import { idOf, type Named } from "./world.ts";
 
 /** The picture for /api/live. */
-export function livePage(picture: Graph, version: string, at: number) {
+export function livePage(picture: Graph, version: string, at: number): Live {
   const seconds = picture.windowMs / 1000;
   return {
     at,
@@ -25,7 +21,7 @@ export function livePage(picture: Graph, version: string, at: number) {
   };
 }
 
-function workload(row: WorkloadStat, seconds: number) {
+function workload(row: WorkloadStat, seconds: number): Workload {
   const { thing, tcp } = row;
   return {
     id: idOf(thing),
@@ -33,19 +29,16 @@ function workload(row: WorkloadStat, seconds: number) {
     pods: { meshed: row.meshed, total: row.running, failed: row.failed },
     ...figures(row.http, seconds),
     open: tcp?.open ?? null,
-    readRate: tcp ? tcp.readBytes / seconds : null,
-    writeRate: tcp ? tcp.writeBytes / seconds : null,
     rate: row.rate.map((value) => round(value, 3)),
-    past: row.success.map((value) => (Number.isNaN(value) ? null : round(value, 4))),
   };
 }
 
-function call({ src, dst, http, open, security }: Call, seconds: number) {
+function call({ src, dst, http, open, security }: GraphCall, seconds: number): Call {
   return { src: idOf(src), dst: idOf(dst), ...figures(http, seconds), open, security };
 }
 
 /** Success share, rate and latencies; all null without requests. */
-export function figures(http: Traffic | undefined, seconds: number) {
+export function figures(http: Traffic | undefined, seconds: number): Golden {
   const all = http ? http.success + http.failure : 0;
   const [p50, p95, p99] = http?.latency ?? [null, null, null];
   return {
@@ -61,7 +54,7 @@ const HISTORY_STEP_MS = 10_000;
 const HISTORY_POINTS = 60;
 
 /** The last ten minutes of one workload, for /api/history. */
-export async function historyPage(metrics: Metrics, of: Named, at: number) {
+export async function historyPage(metrics: Metrics, of: Named, at: number): Promise<History> {
   const match = { direction: "inbound", ...NO_PROBES, ...matchOf(of, "") };
   const [counts, buckets] = await Promise.all([
     metrics.trend("response_total", match, ["classification"], HISTORY_STEP_MS, HISTORY_POINTS),

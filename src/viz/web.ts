@@ -15,6 +15,7 @@ import { eventStream } from "./events.ts";
 import { dashboardFolder, files, json, text } from "./files.ts";
 import { graph } from "./graph.ts";
 import { kindOf } from "./kinds.ts";
+import type { Route } from "./live.ts";
 import { liveCalls, tapReview } from "./livetap.ts";
 import type { Metrics } from "./metrics.ts";
 import { figures, historyPage, livePage } from "./page.ts";
@@ -154,7 +155,11 @@ function live(
 const ANY_SERVICE: Named = { kind: "service", namespace: "", name: "" };
 
 // What it serves, or what it sends: then only what it did send, for there are many services that it might call.
-async function routeRows(of: Named, outbound: boolean, { world, metrics }: WebOptions) {
+async function routeRows(
+  of: Named,
+  outbound: boolean,
+  { world, metrics }: WebOptions,
+): Promise<Route[]> {
   if (!world.value) return [];
   const seconds = metrics.covered(WINDOW_MS) / 1000;
   const to = outbound ? ANY_SERVICE : undefined;

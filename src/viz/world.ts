@@ -7,6 +7,7 @@ import { hasLabels, type Kind, type Pod, type Resource } from "../platform/kinds
 import { NAMES } from "../platform/network.ts";
 import type { ResourceMap, Resources } from "../platform/resources.ts";
 import { kindOf, type ResourceName } from "./kinds.ts";
+import type { Id } from "./live.ts";
 import type { Labels } from "./text.ts";
 
 /** A pod as viz sees it. */
@@ -44,6 +45,11 @@ export function namedIn(namespace: string, { kind, name }: ResourceName): Named 
   return { kind, namespace: kind === "namespace" ? "" : namespace, name };
 }
 
+/** "deployment/emojivoto/web": equal for equal names. */
+export function idOf({ kind, namespace, name }: Named): Id {
+  return `${kind}/${namespace}/${name}`;
+}
+
 export type Thing = Named & { readonly labels: Labels };
 
 export type World = {
@@ -53,7 +59,7 @@ export type World = {
   readonly services: ResourceMap<"Service">;
   readonly profiles: ResourceMap<"ServiceProfile">;
   readonly podByIp: ReadonlyMap<string, MeshPod>;
-  /** By `nameKey` of itself, of its namespace and of its owners. */
+  /** By `idOf` of itself, of its namespace and of its owners. */
   readonly podsBy: ReadonlyMap<string, readonly MeshPod[]>;
   /** What workloads mean by addresses that a local mesh gave them in place of names: "web-svc.shop:8080". */
   readonly names: ReadonlyMap<string, string>;
@@ -129,7 +135,7 @@ function podsBy(pods: readonly MeshPod[]): Map<string, MeshPod[]> {
     const { namespace, name, owners } = pod;
     const itself = { kind: "pod", namespace, name };
     for (const thing of [itself, namespaceOf(pod), ...owners]) {
-      const key = nameKey(thing);
+      const key = idOf(thing);
       const list = found.get(key);
       if (list) list.push(pod);
       else found.set(key, [pod]);
@@ -152,21 +158,16 @@ function namesIn(text: string): [address: string, name: string][] {
 // A mesh may run pods whose owners it does not list: `linkerd local run` has no Deployment, and some platforms
 // serve no CronJobs.
 function addOwners(things: Map<string, Thing[]>, pods: readonly MeshPod[]): void {
-  const seen = new Set([...things.values()].flat().map(nameKey));
+  const seen = new Set([...things.values()].flat().map(idOf));
   for (const { owners, labels } of pods) {
     for (const owner of owners) {
-      if (seen.has(nameKey(owner))) continue;
-      seen.add(nameKey(owner));
+      if (seen.has(idOf(owner))) continue;
+      seen.add(idOf(owner));
       const list = things.get(owner.kind);
       if (list) list.push({ ...owner, labels });
       else things.set(owner.kind, [{ ...owner, labels }]);
     }
   }
-}
-
-/** A key that is equal for equal names. */
-function nameKey({ kind, namespace, name }: Named): string {
-  return `${kind}/${namespace}/${name}`;
 }
 
 const PROXY = "linkerd-proxy";
@@ -263,7 +264,7 @@ export function tapOf({ annotations }: MeshPod): "enabled" | "disabled" | "missi
 
 /** The pods that belong to a thing: a pod itself, those of a workload, of a namespace, or behind a service. */
 export function podsOf(world: World, thing: Named): readonly MeshPod[] {
-  const found = (of: Named): readonly MeshPod[] => world.podsBy.get(nameKey(of)) ?? [];
+  const found = (of: Named): readonly MeshPod[] => world.podsBy.get(idOf(of)) ?? [];
   if (thing.kind !== "service") return found(thing);
   const selector = world.services.get(`${thing.namespace}/${thing.name}`)?.spec.selector ?? {};
   if (Object.keys(selector).length === 0) return [];

@@ -2,7 +2,7 @@
 // figures of the last minutes are kept here, so that no page has to wait for its history.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Golden } from "../api.ts";
+import type { Golden } from "../../src/viz/live.ts";
 
 const POLL_MS = 1000;
 const KEPT = 90;

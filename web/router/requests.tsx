@@ -1,5 +1,6 @@
 // The latest requests, where the file has the telemeter for them.
 
+import type { RecentRequest } from "../../src/router/recentrequest.ts";
 import { millis } from "../format.ts";
 import { usePolled } from "../polled.ts";
 import { Head } from "../table.tsx";
@@ -8,21 +9,8 @@ import { delegatorAddress } from "./delegation.ts";
 
 const EVERY_MS = 1000;
 
-type Recent = {
-  readonly at: number;
-  readonly source: string;
-  readonly server: string;
-  readonly router: string;
-  readonly request: string;
-  readonly service: string;
-  readonly client: string;
-  readonly destination: string;
-  readonly status: number;
-  readonly tookMs: number;
-};
-
 export function Requests() {
-  const requests = usePolled(() => read<readonly Recent[]>("/requests.json"), "", EVERY_MS);
+  const requests = usePolled(() => read<readonly RecentRequest[]>("/requests.json"), "", EVERY_MS);
   if (requests === undefined) return <p class="empty">Asking…</p>;
   if (requests.length === 0) {
     return (
