@@ -7,7 +7,7 @@ import { Body } from "../io/body.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
 import type { HttpFilter } from "../stack/types.ts";
 import { traceContextOf } from "../stack/trace.ts";
-import { header, type Headers, removeWhere, setHeader } from "../wire/headers.ts";
+import { header, type Headers, removeHeader, removeWhere, setHeader } from "../wire/headers.ts";
 import {
   childOf,
   chanceOf,
@@ -24,6 +24,7 @@ import type { Propagator } from "./yamltraffic.ts";
 
 /** What a hop reads and takes off. */
 class Incoming {
+  /** A dtab on each line, as below. */
   userDtab = "";
   contextDtab = "";
   trace: string | undefined = undefined;
@@ -127,11 +128,10 @@ function isProxyAuth(name: string): boolean {
 function consume(name: string, value: string, incoming: Incoming): boolean {
   switch (name) {
     case "dtab":
-      incoming.userDtab = incoming.userDtab === "" ? value : `${incoming.userDtab};${value}`;
+      incoming.userDtab += `${value}\n`;
       return true;
     case "ctx-dtab":
-      incoming.contextDtab =
-        incoming.contextDtab === "" ? value : `${incoming.contextDtab};${value}`;
+      incoming.contextDtab += `${value}\n`;
       return true;
     case "ctx-trace":
       incoming.trace = value;
@@ -153,8 +153,8 @@ function consume(name: string, value: string, incoming: Incoming): boolean {
 }
 
 function dtabOf({ contextDtab, userDtab }: Incoming): LocalDtab {
-  if (contextDtab === "" && userDtab === "") return NO_DTAB;
-  return localDtab([contextDtab, userDtab].filter((text) => text !== "").join(";"));
+  const text = contextDtab + userDtab;
+  return text === "" ? NO_DTAB : localDtab(text);
 }
 
 // `<timestamp ns> <deadline ns>`: of several, the latest timestamp and the earliest deadline; what is neither is ignored.
@@ -210,5 +210,7 @@ function cleared(rsp: HttpRsp): HttpRsp {
   if (!isError) return rsp;
   rsp.body.discard();
   rsp.body = Body.empty;
+  // What is empty is no gzip.
+  removeHeader(rsp.headers, "content-encoding");
   return rsp;
 }

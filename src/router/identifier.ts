@@ -117,7 +117,7 @@ export function bindIdentifier(
   const names = new ServiceNames(dstPrefix);
   const category = protocol === "http" ? "httpIdentifier" : "h2Identifier";
   const all = identifier.map((settings): Identifier => {
-    if (Object.hasOwn(KINDS, settings.kind)) {
+    if (plugins.parts[category]?.[settings.kind] === undefined) {
       return KINDS[settings.kind](settings as never, names, hold, clock);
     }
     const byPlugin = bindPlugin(plugins, category, settings);

@@ -15,11 +15,11 @@ export const NO_DTAB: LocalDtab = { dtab: [], text: "" };
 
 const known = new Memory<LocalDtab>(256);
 
-/** Reads the texts of the two headers, joined by `;`. Throws a SyntaxFault. */
+/** Reads the values of these headers, a dtab on each line. Throws a SyntaxFault. */
 export function localDtab(text: string): LocalDtab {
   let local = known.recall(text);
   if (local === undefined) {
-    const dtab = parseDtab(text);
+    const dtab = text.split("\n").flatMap((value) => parseDtab(value));
     local = dtab.length === 0 ? NO_DTAB : { dtab, text: printDtab(dtab) };
     known.remember(text, local);
   }

@@ -1,8 +1,8 @@
-// A log file that is rolled: by the hour, the day, the week or its size, with so many old files kept. Lines are
-// gathered for a moment and written together; a file that cannot be written is told once and not waited for.
+// A log file that is rolled: by the hour, the day, the week (all of UTC) or its size, with so many old files kept. Lines
+// are gathered for a moment and appended together, to whatever has the file's name then, so that others may roll it too;
+// a file that cannot be written is told once and not waited for.
 
-import { createWriteStream, type WriteStream } from "node:fs";
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
@@ -32,105 +32,110 @@ const UNITS: Readonly<Record<string, number>> = {
 export class LogFile {
   readonly #options: LogFileOptions;
   readonly #maxBytes: number;
-  readonly #periodMs: number;
-  // Opened with the first line.
-  #stream: WriteStream | undefined;
+  readonly #period: Period;
   #lines = "";
-  #bytes = 0;
-  #period: number;
   #timer: Timer | undefined;
-  #rolling: Promise<void> | undefined;
+  /** Ends when all that was flushed is written. */
+  #written: Promise<void> = Promise.resolve();
+  /** Of the file; undefined before the first write. */
+  #bytes: number | undefined;
+  #periods: number;
+  #failing = false;
 
   constructor(options: LogFileOptions) {
-    const { policy, clock, append } = options;
     this.#options = options;
-    this.#maxBytes = bytesOf(policy);
-    this.#periodMs = policy === "hourly" ? HOUR_MS : policy === "daily" ? DAY_MS : weeks(policy);
-    this.#period = Math.floor(clock.wall() / this.#periodMs);
-    if (this.#maxBytes < Infinity && append) {
-      void stat(options.path).then(
-        ({ size }) => (this.#bytes += size),
-        () => {},
-      );
-    }
+    this.#maxBytes = bytesOf(options.policy);
+    this.#period = periodOf(options.policy);
+    this.#periods = this.#passed();
   }
 
   /** Writes a line, without its newline, within 50 ms. */
   write(line: string): void {
     this.#lines += `${line}\n`;
-    this.#timer ??= this.#options.clock.after(FLUSH_MS, () => this.#flush());
+    this.#timer ??= this.#options.clock.after(FLUSH_MS, () => void this.#flush());
   }
 
-  close(): void {
+  /** Resolves when all lines are written. */
+  close(): Promise<void> {
     this.#timer?.cancel();
-    this.#flush();
-    void Promise.resolve(this.#rolling).then(() => {
-      this.#flush();
-      this.#stream?.end();
-    });
+    return this.#flush();
   }
 
-  #flush(): void {
+  #flush(): Promise<void> {
     this.#timer = undefined;
-    if (this.#rolling !== undefined) {
-      void this.#rolling.then(() => this.#flush());
-      return;
-    }
     const lines = this.#lines;
     this.#lines = "";
-    if (lines === "") return;
-    const period = Math.floor(this.#options.clock.wall() / this.#periodMs);
-    if (period === this.#period && this.#bytes + lines.length <= this.#maxBytes) {
-      this.#bytes += lines.length;
-      this.#stream ??= this.#open(this.#options.append);
-      this.#stream.write(lines);
-      return;
+    if (lines !== "") this.#written = this.#written.then(() => this.#append(lines));
+    return this.#written;
+  }
+
+  async #append(lines: string): Promise<void> {
+    const { path, append, logger } = this.#options;
+    const flag = append || this.#bytes !== undefined ? "a" : "w";
+    const length = Buffer.byteLength(lines);
+    this.#bytes ??= append ? await sizeOf(path) : 0;
+    const periods = this.#passed();
+    const isFull = this.#bytes > 0 && this.#bytes + length > this.#maxBytes;
+    if (isFull || periods !== this.#periods) await this.#roll();
+    this.#periods = periods;
+    try {
+      await writeFile(path, lines, { flag });
+      this.#bytes += length;
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) logger.error("Cannot write the access log", { path, error });
+      this.#failing = true;
     }
-    this.#lines = lines;
-    this.#period = period;
-    this.#rolling = this.#roll().finally(() => (this.#rolling = undefined));
-    void this.#rolling.then(() => this.#flush());
   }
 
   async #roll(): Promise<void> {
     const { path, keep, clock, logger } = this.#options;
-    this.#stream?.end();
+    this.#bytes = 0;
     const stamp = new Date(clock.wall()).toISOString().replace(/[:.]/g, "-");
     try {
+      // A pipe or a device stays, and what has not been written for a whole period may not be there.
+      const found = await stat(path).catch(() => undefined);
+      if (!found?.isFile()) return;
       await rename(path, `${path}.${stamp}`);
-      if (keep >= 0) await this.#dropOld(keep);
+      if (keep >= 0) await dropOld(path, keep);
     } catch (error) {
-      // Nothing was written in a whole period.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
-        logger.warn("Cannot roll the access log", { path, error: error as Error });
-      }
+      logger.warn("Cannot roll the access log", { path, error });
     }
-    this.#bytes = 0;
-    this.#stream = this.#open(true);
   }
 
-  async #dropOld(keep: number): Promise<void> {
-    const { path } = this.#options;
-    const folder = dirname(path);
-    const old = (await readdir(folder))
-      .filter((name) => name.startsWith(`${basename(path)}.`))
-      .sort();
-    for (const name of old.slice(0, Math.max(0, old.length - keep))) await rm(join(folder, name));
-  }
-
-  #open(append: boolean): WriteStream {
-    const { path, logger } = this.#options;
-    const stream = createWriteStream(path, { flags: append ? "a" : "w" });
-    stream.once("error", (error) => logger.error("Cannot write the access log", { path, error }));
-    return stream;
+  #passed(): number {
+    const { ms, from } = this.#period;
+    return Math.floor((this.#options.clock.wall() - from) / ms);
   }
 }
 
-function weeks(policy: string): number {
-  return policy.startsWith("weekly") ? 7 * DAY_MS : Infinity;
+/** How long a file is written to; `from` is one of the times when one begins. */
+type Period = { readonly ms: number; readonly from: number };
+
+// 1 January 1970 was one, the fifth day of weeks that begin with Sunday.
+const THURSDAY = 5;
+
+function periodOf(policy: string): Period {
+  if (policy === "hourly") return { ms: HOUR_MS, from: 0 };
+  if (policy === "daily") return { ms: DAY_MS, from: 0 };
+  const day = /^weekly\((\d)\)$/.exec(policy)?.[1];
+  if (day === undefined) return { ms: Infinity, from: 0 };
+  return { ms: 7 * DAY_MS, from: (Number(day) - THURSDAY) * DAY_MS };
 }
 
 function bytesOf(policy: string): number {
   const [, count, unit] = /^(\d+)\.(kilo|mega|giga|tera)?bytes?$/.exec(policy) ?? [];
   return count === undefined ? Infinity : Number(count) * (unit === undefined ? 1 : UNITS[unit]!);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() ? found.size : 0;
+}
+
+async function dropOld(path: string, keep: number): Promise<void> {
+  const folder = dirname(path);
+  const names = await readdir(folder);
+  const old = names.filter((name) => name.startsWith(`${basename(path)}.`)).sort();
+  for (const name of old.slice(0, Math.max(0, old.length - keep))) await rm(join(folder, name));
 }

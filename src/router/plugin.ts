@@ -20,6 +20,8 @@ import type { Chooser } from "../stack/chooser.ts";
 import type { HttpFilter } from "../stack/types.ts";
 import type { Classifier } from "./classifiers.ts";
 import type { Telemeter } from "./telemeter.ts";
+import { isUnserved } from "./yamlinert.ts";
+import { builtinKinds } from "./yamlkinds.ts";
 import type { Kinds } from "./yamlreading.ts";
 import { bool, int, number, path, text } from "./yamlscalars.ts";
 import { list, optional, preset, required, type Fields, type Values } from "./yamltypes.ts";
@@ -50,6 +52,19 @@ export type PluginParts = {
 };
 
 export type PluginCategory = keyof PluginParts;
+
+const CATEGORIES: Readonly<Record<PluginCategory, true>> = {
+  namer: true,
+  interpreter: true,
+  httpIdentifier: true,
+  h2Identifier: true,
+  httpClassifier: true,
+  h2Classifier: true,
+  loadBalancer: true,
+  failureAccrual: true,
+  telemeter: true,
+  filter: true,
+};
 
 /** One kind: a sentence, its settings, and what makes the part. */
 export type PluginKind<C extends PluginCategory, F extends Fields = Fields> = {
@@ -103,10 +118,24 @@ export async function loadPlugins(
   context: PluginContext,
 ): Promise<Plugins> {
   const parts: Record<string, Record<string, PluginKind<PluginCategory>>> = {};
-  for (const name of modules) {
-    const plugin = await loadPlugin(name, folder);
+  for (const module of modules) {
+    const wrong = (why: string, cause?: unknown): Fault =>
+      new Fault("bad-input", `plug-in ${module}: ${why}`, { cause });
+    const plugin = await loadPlugin(pathToFileURL(resolve(folder, module)).href, wrong);
     for (const [category, kinds] of Object.entries(plugin)) {
-      parts[category] = { ...parts[category], ...kinds };
+      if (!Object.hasOwn(CATEGORIES, category)) {
+        throw wrong(
+          `there is no category ${category}: one of ${Object.keys(CATEGORIES).join(", ")}`,
+        );
+      }
+      const all = (parts[category] ??= {});
+      for (const [kind, one] of Object.entries(kinds)) {
+        const complaint = Object.hasOwn(all, kind)
+          ? "is there already"
+          : wrongKind(category, kind, one);
+        if (complaint !== undefined) throw wrong(`${category} ${kind} ${complaint}`);
+        all[kind] = one;
+      }
     }
   }
   return { parts, context };
@@ -136,25 +165,26 @@ export function bindPlugin<C extends PluginCategory>(
   return kind.bind(settings as never, context) as PluginParts[C];
 }
 
-async function loadPlugin(name: string, folder: string): Promise<Plugin> {
-  const file = pathToFileURL(resolve(folder, name)).href;
-  const wrong = (why: string, cause?: unknown): Fault =>
-    new Fault("bad-input", `plug-in ${name}: ${why}`, { cause });
-  let module: { plugin?: unknown };
+async function loadPlugin(
+  file: string,
+  wrong: (why: string, cause?: unknown) => Fault,
+): Promise<Plugin> {
+  let plugin: unknown;
   try {
-    module = (await import(file)) as { plugin?: unknown };
+    ({ plugin } = (await import(file)) as { plugin?: unknown });
+    if (typeof plugin === "function") return (plugin as (kit: Toolkit) => Plugin)(toolkit);
   } catch (error) {
     throw wrong(error instanceof Error ? error.message : String(error), error);
   }
-  const { plugin } = module;
-  if (typeof plugin !== "function") {
-    throw wrong("it must export a function `plugin` that takes the toolkit and returns kinds");
-  }
-  const made = (plugin as (kit: Toolkit) => Plugin)(toolkit);
-  for (const [category, kinds] of Object.entries(made)) {
-    for (const [kind, { bind }] of Object.entries(kinds)) {
-      if (typeof bind !== "function") throw wrong(`${category} ${kind} has no function \`bind\``);
-    }
-  }
-  return made;
+  throw wrong("it must export a function `plugin` that takes the toolkit and returns kinds");
+}
+
+function wrongKind(
+  category: string,
+  kind: string,
+  { bind }: PluginKind<PluginCategory>,
+): string | undefined {
+  if (typeof bind !== "function") return "has no function `bind`";
+  const isTaken = builtinKinds[category]?.[kind] !== undefined && !isUnserved(category, kind);
+  return isTaken ? "is built in: give it another name" : undefined;
 }

@@ -36,7 +36,7 @@ export function accessLogOf(
     begin() {},
     head() {},
     end: (x) => file.write(lineOf(x, clock)),
-    close: () => file.close(),
+    close: () => void file.close(),
   };
 }
 

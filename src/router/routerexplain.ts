@@ -65,7 +65,7 @@ export async function explainRequest(
   const router = config.label;
   if (typeof named === "string") return { router, identification: { error: named } };
   const texts = ["l5d-ctx-dtab", "l5d-dtab"].map((name) => header(headers, name) ?? "");
-  const local = localDtab(texts.filter((text) => text !== "").join(";"));
+  const local = localDtab(texts.join("\n"));
   const watch = parts.interpreter.delegate?.([...config.dtab, ...local.dtab], named.path);
   const tree = watch && (await settled(watch, parts.clock, SETTLE_MS, isSettled)).value;
   const identification = { name: named.text };

@@ -109,6 +109,11 @@ const UNSERVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
+/** Whether this build knows a kind and cannot serve it; a plug-in may. */
+export function isUnserved(category: string, kind: string): boolean {
+  return UNSERVED[category]?.[kind] !== undefined;
+}
+
 /** Where kinds of a category are chosen. */
 const PLACES: readonly (readonly [category: string, at: RegExp])[] = [
   ["protocol", /^routers\[\]\.protocol$/],

@@ -15,6 +15,13 @@ const damaged: [name: string, source: string, said: string[]][] = [
     ["l.yaml:1:1: error: routers: At least one router must be specified in the configuration."],
   ],
   [
+    "a pattern that is none",
+    `admin: {port: 1, security: {pathBlacklist: ["/admin/["]}}\n${routed("")}`,
+    [
+      'l.yaml:1:45: error: admin.security.pathBlacklist[0]: "/admin/[" is not allowed here: must be a regular expression',
+    ],
+  ],
+  [
     "B1, F2: servers at the top",
     "routers:\n- protocol: http\nservers:\n- port: 99999\n",
     [

@@ -2,7 +2,7 @@
 
 import { kinds, type KindValue } from "./yamlchoice.ts";
 import type { Reading } from "./yamlreading.ts";
-import { bool, int, ip, number, port, text } from "./yamlscalars.ts";
+import { bool, int, ip, number, port, regex, text } from "./yamlscalars.ts";
 import type { At } from "./yamlsource.ts";
 import { list, nested, optional, preset, required, table } from "./yamltypes.ts";
 
@@ -121,12 +121,8 @@ export const admin = table({
       uiEnabled: preset(bool, true, "serve the pages"),
       controlEnabled: preset(bool, true, "serve shutdown and logging"),
       diagnosticsEnabled: preset(bool, true, "serve everything else"),
-      pathWhitelist: preset(
-        list(text),
-        [],
-        "regular expressions of paths that are served in any case",
-      ),
-      pathBlacklist: preset(list(text), [], "regular expressions of paths that are never served"),
+      pathWhitelist: preset(list(regex), [], "paths that are served in any case"),
+      pathBlacklist: preset(list(regex), [], "paths that are never served"),
     }),
     "which pages are served",
   ),

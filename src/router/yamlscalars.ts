@@ -65,6 +65,15 @@ export const port: Type<number> = {
   },
 };
 
+/** A regular expression, as a text. */
+export const regex: Type<string> = scalar("a regular expression", (written) => {
+  try {
+    return new RegExp(written).source && written;
+  } catch {
+    return undefined;
+  }
+});
+
 /** A numeric address; names of hosts are refused, as in Linkerd 1. */
 export const ip: Type<string> = scalar(
   "a numeric IP address, such as 127.0.0.1 or 0.0.0.0",

@@ -40,6 +40,20 @@ test("a request's own rules win, and go on to the next hop (B10, D10)", async (t
   assert.equal((await send(at.port(), "/", { host: "world", headers: second })).body, "v2");
 });
 
+test("each field is a dtab of its own, and may end as dtabs do", async (t) => {
+  const [v1, v2] = [await backend(t, "v1"), await backend(t, "v2")];
+  const at = await run(t, http(""), { "disco/v1": v1.line, "disco/v2": v2.line });
+  const headers = {
+    "l5d-ctx-dtab": "/svc/web => /svc/v1 ;",
+    "l5d-dtab": ["/svc/v1 => /here ; # of a test", "/here => /svc/v2 ;"],
+  };
+  assert.equal((await send(at.port(), "/", { headers })).body, "v2");
+  assert.equal(
+    v2.seen[0]!.headers["l5d-ctx-dtab"],
+    "/svc/web=>/svc/v1;/svc/v1=>/here;/here=>/svc/v2",
+  );
+});
+
 test("a dtab that cannot be read is refused with its mistake", async (t) => {
   const at = await run(t, http(""), { "disco/web": "127.0.0.1 1" });
   const { status, body, headers } = await send(at.port(), "/", {
@@ -123,6 +137,17 @@ test("a server at the edge neither reads nor tells anything of the mesh", async 
   assert.deepEqual([sent["l5d-any"], sent["l5d-dst-service"]], [undefined, "/svc/web"]);
   const lost = await send(at.port(), "/", { host: "lost" });
   assert.deepEqual([lost.status, lost.body, lost.headers["l5d-err"]], [502, "", undefined]);
+});
+
+test("an error of the next proxy loses its text there, and its encoding with it", async (t) => {
+  const next = await backend(t, "next", (_, rsp) => {
+    rsp.writeHead(502, { "l5d-err": "secret", "content-encoding": "gzip" });
+    rsp.end("packed");
+  });
+  const at = await run(t, http("clearContext: true"), { "disco/web": next.line });
+  const { status, body, headers } = await send(at.port(), "/");
+  assert.deepEqual([status, body], [502, ""]);
+  assert.deepEqual([headers["l5d-err"], headers["content-encoding"]], [undefined, undefined]);
 });
 
 test("a request that has passed too many proxies is refused", async (t) => {

@@ -109,4 +109,40 @@ test("a module that is none is told by its name", async (t) => {
     run(t, file("./empty.js"), { "empty.js": "export const x = 1;" }),
     /plug-in \.\/empty\.js: it must export a function `plugin`/,
   );
+  await assert.rejects(
+    run(t, file("./bad.js"), {
+      "bad.js": 'export const plugin = () => { throw new Error("no"); };',
+    }),
+    /plug-in \.\/bad\.js: no/,
+  );
+});
+
+test("kinds that nobody could choose are refused", async (t) => {
+  const file = (...names: string[]) =>
+    `plugins: [${names.join(", ")}]\nrouters: [{protocol: http, servers: [{port: 0, ip: 127.0.0.1}]}]\n`;
+  const kinds = (category: string, kind: string, one = "{doc: '', bind: () => {}}") =>
+    `export const plugin = () => ({ ${category}: { "${kind}": ${one} } });`;
+  const files = {
+    "unknown.js": kinds("identifier", "mine"),
+    "builtin.js": kinds("telemeter", "io.l5d.zipkin"),
+    "unserved.js": kinds("namer", "io.l5d.consul"),
+    "one.js": kinds("filter", "mine"),
+    "two.js": kinds("filter", "mine"),
+    "unbound.js": kinds("filter", "mine", "{doc: ''}"),
+  };
+  await assert.rejects(
+    run(t, file("./unknown.js"), files),
+    /plug-in \.\/unknown\.js: there is no category identifier: one of .*httpIdentifier, h2Identifier/,
+  );
+  await assert.rejects(
+    run(t, file("./builtin.js"), files),
+    /plug-in \.\/builtin\.js: telemeter io\.l5d\.zipkin is built in/,
+  );
+  await assert.rejects(
+    run(t, file("./one.js", "./two.js"), files),
+    /plug-in \.\/two\.js: filter mine is there already/,
+  );
+  await assert.rejects(run(t, file("./unbound.js"), files), /filter mine has no function `bind`/);
+  // What this build cannot serve, a plug-in may.
+  await run(t, file("./unserved.js"), files);
 });
