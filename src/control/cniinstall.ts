@@ -17,7 +17,8 @@ import { KUBECONFIG } from "./cni.ts";
 import { activeConfig, chained, type CniPlugin, PLUGIN, unchained } from "./cniconf.ts";
 import { asNodeSees, fillRoot, pruneRoots, replaceFile, rootOf, wrapperOf } from "./cniroot.ts";
 import type { Env } from "../proxy/env.ts";
-import { serveAdmin, toldToStop } from "./kubeprocess.ts";
+import { serveAdmin } from "./adminport.ts";
+import { toldToStop } from "./kubeprocess.ts";
 
 const ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** Where the node's folders are mounted. */
@@ -48,7 +49,9 @@ export async function runCniInstall(env: Env): Promise<number> {
   const plugin = watchFile(CONFIG, clock).map((text) => JSON.parse(text ?? "") as CniPlugin);
   let isChained = false;
   scope.defer(keepConfig(MOUNTED.net, plugin, (is) => (isChained = is)));
-  scope.defer(await serveAdmin(ADMIN, new Registry(clock), () => isChained));
+  scope.defer(
+    await serveAdmin(ADMIN, { registry: new Registry(clock), clock, ready: () => isChained }),
+  );
   await stopped;
   await scope.close();
   if (await isDeleted(env)) remove(MOUNTED.bin, MOUNTED.net);

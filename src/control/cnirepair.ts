@@ -13,7 +13,8 @@ import { recordEvent } from "./events.ts";
 import { evict } from "./evict.ts";
 import { VALIDATOR } from "./injectproxy.ts";
 import type { Env } from "../proxy/env.ts";
-import { findApi, serveAdmin, toldToStop } from "./kubeprocess.ts";
+import { serveAdmin } from "./adminport.ts";
+import { findApi, toldToStop } from "./kubeprocess.ts";
 import { NOT_REDIRECTED } from "./podprograms.ts";
 
 const ADMIN = { ip: "0.0.0.0", port: 9990 };
@@ -50,7 +51,7 @@ export async function runCniRepair(env: Env): Promise<number> {
       for (const uid of tried) if (!here.has(uid)) tried.delete(uid);
     }),
   );
-  scope.defer(await serveAdmin(ADMIN, registry));
+  scope.defer(await serveAdmin(ADMIN, { registry, clock }));
   await stopped;
   await scope.close();
   api.close();

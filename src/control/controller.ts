@@ -5,24 +5,20 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createHash } from "node:crypto";
 import { Identity, Trust } from "../../proto/gen/identity_pb.js";
 import type { Clock } from "../base/clock.ts";
-import { log as processLog } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
-import { serveH1 } from "../io/h1server.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { listen } from "../io/listen.ts";
 import type { Credentials } from "../io/tls.ts";
 import type { Resources } from "../platform/resources.ts";
 import { identityOf } from "../platform/sidecar.ts";
-import { admin } from "../proxy/admin.ts";
-import { measureProcess } from "../proxy/processmetrics.ts";
 import type { Server } from "../proxy/serving.ts";
 import { Serving } from "../proxy/serving.ts";
 import type { Implementation } from "../stack/grpcserver.ts";
 import { grpcService, implement } from "../stack/grpcserver.ts";
-import type { HttpService } from "../stack/types.ts";
+import { serveAdmin } from "./adminport.ts";
 import type { Source } from "./answers.ts";
 import { destination } from "./destination.ts";
 import { certify, type CertifyOptions } from "./identity.ts";
@@ -54,11 +50,12 @@ export type ControllerOptions = {
   readonly credentials?: Watch<Credentials>;
   /** Whether this one of several replicas writes statuses; always when absent. */
   readonly isLeader?: Watch<boolean>;
+  /** Where metrics go; default one of its own. */
+  readonly registry?: Registry;
   readonly clock: Clock;
 };
 
 export interface Controller {
-  readonly registry: Registry;
   /** Tells all clients to go elsewhere, and closes after `graceMs` at the latest. */
   close(graceMs?: number): Promise<void>;
 }
@@ -68,61 +65,56 @@ const KEEP_ALIVE_MS = 10_000;
 
 /** Starts what `options.listen` names. Rejects when an address cannot be had. */
 export async function startController(options: ControllerOptions): Promise<Controller> {
-  const { resources, settings, clock, issuer } = options;
+  const { resources, settings, clock, issuer, listen: at } = options;
+  const { registry = new Registry(clock) } = options;
   const scope = new Scope();
   const serving = new Serving();
-  const registry = new Registry(clock);
-  measureProcess(registry, clock);
-  const world = watchWorld(resources, settings, clock);
-  let latest: World | undefined;
-  // Observed for as long as the process lives: streams come and go, what is known stays.
-  scope.defer(world.each((next) => (latest = next)));
-  if (options.listen.policy) scope.defer(writeStatuses(world, resources, clock, options.isLeader));
-
+  // Streams and connections come and go; what is known, or was made, stays.
+  const kept = <T>(watch: Watch<T>): Watch<T> => {
+    scope.defer(watch.observe(() => {}));
+    return watch;
+  };
+  const world = kept(watchWorld(resources, settings, clock));
+  const own = (account: string): Watch<Credentials> | undefined => {
+    if (!options.tls || !issuer) return undefined;
+    const name = identityOf(account, settings.controlNamespace, settings);
+    return kept(ownCredentials(issuer, name, clock));
+  };
   const open = async (
     addr: SocketAddr | undefined,
-    serve: (conn: Conn) => Server | Promise<Server>,
+    implementations: readonly Implementation[],
+    credentials: Watch<Credentials> | undefined,
   ): Promise<void> => {
     if (!addr) return;
+    const serve = grpc(implementations, credentials, clock);
     const listening = await listen(addr, {}, (conn) => {
-      const served = async (): Promise<void> => serving.serve(await serve(conn));
-      void serving.track(conn, served());
+      void serving.track(
+        conn,
+        serve(conn).then((server) => serving.serve(server)),
+      );
     });
     scope.defer(() => listening.close());
   };
-  const pages: HttpService = admin({
-    env: {},
-    registry,
-    log: processLog,
-    ready: () => latest !== undefined,
-    shutdown: undefined,
-    state: () => Object.fromEntries(Object.entries(latest ?? {}).map(([k, v]) => [k, sizeOf(v)])),
-  });
-  const sources = sourcesOf(world, registry);
   try {
-    const own = (account: string): Watch<Credentials> | undefined => {
-      if (!options.tls || !issuer) return undefined;
-      const name = identityOf(account, settings.controlNamespace, settings);
-      const credentials = ownCredentials(issuer, name, clock);
-      // Made once and not for each connection.
-      scope.defer(credentials.observe(() => {}));
-      return credentials;
-    };
+    if (at.policy) scope.defer(writeStatuses(world, resources, clock, options.isLeader));
+    const sources = sourcesOf(world, registry);
     const ours = options.credentials ?? own("linkerd-destination");
-    await open(options.listen.destination, grpc([destination(sources)], ours, clock));
-    await open(options.listen.policy, grpc(policy(sources), ours, clock));
+    await open(at.destination, [destination(sources)], ours);
+    await open(at.policy, policy(sources), ours);
     if (issuer) {
-      scope.defer(issuer.observe(() => {}));
-      const services = [identity(options, issuer), trust(issuer)];
-      await open(options.listen.identity, grpc(services, own("linkerd-identity"), clock));
+      const services = [identity(options, kept(issuer)), trust(issuer)];
+      await open(at.identity, services, own("linkerd-identity"));
     }
-    await open(options.listen.admin, (conn) => serveH1(conn, pages, { clock }));
+    if (at.admin) {
+      const ready = (): boolean => world.value !== undefined;
+      const state = (): object => sizesOf(world.value);
+      scope.defer(await serveAdmin(at.admin, { registry, clock, ready, state }));
+    }
   } catch (error) {
     await scope.close();
     throw error;
   }
   return {
-    registry,
     close: async (graceMs = GRACE_MS) => {
       await scope.close();
       await serving.drain(graceMs, clock);
@@ -198,4 +190,11 @@ function sourcesOf(world: Source["world"], registry: Registry) {
   };
 }
 
-const sizeOf = (value: unknown): unknown => (value instanceof Map ? value.size : undefined);
+/** How many resources there are of each kind. */
+function sizesOf(world: World | undefined): object {
+  return Object.fromEntries(
+    Object.entries(world ?? {}).flatMap(([kind, all]) =>
+      all instanceof Map ? [[kind, all.size]] : [],
+    ),
+  );
+}

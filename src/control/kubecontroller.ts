@@ -14,6 +14,7 @@ import { watchLease } from "../platform/lease.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 import type { Resources } from "../platform/resources.ts";
 import type { Env } from "../proxy/env.ts";
+import { serveAdmin } from "./adminport.ts";
 import { startController } from "./controller.ts";
 import { recordEvent } from "./events.ts";
 import { sendHeartbeat } from "./heartbeat.ts";
@@ -24,7 +25,6 @@ import {
   FILES,
   findApi,
   ownIdentity,
-  serveAdmin,
   settingsOf,
   watchInstallation,
 } from "./kubeprocess.ts";
@@ -96,6 +96,7 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
   const controller = await startController({
     resources,
     settings,
+    registry,
     listen: {
       destination: { ip: ANY, port: 8086 },
       policy: { ip: ANY, port: 8090 },
@@ -123,9 +124,11 @@ async function runIdentity({ scope, api, installation, first }: Context): Promis
   scope.defer(issuer.observe(() => {}));
   await issuer.next();
   const { issuanceLifetime, clockSkewAllowance } = first.values.identity.issuer;
+  const registry = new Registry(clock);
   const controller = await startController({
     resources: kubeResources(api, { clock, kinds: [] }),
     settings: settingsOf(first),
+    registry,
     listen: { identity: { ip: ANY, port: 8080 }, admin: { ip: ANY, port: 9990 } },
     issuer,
     onCertified: (account, signed) => void recordIssued(api, account, signed),
@@ -136,7 +139,7 @@ async function runIdentity({ scope, api, installation, first }: Context): Promis
     tls: true,
     clock,
   });
-  const expires = controller.registry.gauge("issuer_cert_ttl_seconds", "Until the issuer expires");
+  const expires = registry.gauge("issuer_cert_ttl_seconds", "Until the issuer expires");
   const tell = (): void => {
     const { notAfter } = issuer.value!.certificate;
     expires.with({}).set((notAfter.getTime() - clock.wall()) / 1000);
@@ -166,7 +169,7 @@ async function runInjector({ scope, api, installation, first }: Context): Promis
   scope.defer(tellMissed(api, { ...parts, namespaces: known }, isLeader, clock));
   const addr = { ip: ANY, port: 8443 };
   scope.defer(await serveWebhook(addr, FILES.webhook("proxy-injector"), service, clock));
-  scope.defer(await serveAdmin({ ip: ANY, port: 9995 }, registry));
+  scope.defer(await serveAdmin({ ip: ANY, port: 9995 }, { registry, clock }));
 }
 
 const leads = (api: KubeApi, { namespace }: Installation, name: string): Watch<boolean> =>

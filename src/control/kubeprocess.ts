@@ -9,11 +9,8 @@ import { log } from "../base/log.ts";
 import type { Registry } from "../base/metrics.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Scope } from "../base/scope.ts";
-import type { Close, Watch } from "../base/watch.ts";
+import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
-import type { SocketAddr } from "../io/conn.ts";
-import { serveH1 } from "../io/h1server.ts";
-import { listen } from "../io/listen.ts";
 import type { Credentials } from "../io/tls.ts";
 import { watchFile } from "../name/file.ts";
 import { parseCidr } from "../platform/cidr.ts";
@@ -21,11 +18,8 @@ import { KubeApi } from "../platform/kubeapi.ts";
 import { findKubeconfig, inCluster, isInCluster, readKubeconfig } from "../platform/kubeconfig.ts";
 import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { identityOf } from "../platform/sidecar.ts";
-import { admin } from "../proxy/admin.ts";
 import { type Env, parseSettings } from "../proxy/env.ts";
 import { identify } from "../proxy/identify.ts";
-import { measureProcess } from "../proxy/processmetrics.ts";
-import { Serving } from "../proxy/serving.ts";
 import type { Installation } from "./injectproxy.ts";
 import { identityDomainOf, proxyEnv } from "./proxyenv.ts";
 import { readValues, type Values } from "./values.ts";
@@ -119,28 +113,6 @@ export function settingsOf(installation: Installation): MeshSettings {
     globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
     ...(probeNetworks.length > 0 && { probeNetworks }),
   };
-}
-
-/** Answers probes and metrics of a program that is no gRPC server. */
-export async function serveAdmin(
-  addr: SocketAddr,
-  registry: Registry,
-  ready: () => boolean = () => true,
-): Promise<Close> {
-  measureProcess(registry, clock);
-  const pages = admin({
-    env: {},
-    registry,
-    log,
-    ready,
-    shutdown: undefined,
-    state: () => ({}),
-  });
-  const serving = new Serving();
-  const listening = await listen(addr, {}, (conn) => {
-    void serving.track(conn, serving.serve(serveH1(conn, pages, { clock })));
-  });
-  return () => listening.close();
 }
 
 function portsOf({ proxy }: Values): ReadonlySet<number> {

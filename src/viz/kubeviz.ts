@@ -9,7 +9,8 @@ import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
 import { BUILD } from "../control/build.ts";
 import { fetchInstallation } from "../control/installation.ts";
-import { FILES, findApi, ownIdentity, serveAdmin, toldToStop } from "../control/kubeprocess.ts";
+import { serveAdmin } from "../control/adminport.ts";
+import { FILES, findApi, ownIdentity, toldToStop } from "../control/kubeprocess.ts";
 import type { Env } from "../proxy/env.ts";
 import { identityDomainOf } from "../control/proxyenv.ts";
 import { serveWebhook } from "../control/webhook.ts";
@@ -70,7 +71,7 @@ export async function runKubeViz(env: Env): Promise<number> {
     const tapper = identityOf("tap", namespace, identityDomainOf(installation));
     await serveApiServer({ api, tap: viz.tap, tapper, resources, clock }, scope);
     // Last: who can be asked there is ready.
-    scope.defer(await serveAdmin(ADMIN, registry));
+    scope.defer(await serveAdmin(ADMIN, { registry, clock }));
     log.logger("viz").info("serving", { metrics: metrics ? "prometheus" : "embedded" });
     await stopped;
   } finally {
