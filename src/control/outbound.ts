@@ -6,13 +6,13 @@ import { create } from "@bufbuild/protobuf";
 import type { OutboundPolicy } from "../../proto/gen/outbound_pb.js";
 import { OutboundPolicySchema } from "../../proto/gen/outbound_pb.js";
 import { contains, parseCidr } from "../platform/cidr.ts";
-import type { Service } from "../platform/kinds.ts";
+import type { Resource, Service } from "../platform/kinds.ts";
 import { duration } from "../proxy/fromproto.ts";
 import { failureAccrual } from "./annotations.ts";
-import type { Parent } from "./attachment.ts";
+import type { Parent, RouteKind } from "./attachment.ts";
 import { byAge, routesOn } from "./attachment.ts";
 import type { EgressNetwork } from "./backends.ts";
-import { builtIn, originMeta } from "./backends.ts";
+import { originMeta } from "./backends.ts";
 import { isOpaqueService, ownerOf, parseServiceName } from "./lookup.ts";
 import type { RouteContext } from "./outboundroutes.ts";
 import {
@@ -34,7 +34,7 @@ export type OutboundTarget =
   | { readonly authority: string };
 
 type PolicyInit = Init<typeof OutboundPolicySchema>;
-type ProtocolInit = NonNullable<PolicyInit["protocol"]>["kind"];
+type ProtocolInit = NonNullable<NonNullable<PolicyInit["protocol"]>["kind"]>;
 
 const DETECT_TIMEOUT = duration(10_000);
 
@@ -81,15 +81,10 @@ function servicePolicy(
     const value = { routes: [forbiddenRoute("undefined-port")] };
     return { metadata, protocol: { kind: { case: "opaque", value } } };
   }
-  const routes = attachedRoutes(
-    context,
-    { kind: "Service", metadata: service.metadata },
-    port,
-    clientNamespace,
-  );
+  const parent: Parent = { kind: "Service", metadata: service.metadata };
+  const attached = attachedRoutes(context, parent, port, clientNamespace);
   const opaque = isOpaqueService(world, service, port);
-  const accrual = failureAccrual(annotations);
-  const kind = protocolOf(context, routes, defined?.appProtocol, opaque, accrual);
+  const kind = declaredProtocol(context, attached, defined?.appProtocol, opaque);
   return { metadata, protocol: { kind } };
 }
 
@@ -101,63 +96,68 @@ function attachedRoutes(
   port: number,
   clientNamespace: string,
 ) {
-  const { world } = context;
+  const on = <K extends RouteKind, T>(
+    kinds: readonly K[],
+    print: (context: RouteContext, route: Resource<K>) => T,
+  ): T[] =>
+    routesOn(context.world, kinds, parent, port, clientNamespace).map((each) =>
+      print(context, each),
+    );
   return {
-    grpc: routesOn(world, ["GRPCRoute"], parent, port, clientNamespace).map((each) =>
-      grpcRoute(context, each),
-    ),
-    http: routesOn(world, ["PolicyHTTPRoute", "HTTPRoute"], parent, port, clientNamespace).map(
-      (each) => httpRoute(context, each),
-    ),
-    tls: routesOn(world, ["TLSRoute"], parent, port, clientNamespace).map((each) =>
-      tlsRoute(context, each),
-    ),
-    tcp: routesOn(world, ["TCPRoute"], parent, port, clientNamespace).map((each) =>
-      tcpRoute(context, each),
-    ),
+    grpc: on(["GRPCRoute"], grpcRoute),
+    http: on(["PolicyHTTPRoute", "HTTPRoute"], httpRoute),
+    tls: on(["TLSRoute"], tlsRoute),
+    tcp: on(["TCPRoute"], tcpRoute),
   };
 }
 
-// The first that applies: what the port says of itself, then that it is opaque, then what hangs on it.
-function protocolOf(
+const NOTHING: Attached = { grpc: [], http: [], tls: [], tcp: [] };
+
+// The first that applies: what a service's port says of itself, then that it is opaque, then what hangs on it.
+function declaredProtocol(
   context: RouteContext,
-  { grpc, http, tls, tcp }: Attached,
+  attached: Attached,
   appProtocol: string | undefined,
   isOpaque: boolean,
-  failure: ReturnType<typeof failureAccrual>,
-): NonNullable<ProtocolInit> {
-  const accrual = failure && { failureAccrual: failure };
-  const routes = http.length > 0 ? http : [defaultHttpRoute(context, "http")];
-  const opaqueRoutes = [defaultOpaqueRoute(context, "opaq")];
-  const opaque = {
-    case: "opaque" as const,
-    value: { routes: tcp.length > 0 ? tcp : opaqueRoutes },
-  };
+): ProtocolInit {
+  const { grpc, tls, tcp } = attached;
+  const accrual = accrualOf(context);
+  const http = attached.http.length > 0 ? attached.http : [defaultHttpRoute(context, "http")];
+  const opaque = [defaultOpaqueRoute(context, "opaq")];
   switch (appProtocol) {
     case undefined:
-      break;
+      return isOpaque
+        ? { case: "opaque", value: { routes: tcp.length > 0 ? tcp : opaque } }
+        : routedProtocol(attached, { http, tls, opaque }, accrual);
     case "http":
-      return { case: "http1", value: { routes, ...accrual } };
+      return { case: "http1", value: { routes: http, ...accrual } };
     case "kubernetes.io/h2c":
       return grpc.length > 0
         ? { case: "grpc", value: { routes: grpc, ...accrual } }
-        : { case: "http2", value: { routes, ...accrual } };
+        : { case: "http2", value: { routes: http, ...accrual } };
     default:
-      return opaque;
+      return { case: "opaque", value: { routes: tcp.length > 0 ? tcp : opaque } };
   }
-  if (isOpaque) return opaque;
+}
+
+// Routes say the protocol, the most specific kind first; without any it is found out. `all` has the default ones too.
+function routedProtocol(
+  { grpc, http, tls, tcp }: Attached,
+  all: Pick<Attached, "http" | "tls"> & { readonly opaque: Attached["tcp"] },
+  accrual: ReturnType<typeof accrualOf>,
+): ProtocolInit {
   if (grpc.length > 0) return { case: "grpc", value: { routes: grpc, ...accrual } };
-  if (http.length === 0 && tls.length > 0) return { case: "tls", value: { routes: tls } };
-  if (http.length === 0 && tcp.length > 0) return opaque;
-  return {
-    case: "detect",
-    value: {
-      timeout: DETECT_TIMEOUT,
-      opaque: { routes: opaqueRoutes },
-      http1: { routes, ...accrual },
-      http2: { routes, ...accrual },
-    },
-  };
+  if (http.length === 0 && tls.length > 0) return { case: "tls", value: { routes: all.tls } };
+  if (http.length === 0 && tcp.length > 0) return { case: "opaque", value: { routes: tcp } };
+  const routed = { routes: all.http, ...accrual };
+  const opaque = { routes: all.opaque };
+  const value = { timeout: DETECT_TIMEOUT, opaque, http1: routed, http2: routed };
+  return { case: "detect", value };
+}
+
+function accrualOf({ annotations }: RouteContext) {
+  const found = failureAccrual(annotations);
+  return found && { failureAccrual: found };
 }
 
 // Off the cluster: through an egress network, or, where none covers the address, as it was asked for.
@@ -169,41 +169,20 @@ function egressPolicy(
 ): PolicyInit {
   const origin = { kind: "egress" as const, network, address };
   const context: RouteContext = { world, origin, annotations: network?.metadata.annotations ?? {} };
-  const metadata = network ? originMeta(origin) : builtIn("egress-fallback");
   const denied = network?.spec.trafficPolicy === "Deny";
-  const suffix = denied ? "egress-deny" : "egress-allow";
   const name = (protocol: string): string =>
-    network ? `${protocol}-${suffix}` : "egress-fallback";
-  const attached = network
-    ? attachedRoutes(
-        context,
-        { kind: "EgressNetwork", metadata: network.metadata },
-        address.port,
-        clientNamespace,
-      )
-    : { grpc: [], http: [], tls: [], tcp: [] };
-  const accrual = failureAccrual(context.annotations);
-  const http = {
-    routes: [...attached.http, defaultHttpRoute(context, name("http"), denied)],
-    ...(accrual && { failureAccrual: accrual }),
+    network ? `${protocol}-egress-${denied ? "deny" : "allow"}` : "egress-fallback";
+  const parent = network && { kind: "EgressNetwork" as const, metadata: network.metadata };
+  const attached = parent
+    ? attachedRoutes(context, parent, address.port, clientNamespace)
+    : NOTHING;
+  const all = {
+    http: [...attached.http, defaultHttpRoute(context, name("http"), denied)],
+    tls: [...attached.tls, defaultTlsRoute(context, name("tls"), denied)],
+    opaque: [...attached.tcp, defaultOpaqueRoute(context, name("tcp"), denied)],
   };
-  const opaque = { routes: [...attached.tcp, defaultOpaqueRoute(context, name("tcp"), denied)] };
-  const tls = { routes: [...attached.tls, defaultTlsRoute(context, name("tls"), denied)] };
-  const kind: NonNullable<ProtocolInit> =
-    attached.grpc.length > 0
-      ? {
-          case: "grpc",
-          value: { routes: attached.grpc, ...(accrual && { failureAccrual: accrual }) },
-        }
-      : attached.http.length === 0 && attached.tls.length > 0
-        ? { case: "tls", value: tls }
-        : attached.http.length === 0 && attached.tcp.length > 0
-          ? { case: "opaque", value: { routes: attached.tcp } }
-          : {
-              case: "detect",
-              value: { timeout: DETECT_TIMEOUT, opaque, http1: http, http2: http },
-            };
-  return { metadata, protocol: { kind } };
+  const kind = routedProtocol(attached, all, accrualOf(context));
+  return { metadata: originMeta(origin), protocol: { kind } };
 }
 
 // Of the client's own networks, else of the global ones, the narrowest range; then the oldest, then by name.
