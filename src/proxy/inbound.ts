@@ -1,11 +1,10 @@
 // The inbound page: what a request meets on its way to the application, in order, with the reason for each
 // place. All of it is bound when the policy of a port changes; for a request, only the inner functions run.
 
-import type { Fault } from "../base/fault.ts";
-import type { HttpReq } from "../io/message.ts";
+import type { BindBucket } from "../base/buckets.ts";
 import { authorize } from "../stack/authorize.ts";
 import { mark, standard } from "../stack/classify.ts";
-import { observe, type Exchange, type Watcher } from "../stack/exchange.ts";
+import { observe } from "../stack/exchange.ts";
 import { clientId } from "../stack/identity.ts";
 import { limit } from "../stack/limit.ts";
 import { normalize } from "../stack/normalize.ts";
@@ -14,23 +13,21 @@ import { rescue } from "../stack/rescue.ts";
 import { rewrite } from "../stack/rewrite.ts";
 import { byRoute } from "../stack/route.ts";
 import { trace } from "../stack/trace.ts";
-import { stack, type HttpService } from "../stack/types.ts";
+import { stack, type HttpFilter, type HttpService } from "../stack/types.ts";
 import { downgrade } from "../stack/upgrade.ts";
 import { isMeshed, metaLabels, serverLabels, type InboundMetrics } from "./inboundmetrics.ts";
 import { profiles } from "./inboundprofiles.ts";
-import type { InboundRoute, InboundRule } from "./policy.ts";
+import { Lately } from "./lately.ts";
+import type { InboundRoute, InboundRule, ServerRateLimit } from "./policy.ts";
 import type { Port } from "./port.ts";
 import { accessLog } from "./accesslog.ts";
 import type { Sidecar } from "./sidecar.ts";
-
-/** An application that answered within this time and cannot be reached has ended; another one has a fault to be told. */
-const ENDED_MS = 10_000;
 
 export type BindPort = (port: Port, application: HttpService) => HttpService;
 
 /** The HTTP service of a port, for the policy that holds there now. */
 export function bindInbound(sidecar: Sidecar, metrics: InboundMetrics): BindPort {
-  const { settings, clock, random, logger: log, serving, spans: sink, buckets } = sidecar;
+  const { settings, clock, random, logger: log, spans: sink } = sidecar;
   const profiled = profiles(sidecar);
   const logged = accessLog(sidecar, "inbound");
   const server = { kind: "server", attributes: { direction: "inbound" } } as const;
@@ -39,22 +36,11 @@ export function bindInbound(sidecar: Sidecar, metrics: InboundMetrics): BindPort
     const { routes, rateLimit, kind } = policy.protocol;
     const prefix = kind === "grpc" ? "inbound_grpc" : "inbound_http";
     const labels = serverLabels(addr, policy);
-    const lately = new Lately();
-    // The application ended before us, which a native sidecar is told only then, or is started anew; clients may not
-    // have heard of it.
-    const refuses = (req: HttpReq, { code }: Fault): boolean =>
-      code === "connect-failed" &&
-      isMeshed(req) &&
-      (serving.leaving || clock.now() - lately.answeredAt < ENDED_MS);
+    const lately = new Lately(sidecar);
+    const { refuses } = lately;
     // One for all routes: the limit is the server's.
     const limited = rateLimit
-      ? [
-          ratelimit(rateLimit, {
-            clock,
-            onLimit: metrics.onLimit(labels, rateLimit.meta),
-            ...(buckets && { bucket: (rps, name) => buckets(rps, `${addr.port} ${name}`) }),
-          }),
-        ]
+      ? [limitedTo(rateLimit, addr.port, sidecar, metrics.onLimit(labels, rateLimit.meta))]
       : [];
 
     const ofRule = (rule: InboundRule, route: InboundRoute): HttpService => {
@@ -89,15 +75,13 @@ export function bindInbound(sidecar: Sidecar, metrics: InboundMetrics): BindPort
   };
 }
 
-// When the application last answered, by the clock.
-class Lately implements Watcher {
-  answeredAt = -Infinity;
-
-  begin(): void {}
-
-  head({ headAt }: Exchange): void {
-    this.answeredAt = headAt;
-  }
-
-  end(): void {}
+function limitedTo(
+  rateLimit: ServerRateLimit,
+  port: number,
+  { clock, buckets }: Sidecar,
+  onLimit: (scope: string) => void,
+): HttpFilter {
+  const bucket: BindBucket | undefined =
+    buckets && ((rps, name) => buckets(rps, `${port} ${name}`));
+  return ratelimit(rateLimit, { clock, onLimit, ...(bucket && { bucket }) });
 }

@@ -3,7 +3,7 @@
 // functions run.
 
 import { Budget } from "../base/budget.ts";
-import type { Labels } from "../base/metrics.ts";
+import type { Accrual } from "../stack/breaker.ts";
 import { byClasses, mark, standard } from "../stack/classify.ts";
 import { distribute } from "../stack/distribute.ts";
 import { observe } from "../stack/exchange.ts";
@@ -17,8 +17,16 @@ import { timeout } from "../stack/timeout.ts";
 import { trace } from "../stack/trace.ts";
 import { stack, type HttpService } from "../stack/types.ts";
 import { accessLog } from "./accesslog.ts";
+import type { Backends } from "./backends.ts";
 import { metaLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
-import { CANONICAL, type HttpRoutes, type HttpRule, type RouteBackend } from "./policy.ts";
+import {
+  CANONICAL,
+  type HttpRoute,
+  type HttpRoutes,
+  type HttpRule,
+  type OutboundPolicy,
+  type RouteBackend,
+} from "./policy.ts";
 import { compileClasses } from "./profile.ts";
 import { byRule } from "./rules.ts";
 import type { Sidecar } from "./sidecar.ts";
@@ -36,9 +44,7 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
 
   return (policy, backends) => {
     const { meta, protocol } = policy;
-    const prefix = protocol.kind === "grpc" ? "outbound_grpc" : "outbound_http";
-    // One for all routes: an outage costs the destination so much more and not a multiple (GEP-3388).
-    let budget: Budget | undefined;
+    const bindRule = ruleBinder(sidecar, metrics, policy, backends);
 
     const http = ({ routes, accrual }: HttpRoutes): HttpService =>
       stack(
@@ -51,44 +57,8 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
           ...(hides ? [stripResponse(INFORMATIONAL)] : []), // What other proxies say of faults is not for this client.
           limit(maxInFlight), // Above routing: what is refused shall cost no more than that.
         ],
-        byRule(routes, (rule, route) => {
-          const labels = { ...metaLabels("parent", meta), ...routeLabels(route.meta) };
-          return ofRule(rule, labels, attempts(rule, labels, accrual));
-        }),
+        byRule(routes, (rule, route) => bindRule(rule, route, accrual)),
       );
-
-    const ofRule = (rule: HttpRule, labels: Labels, attempt: HttpService): HttpService => {
-      const { filters, matches, obeysHeaders, profile } = rule;
-      const classify = profile ? byClasses(compileClasses(profile)) : standard;
-      budget ??= new Budget(clock, profile?.budget);
-      const retries = { clock, random, budget, counters: metrics.retries(prefix, labels) };
-      return stack(
-        [
-          mark({ labels, classify }), // Before all who judge responses.
-          observe(clock, metrics.ofRoute(prefix, labels, profile)), // Above retries: what the application sees.
-          ...rewrite(filters, random, matches), // Once for a request, not for each attempt.
-        ],
-        overridable(rule, obeysHeaders, (limits) =>
-          stack(
-            [
-              timeout(limits.timeouts, clock), // The whole time, retries included.
-              ...(limits.retry ? [retry(limits.retry, retries)] : []), // Each attempt chooses afresh.
-            ],
-            attempt,
-          ),
-        ),
-      );
-    };
-
-    const attempts = (rule: HttpRule, labels: Labels, accrual: HttpRoutes["accrual"]) => {
-      const share = ({ backend: wanted, weight, filters }: RouteBackend) => {
-        const backend = backends.http(meta, wanted, accrual); // Queue, balancer, endpoint with its breaker.
-        const watchers = metrics.ofBackend(prefix, labels, wanted.meta, rule.profile);
-        const own = [observe(clock, watchers), ...rewrite(filters, random)]; // For each attempt.
-        return { weight, backend, service: stack(own, backend.service) };
-      };
-      return distribute(rule.to.kind, rule.to.backends.map(share), random);
-    };
 
     const { http1, http2 } = "http" in protocol ? both(protocol.http) : { ...NONE, ...protocol };
     return {
@@ -97,6 +67,49 @@ export function bindOutbound(sidecar: Sidecar, metrics: OutboundMetrics): BindPo
       http2: http2 && http(http2),
       bytes: bindBytes(protocol, { meta, backends, metrics, random }),
     };
+  };
+}
+
+// What a request meets behind the choice of its rule.
+function ruleBinder(
+  { clock, random }: Sidecar,
+  metrics: OutboundMetrics,
+  { meta, protocol }: OutboundPolicy,
+  backends: Backends,
+) {
+  const prefix = protocol.kind === "grpc" ? "outbound_grpc" : "outbound_http";
+  // One for all routes: an outage costs the destination so much more and not a multiple (GEP-3388).
+  let budget: Budget | undefined;
+
+  return (rule: HttpRule, route: HttpRoute, accrual: Accrual | undefined): HttpService => {
+    const { filters, matches, to, obeysHeaders, profile } = rule;
+    const labels = { ...metaLabels("parent", meta), ...routeLabels(route.meta) };
+    const classify = profile ? byClasses(compileClasses(profile)) : standard;
+    budget ??= new Budget(clock, profile?.budget);
+    const retries = { clock, random, budget, counters: metrics.retries(prefix, labels) };
+    const share = ({ backend: wanted, weight, filters: own }: RouteBackend) => {
+      const backend = backends.http(meta, wanted, accrual); // Queue, balancer, endpoint with its breaker.
+      const watchers = metrics.ofBackend(prefix, labels, wanted.meta, profile);
+      const each = [observe(clock, watchers), ...rewrite(own, random)]; // For each attempt.
+      return { weight, backend, service: stack(each, backend.service) };
+    };
+    const attempt = distribute(to.kind, to.backends.map(share), random);
+    return stack(
+      [
+        mark({ labels, classify }), // Before all who judge responses.
+        observe(clock, metrics.ofRoute(prefix, labels, profile)), // Above retries: what the application sees.
+        ...rewrite(filters, random, matches), // Once for a request, not for each attempt.
+      ],
+      overridable(rule, obeysHeaders, (limits) =>
+        stack(
+          [
+            timeout(limits.timeouts, clock), // The whole time, retries included.
+            ...(limits.retry ? [retry(limits.retry, retries)] : []), // Each attempt chooses afresh.
+          ],
+          attempt,
+        ),
+      ),
+    );
   };
 }
 

@@ -73,27 +73,10 @@ export async function proxyThread(env: Env): Promise<never> {
   const taps = new Taps();
   const admitted = Promise.withResolvers<void>();
   let current: Credentials | undefined;
-  const spans = await spanSink({
-    ...parts,
-    registry,
-    env,
-    credentials: () => current,
-  });
+  const spans = await spanSink({ ...parts, registry, env, credentials: () => current });
 
-  const own: OtherThread = {
-    ready: (_, answer) => void Promise.all([open, admitted.promise]).then(() => answer(true)),
-    alive: (_, answer) => answer(true),
-    metrics: (_, answer) => answer(registry.print()),
-    report: (_, answer) => answer(traffic.report()),
-    leave: (_, answer) => answer((serving.leaving = true)),
-    drain: (_, answer) =>
-      void traffic
-        .drain()
-        .then(() => scope.close())
-        .then(() => answer(true)),
-    log: (filter, answer) => answer((log.filter = filter)),
-    tap: watchTaps(taps, random),
-  };
+  const isReady = (): Promise<unknown> => Promise.all([open, admitted.promise]);
+  const own = topicsOf({ registry, serving, taps, scope, random }, () => traffic, isReady);
   const link = new Link<FirstThread>(parentPort, own);
   const credentials = hear<Credentials, Credentials>(
     (answer) => link.ask("credentials", undefined, answer),
@@ -124,4 +107,28 @@ export async function proxyThread(env: Env): Promise<never> {
   // A rejection stays uncaught, so that the first thread hears why this one ends.
   void open.then(() => outliveErrors(sidecar.logger));
   return new Promise(() => {});
+}
+
+type Parts = Pick<Sidecar, "registry" | "serving" | "taps" | "scope" | "random">;
+
+// What this thread tells the first one.
+function topicsOf(
+  { registry, serving, taps, scope, random }: Parts,
+  traffic: () => Traffic,
+  isReady: () => Promise<unknown>,
+): OtherThread {
+  return {
+    ready: (_, answer) => void isReady().then(() => answer(true)),
+    alive: (_, answer) => answer(true),
+    metrics: (_, answer) => answer(registry.print()),
+    report: (_, answer) => answer(traffic().report()),
+    leave: (_, answer) => answer((serving.leaving = true)),
+    drain: (_, answer) =>
+      void traffic()
+        .drain()
+        .then(() => scope.close())
+        .then(() => answer(true)),
+    log: (filter, answer) => answer((log.filter = filter)),
+    tap: watchTaps(taps, random),
+  };
 }
