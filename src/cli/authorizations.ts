@@ -11,7 +11,7 @@ import { isWanted, podsOf, thingsOf } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printListing } from "./table.ts";
-import { namespace, oneResource } from "./vizflags.ts";
+import { namespace, namespaceOf, oneResource } from "./vizflags.ts";
 
 export type Authorization = {
   /** "" for all routes of the server. */
@@ -41,7 +41,7 @@ export const authorizations = command({
   run: async ({ args, flags, globals, terminal }) => {
     const { kind, name } = oneResource(args, "authz");
     const mesh = await findMesh(globals, terminal.env);
-    const wanted = { namespace: flags.namespace ?? mesh.defaultNamespace, name };
+    const wanted = { namespace: namespaceOf(flags, mesh), name };
     const world = await mesh.world();
     const things = thingsOf(world, kind).filter((thing) => isWanted(thing, wanted));
     if (name !== "" && things.length === 0)

@@ -6,9 +6,11 @@ import { oneOf } from "./flag.ts";
 import { NONE, parseDuration, printJson, rps } from "./format.ts";
 import { goldenJson, goldenOf, latencyColumns, orNone, rateColumns } from "./golden.ts";
 import { findMesh } from "./mesh.ts";
+import { printRows } from "./rows.ts";
 import { left, printListing, right } from "./table.ts";
 import {
   namespace,
+  namespaceOf,
   okOf,
   oneResource,
   resourceIn,
@@ -34,7 +36,7 @@ export const authz = command({
     const window = windowText(flags.timeWindow);
     const resource = oneResource(args, "authz");
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.namespace ?? mesh.defaultNamespace;
+    const ns = namespaceOf(flags, mesh);
     const answer = okOf(
       await mesh.viz.authz({
         resource: resourceIn(ns, resource),
@@ -43,9 +45,7 @@ export const authz = command({
       }),
     );
     const rows = answer.statTable?.table.value?.rows ?? [];
-    if (flags.output === "json") terminal.print(printAuthzJson(rows));
-    else if (rows.length === 0) terminal.note("No traffic found.");
-    else terminal.print(printAuthz(rows));
+    printRows(terminal, flags.output, rows, { json: printAuthzJson, table: printAuthz });
   },
 });
 

@@ -20,7 +20,7 @@ import { duration, oneOf, optional, text, toggle } from "./flag.ts";
 import type { ControlPlane } from "./mesh.ts";
 import { findMesh } from "./mesh.ts";
 import { left, printTable } from "./table.ts";
-import { namespace, oneResource } from "./vizflags.ts";
+import { namespace, namespaceOf, oneResource } from "./vizflags.ts";
 
 const token = text("TOKEN", "", "Context token to ask with, in place of a proxy's own");
 const destinationPod = optional("POD", "Instance of the control plane to ask");
@@ -36,7 +36,7 @@ const proxyMetrics = command({
   flags: { namespace, obfuscate: toggle("Replace names by hashes, for sharing") },
   run: async ({ args, flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const pods = podsNamed(await mesh.world(), args, flags.namespace ?? mesh.defaultNamespace);
+    const pods = podsNamed(await mesh.world(), args, namespaceOf(flags, mesh));
     for (const [i, pod] of pods.entries()) {
       const metrics = await mesh
         .reach(pod, pod.adminPort)
@@ -209,7 +209,7 @@ const policy = command({
       throw new Fault("bad-input", `"${args[1]}" is no port`);
     }
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.namespace ?? mesh.defaultNamespace;
+    const ns = namespaceOf(flags, mesh);
     const { inbound, outbound } = mesh.controlPlane(flags.destinationPod);
     if (kind === "pod") {
       const found = await inbound.getPort({ workload: `${ns}:${name}`, port });

@@ -7,9 +7,10 @@ import { command } from "./command.ts";
 import { oneOf } from "./flag.ts";
 import { printJson } from "./format.ts";
 import { findMesh } from "./mesh.ts";
+import { printRows } from "./rows.ts";
 import { left, printTable } from "./table.ts";
 import type { Palette } from "./terminal.ts";
-import { allNamespaces, namespace, okOf, resourceIn } from "./vizflags.ts";
+import { allNamespaces, namespace, namespaceOf, okOf, resourceIn } from "./vizflags.ts";
 
 const WORKLOADS = KINDS.filter((k) => k.role === "workload").map((k) => k.name);
 
@@ -44,11 +45,13 @@ export const edges = command({
       );
     }
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.allNamespaces ? "" : (flags.namespace ?? mesh.defaultNamespace);
+    const ns = namespaceOf(flags, mesh);
     const answer = okOf(await mesh.viz.edges({ selector: { resource: resourceIn(ns, resource) } }));
-    if (flags.output === "json") terminal.print(printEdgesJson(answer.edges));
-    else if (answer.edges.length === 0) terminal.note("No edges found.");
-    else terminal.print(printEdges(answer.edges, flags.output === "wide", terminal.colour));
+    printRows(terminal, flags.output, answer.edges, {
+      json: printEdgesJson,
+      table: (rows) => printEdges(rows, flags.output === "wide", terminal.colour),
+      nothing: "No edges found.",
+    });
   },
 });
 

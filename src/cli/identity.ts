@@ -5,7 +5,7 @@ import { parseSelector } from "../viz/selector.ts";
 import { printCertificate, proxyCertificates } from "./certificate.ts";
 import { command } from "./command.ts";
 import { findMesh } from "./mesh.ts";
-import { namespace, selector } from "./vizflags.ts";
+import { namespace, namespaceOf, selector } from "./vizflags.ts";
 
 export const identity = command({
   name: "identity",
@@ -24,7 +24,7 @@ export const identity = command({
     }
     const mesh = await findMesh(globals, terminal.env);
     const selects = parseSelector(flags.selector ?? "");
-    const ns = flags.namespace ?? mesh.defaultNamespace;
+    const ns = namespaceOf(flags, mesh);
     const names = args.map((word) => word.replace(/^(po|pods?)\//, ""));
     const pods = (await mesh.world()).pods.filter(
       (pod) =>

@@ -3,7 +3,7 @@
 import { tapOf, type MeshPod } from "../viz/world.ts";
 import { command } from "./command.ts";
 import { findMesh } from "./mesh.ts";
-import { allNamespaces, namespace } from "./vizflags.ts";
+import { allNamespaces, namespace, namespaceOf } from "./vizflags.ts";
 
 export const vizList = command({
   name: "list",
@@ -11,7 +11,7 @@ export const vizList = command({
   flags: { namespace, allNamespaces },
   run: async ({ flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.allNamespaces ? "" : (flags.namespace ?? mesh.defaultNamespace);
+    const ns = namespaceOf(flags, mesh);
     const pods = (await mesh.world()).pods.filter(
       (pod) => pod.meshed && (ns === "" || pod.namespace === ns),
     );

@@ -14,9 +14,11 @@ import {
   rateColumns,
 } from "./golden.ts";
 import { findMesh } from "./mesh.ts";
+import { printRows } from "./rows.ts";
 import { left, printTable, right } from "./table.ts";
 import {
   namespace,
+  namespaceOf,
   okOf,
   oneResource,
   partner,
@@ -53,7 +55,7 @@ clients got and "actual" what was sent for it, retries included.`,
     const window = windowText(flags.timeWindow);
     const resource = oneResource(args, "routes");
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.namespace ?? mesh.defaultNamespace;
+    const ns = namespaceOf(flags, mesh);
     let to = partner(flags.to, flags.toNamespace, ns);
     let of = resourceIn(ns, resource);
     const wide = flags.output === "wide";
@@ -73,12 +75,11 @@ clients got and "actual" what was sent for it, retries included.`,
       outbound: to ? { case: "toResource", value: to } : { case: "none", value: {} },
     });
     const tables = okOf(answer).routes;
-    if (flags.output === "json") terminal.print(printRoutesJson(tables, to !== undefined));
-    else if (tables.length === 0)
-      terminal.note(
-        `No traffic found. Is there a service for ${resource.kind}/${resource.name || "*"}?`,
-      );
-    else terminal.print(printRoutes(tables, wide));
+    printRows(terminal, flags.output, tables, {
+      json: (all) => printRoutesJson(all, to !== undefined),
+      table: (all) => printRoutes(all, wide),
+      nothing: `No traffic found. Is there a service for ${resource.kind}/${resource.name || "*"}?`,
+    });
   },
 });
 

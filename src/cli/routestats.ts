@@ -11,8 +11,9 @@ import { command } from "./command.ts";
 import { oneOf, optional } from "./flag.ts";
 import { NONE, percent, printJson } from "./format.ts";
 import { findMesh } from "./mesh.ts";
+import { printRows } from "./rows.ts";
 import { type Column, left, printListing, right } from "./table.ts";
-import { namespace, oneResource, timeWindow, windowText } from "./vizflags.ts";
+import { namespace, namespaceOf, oneResource, timeWindow, windowText } from "./vizflags.ts";
 
 type Rows = typeof inboundRows | typeof outboundRows;
 
@@ -41,7 +42,7 @@ const verb = <Row>(
       if (!["workload", "group"].includes(kindOf(kind)?.role ?? ""))
         throw new Fault("bad-input", `stat-${side} is about workloads: name one, such as deploy`);
       const mesh = await findMesh(globals, terminal.env);
-      const of = namedIn(flags.namespace ?? mesh.defaultNamespace, { kind, name });
+      const of = namedIn(namespaceOf(flags, mesh), { kind, name });
       const url = flags.prometheusURL;
       const query = new URLSearchParams({ ...of, window });
       const rows = (
@@ -49,9 +50,7 @@ const verb = <Row>(
           ? JSON.parse(await mesh.vizPage(`/api/stat-${side}?${query.toString()}`))
           : await rowsOf(new Prometheus(url, systemClock), of, flags.timeWindow)
       ) as Row[];
-      if (flags.output === "json") terminal.print(printJson(rows));
-      else if (rows.length === 0) terminal.note("No traffic found.");
-      else terminal.print(print(rows));
+      printRows(terminal, flags.output, rows, { json: printJson, table: print });
     },
   });
 

@@ -10,11 +10,13 @@ import { byteRate, NONE, parseDuration, printJson, rps } from "./format.ts";
 import type { Golden } from "./golden.ts";
 import { goldenJson, goldenOf, latencyColumns, orNone, rateColumns } from "./golden.ts";
 import { findMesh } from "./mesh.ts";
+import { printRows } from "./rows.ts";
 import type { Column } from "./table.ts";
 import { left, printTable, right } from "./table.ts";
 import {
   allNamespaces,
   namespace,
+  namespaceOf,
   okOf,
   partner,
   partners,
@@ -53,11 +55,12 @@ ${KINDS.filter((k) => k.role !== "config")
     output: oneOf(["table", "json", "wide"], "Format of the output", { short: "o" }),
   },
   run: async ({ args, flags, globals, terminal }) => {
-    refuseConflicts(flags);
+    refuseBoth(flags, "to", "from");
+    refuseBoth(flags, "toNamespace", "fromNamespace");
     const window = windowText(flags.timeWindow);
     const resources = parseResources(args);
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.allNamespaces ? "" : (flags.namespace ?? mesh.defaultNamespace);
+    const ns = namespaceOf(flags, mesh);
     const to = partner(flags.to, flags.toNamespace, ns);
     const from = partner(flags.from, flags.fromNamespace, ns);
     const answers = await Promise.all(
@@ -79,12 +82,11 @@ ${KINDS.filter((k) => k.role !== "config")
     );
     const shown = rows.filter((row) => flags.unmeshed || from || isShown(row));
     const many = new Set(resources.map(({ kind }) => kind)).size > 1 || resources[0]!.kind === ALL;
-    if (flags.output === "json") terminal.print(printStatJson(shown));
-    else if (shown.length === 0) terminal.note("No traffic found.");
-    else
-      terminal.print(
-        printStat(shown, { wide: flags.output === "wide", namespaces: ns === "", many }),
-      );
+    printRows(terminal, flags.output, shown, {
+      json: printStatJson,
+      table: (all) =>
+        printStat(all, { wide: flags.output === "wide", namespaces: ns === "", many }),
+    });
   },
 });
 
@@ -194,14 +196,7 @@ function unauthorized(row: Row): number | undefined {
   return row.srvStats && Number(row.srvStats.deniedCount) / (parseDuration(row.timeWindow) / 1000);
 }
 
-const CONFLICTS = [
-  ["to", "from"],
-  ["toNamespace", "fromNamespace"],
-  ["allNamespaces", "namespace"],
-] as const;
-
-function refuseConflicts(flags: Readonly<Record<(typeof CONFLICTS)[number][number], unknown>>) {
-  for (const [a, b] of CONFLICTS)
-    if (flags[a] && flags[b])
-      throw new Fault("bad-input", `--${flagName(a)} and --${flagName(b)} exclude each other`);
+function refuseBoth<K extends string>(flags: Readonly<Record<K, unknown>>, a: K, b: K): void {
+  if (flags[a] && flags[b])
+    throw new Fault("bad-input", `--${flagName(a)} and --${flagName(b)} exclude each other`);
 }

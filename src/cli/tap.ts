@@ -13,7 +13,15 @@ import type { Values } from "./flag.ts";
 import { jsonpath } from "./jsonpath.ts";
 import { findMesh } from "./mesh.ts";
 import { printTapEvent, tapEventJson } from "./tapevents.ts";
-import { namespace, oneResource, partner, partners, resourceIn, selector } from "./vizflags.ts";
+import {
+  namespace,
+  namespaceOf,
+  oneResource,
+  partner,
+  partners,
+  resourceIn,
+  selector,
+} from "./vizflags.ts";
 
 /** What `tap` and `top` let the user choose from. */
 export const TAP_FLAGS = {
@@ -54,7 +62,7 @@ export const tap = command({
     const request = tapRequest(
       args,
       flags,
-      flags.namespace ?? mesh.defaultNamespace,
+      namespaceOf(flags, mesh),
       flags.output.startsWith("json"),
     );
     await mesh.tap(request, (event) => terminal.print(print(event)), terminal.scope);

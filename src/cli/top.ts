@@ -11,6 +11,7 @@ import { openScreen } from "./screen.ts";
 import type { Column } from "./table.ts";
 import { left, printTable, right } from "./table.ts";
 import { TAP_FLAGS, tapRequest } from "./tap.ts";
+import { namespaceOf } from "./vizflags.ts";
 
 export const top = command({
   name: "top",
@@ -31,7 +32,7 @@ every few seconds.`,
   },
   run: async ({ args, flags, globals, terminal }) => {
     const mesh = await findMesh(globals, terminal.env);
-    const request = tapRequest(args, flags, flags.namespace ?? mesh.defaultNamespace, false);
+    const request = tapRequest(args, flags, namespaceOf(flags, mesh), false);
     const board = new TopBoard(flags.hideSources, flags.routes);
     const calls = new Calls();
     const screen = openScreen(terminal);

@@ -8,6 +8,7 @@ import { resourceOf } from "../viz/messages.ts";
 import { namedIn } from "../viz/world.ts";
 import { duration, optional, toggle } from "./flag.ts";
 import { printDuration } from "./format.ts";
+import type { Mesh } from "./mesh.ts";
 
 export const namespace = optional(
   "NAME",
@@ -36,6 +37,18 @@ export const partners = {
   to: optional("RESOURCE", "Only what is sent to this resource", { offers: "resource" }),
   toNamespace: optional("NAME", "Namespace of the --to resource", { offers: "namespace" }),
 };
+
+type WithNamespace = Readonly<{ namespace: string | undefined; allNamespaces?: boolean }>;
+
+/** The namespace that flags name, else that of the context; "" for all. */
+export function namespaceOf(
+  { namespace, allNamespaces = false }: WithNamespace,
+  { defaultNamespace }: Pick<Mesh, "defaultNamespace">,
+): string {
+  if (allNamespaces && namespace !== undefined)
+    throw new Fault("bad-input", "--all-namespaces and --namespace exclude each other");
+  return allNamespaces ? "" : (namespace ?? defaultNamespace);
+}
 
 type ResourceInit = MessageInitShape<typeof ResourceSchema>;
 

@@ -10,7 +10,7 @@ import { command } from "./command.ts";
 import { count, duration, oneOf, optional } from "./flag.ts";
 import { printObjects } from "./manifestfiles.ts";
 import { findMesh } from "./mesh.ts";
-import { namespace, oneResource, resourceIn, serviceName } from "./vizflags.ts";
+import { namespace, namespaceOf, oneResource, resourceIn, serviceName } from "./vizflags.ts";
 
 export const vizProfile = command({
   name: "profile",
@@ -38,7 +38,7 @@ export const vizProfile = command({
       throw new Fault("bad-input", "--tap names whose requests to look at, for example deploy/web");
     const target = oneResource([flags.tap], "profile");
     const mesh = await findMesh(globals, terminal.env);
-    const ns = flags.namespace ?? mesh.defaultNamespace;
+    const ns = namespaceOf(flags, mesh);
     const routes = new Routes();
     const scope = terminal.scope.child();
     const timer = systemClock.after(flags.tapDuration, () => void scope.close());
