@@ -29,22 +29,9 @@ import { watchWorld } from "../viz/world.ts";
 import { needCluster } from "./cluster.ts";
 import type { Globals } from "./command.ts";
 import { firstAnswers, parseAddr, serviceAt, tapOver, versionPage } from "./localmesh.ts";
+import type { PodItem } from "./kubeparts.ts";
 import { isReady } from "./running.ts";
-import type { Client, ControlPlane, Mesh } from "./mesh.ts";
-
-type Pod = {
-  readonly metadata: { readonly namespace: string; readonly name: string };
-  readonly status: {
-    readonly phase: string;
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-  };
-  readonly spec: {
-    readonly containers: readonly {
-      readonly name: string;
-      readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
-    }[];
-  };
-};
+import type { ControlPlane, Mesh } from "./mesh.ts";
 
 const PORTS = { destination: 8086, policy: 8090, metricsApi: 8085, web: 8084 } as const;
 /** Ports that are tried for the dashboard when the first is taken. */
@@ -77,7 +64,7 @@ export function kubeMesh(globals: Globals, env: NodeJS.ProcessEnv): Mesh {
     defaultNamespace: api.access.namespace,
     trustDomain: async () => trustDomainOf((await installation()).values),
     clusterDomain: async () => (await installation()).values.clusterDomain,
-    viz: answers(Api, viz),
+    viz: firstAnswers(Api, viz),
     vizPage: async (path) => readText(await viz(), path, CALL_MS),
     controlPlane: (pod) => controlPlane(api, globals.linkerdNamespace, scope, pod),
     tap: async (init, each, until) => {
@@ -151,23 +138,6 @@ function lazily<T>(make: () => Promise<T>): () => Promise<T> {
   return () => (made ??= make());
 }
 
-// The client's address is not known before it is asked.
-function answers<S extends Parameters<typeof firstAnswers>[0]>(
-  desc: S,
-  addr: () => Promise<SocketAddr>,
-): Client<S> {
-  const call = (name: string) => async (request: unknown) => {
-    const client = firstAnswers(desc, await addr()) as unknown as Record<
-      string,
-      (r: unknown) => unknown
-    >;
-    return client[name]!(request);
-  };
-  return Object.fromEntries(
-    desc.methods.map(({ localName }) => [localName, call(localName)]),
-  ) as unknown as Client<S>;
-}
-
 /** Pods with labels, in a namespace or in all. */
 type Pods = { readonly namespace: string | undefined; readonly labels: string };
 
@@ -179,7 +149,7 @@ async function forward(
   listen?: SocketAddr,
 ): Promise<SocketAddr> {
   const path = only === undefined ? "/api/v1/pods" : `/api/v1/namespaces/${only}/pods`;
-  const items = await api.list<Pod>(path, labels);
+  const items = await api.list<PodItem>(path, labels);
   const running = items.filter(({ status }) => status.phase === "Running");
   // One that comes up, or goes down, may not listen.
   const [pod] = [...running.filter(isReady), ...running];
@@ -211,9 +181,9 @@ function controlPlane(
     );
   const policy = reach(PORTS.policy);
   return {
-    destination: answers(Destination, reach(PORTS.destination)),
-    inbound: answers(InboundServerPolicies, policy),
-    outbound: answers(OutboundPolicies, policy),
+    destination: firstAnswers(Destination, reach(PORTS.destination)),
+    inbound: firstAnswers(InboundServerPolicies, policy),
+    outbound: firstAnswers(OutboundPolicies, policy),
   };
 }
 
@@ -242,7 +212,7 @@ async function forwardNear(api: KubeApi, pods: Pods, scope: Scope, { ip, port }:
 }
 
 async function controllerMetrics(api: KubeApi, namespace: string, scope: Scope, waitMs: number) {
-  const items = await api.list<Pod>(
+  const items = await api.list<PodItem>(
     `/api/v1/namespaces/${namespace}/pods`,
     "linkerd.io/control-plane-component",
   );

@@ -9,14 +9,24 @@ import { endsSoon, parseBundle } from "./certificate.ts";
 import type { Check } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { isReady } from "./running.ts";
-import { type Named, refuseNamed, row } from "./checkcontext.ts";
+import { refuseNamed, row } from "./checkcontext.ts";
 
-type PodItem = Named & {
-  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+type Container = {
+  readonly name: string;
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+};
+
+/** What the command line reads of a pod. */
+export type PodItem = {
+  readonly metadata: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: {
     readonly hostNetwork?: boolean;
-    readonly containers: readonly { readonly name: string }[];
-    readonly initContainers?: readonly { readonly name: string }[];
+    readonly containers: readonly Container[];
+    readonly initContainers?: readonly Container[];
   };
   readonly status: {
     readonly phase: string;

@@ -31,7 +31,7 @@ import { refusal } from "../platform/kubeapi.ts";
 import { header } from "../wire/headers.ts";
 import { connectLocal } from "./localaccess.ts";
 import type { Client, Mesh } from "./mesh.ts";
-import { hostOf, VIZ_PORT } from "./running.ts";
+import { vizAddr } from "./running.ts";
 
 /** What is there to know of a mesh of this machine. */
 export type LocalFacts = { readonly mesh: PlatformMesh; readonly status: MeshStatus };
@@ -43,21 +43,22 @@ const LOCAL_NAMESPACE = "default";
 export async function localMesh(globals: Globals, env: NodeJS.ProcessEnv): Promise<Mesh> {
   const mesh = await connectLocal(globals, env);
   const status = await mesh.status.next();
-  const vizAt = parseAddr(globals.apiAddr ?? `${hostOf(status.destination)}:${VIZ_PORT}`);
+  const vizAt = globals.apiAddr === undefined ? vizAddr(status) : parseAddr(globals.apiAddr);
   const service = serviceAt(vizAt);
+  const at = (text: string) => () => Promise.resolve(parseAddr(text));
   return {
     defaultNamespace: LOCAL_NAMESPACE,
     trustDomain: async () => status.trustDomain,
     clusterDomain: async () => "cluster.local",
-    viz: firstAnswers(Api, vizAt),
+    viz: firstAnswers(Api, () => Promise.resolve(vizAt)),
     vizPage: (path) => readText(vizAt, path, CALL_MS),
     controlPlane: (pod = CONTROLLER) => {
       if (pod !== CONTROLLER)
         throw new Fault("not-found", `the control plane of a local mesh is ${CONTROLLER} only`);
       return {
-        destination: firstAnswers(Destination, parseAddr(status.destination)),
-        inbound: firstAnswers(InboundServerPolicies, parseAddr(status.policy)),
-        outbound: firstAnswers(OutboundPolicies, parseAddr(status.policy)),
+        destination: firstAnswers(Destination, at(status.destination)),
+        inbound: firstAnswers(InboundServerPolicies, at(status.policy)),
+        outbound: firstAnswers(OutboundPolicies, at(status.policy)),
       };
     },
     tap: (request, each, scope) => tapOver(service, request, each, scope),
@@ -107,17 +108,18 @@ export function serviceAt(addr: SocketAddr): HttpService {
   };
 }
 
-/** The methods of a service, of whose streams the first message is the answer. */
-export function firstAnswers<S extends DescService>(desc: S, addr: SocketAddr): Client<S> {
-  const client = grpcClient(desc, serviceAt(addr), `${addr.ip}:${addr.port}`, {
-    clock: systemClock,
-  });
-  const methods = client as unknown as Record<
-    string,
-    (request: unknown, options: object) => unknown
-  >;
+/** The methods of a service, of whose streams the first message is the answer; `reach` is asked for each call. */
+export function firstAnswers<S extends DescService>(
+  desc: S,
+  reach: () => Promise<SocketAddr>,
+): Client<S> {
+  type Methods = Record<string, (request: unknown, options: object) => unknown>;
   const first = (name: string) => async (request: unknown) => {
-    const answer = methods[name]!(request, { timeoutMs: CALL_MS });
+    const addr = await reach();
+    const client = grpcClient(desc, serviceAt(addr), `${addr.ip}:${addr.port}`, {
+      clock: systemClock,
+    });
+    const answer = (client as unknown as Methods)[name]!(request, { timeoutMs: CALL_MS });
     if (!isIterable(answer)) return answer;
     for await (const message of answer) return message;
     throw new GrpcFault("NOT_FOUND", "the control plane has no answer");

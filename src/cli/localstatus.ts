@@ -5,7 +5,7 @@ import type { Pod } from "../platform/kinds.ts";
 import type { Mesh } from "../platform/mesh.ts";
 import { order } from "../viz/stat.ts";
 import { age } from "./format.ts";
-import { hostOf, isReady, VIZ_PORT, waitingReason } from "./running.ts";
+import { isReady, vizAddr, waitingReason } from "./running.ts";
 import { left, printTable, right } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -17,14 +17,15 @@ export async function printStatus(mesh: Mesh, { colour }: Terminal): Promise<str
       order(a.metadata.namespace, b.metadata.namespace) || order(a.metadata.name, b.metadata.name),
   );
   const controller = status.controllerReady ? colour.green("ready") : colour.red("not ready");
+  const viz = vizAddr(status);
   const facts: [string, string][] = [
     ["State folder", status.stateDir],
     [
       "Running for",
       `${age(systemClock.wall() - status.startedMs)} (process ${status.pid}, ${status.network})`,
     ],
-    ["Control plane", `${controller} (${hostOf(status.destination)})`],
-    ["Viz", `http://${hostOf(status.destination)}:${VIZ_PORT}`],
+    ["Control plane", `${controller} (${viz.ip})`],
+    ["Viz", `http://${viz.ip}:${viz.port}`],
     ...status.published.map(({ service, address }): [string, string] => [
       service,
       `http://${address}`,

@@ -15,7 +15,7 @@ import { command, type Globals } from "./command.ts";
 import { list, oneOf, text, toggle } from "./flag.ts";
 import { connectLocal, file, stateDirOf } from "./localaccess.ts";
 import { printStatus } from "./localstatus.ts";
-import { hostOf, programArgv, ready, runLocal, VIZ_PORT } from "./running.ts";
+import { programArgv, ready, runLocal, vizAddr } from "./running.ts";
 import { spin } from "./spinner.ts";
 import type { Terminal } from "./terminal.ts";
 import { untilStopped } from "./terminal.ts";
@@ -138,8 +138,7 @@ async function detach(globals: Globals, terminal: Terminal): Promise<number> {
 }
 
 async function untilAnswers(mesh: Mesh): Promise<void> {
-  const { destination } = await mesh.status.next();
-  const viz = { ip: hostOf(destination), port: VIZ_PORT };
+  const viz = vizAddr(await mesh.status.next());
   for (;;) {
     const answer = await readText(viz, "/api/version", ASK_MS).catch(() => undefined);
     if (answer !== undefined) return;

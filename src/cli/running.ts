@@ -7,6 +7,7 @@ import { pause, systemClock } from "../base/clock.ts";
 import { combine, constant } from "../base/watch.ts";
 import { openIssuer } from "../control/issuer.ts";
 import { ownCredentials } from "../control/secure.ts";
+import type { SocketAddr } from "../io/conn.ts";
 import type { LocalOptions } from "../platform/local.ts";
 import { startLocal } from "../platform/local.ts";
 import type { Mesh, MeshStatus } from "../platform/mesh.ts";
@@ -30,8 +31,7 @@ export function programArgv(...words: string[]): string[] {
   return [process.execPath, own ?? MAIN.find((path) => existsSync(path))!, ...words];
 }
 
-/** The port of viz on the address of a local mesh's control plane. */
-export const VIZ_PORT = 28_084;
+const VIZ_PORT = 28_084;
 /** Where the dashboard is, unless that is taken; then the next free port. */
 export const DASHBOARD_PORT = 50_750;
 /** The control plane gathers changes for a moment before it tells sidecars. */
@@ -60,18 +60,18 @@ export async function runLocal(
     const { issuer } = await openIssuer(status.stateDir, status.trustDomain, systemClock);
     const tapper = tapIdentity(status);
     const own = await ownCredentials(constant(issuer), tapper, systemClock).next();
+    const addr = vizAddr(status);
     const viz = await startViz({
       resources: mesh.resources,
-      listen: [{ ip: hostOf(status.destination), port: VIZ_PORT }],
+      listen: [addr],
       dashboard: { ip: "127.0.0.1", port: DASHBOARD_PORT },
       clock: systemClock,
       version: clientVersion(terminal.env),
       tapsAs: () => own,
     });
     terminal.scope.defer(() => viz.close());
-    for (const address of [`${hostOf(status.destination)}:${VIZ_PORT}`, viz.address]) {
-      mesh.expose(address.replace(/^http:\/\//, ""));
-    }
+    for (const address of [`${addr.ip}:${addr.port}`, viz.address.replace("http://", "")])
+      mesh.expose(address);
     await ready(mesh, terminal, (what) => spinner.say(what));
     return { mesh, status: await mesh.status.next(), viz };
   } finally {
@@ -79,9 +79,9 @@ export async function runLocal(
   }
 }
 
-/** "127.66.0.1:8086" → "127.66.0.1" */
-export function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(":"));
+/** Where viz of a local mesh is: on the address of its control plane. */
+export function vizAddr({ destination }: MeshStatus): SocketAddr {
+  return { ip: destination.slice(0, destination.lastIndexOf(":")), port: VIZ_PORT };
 }
 
 type Conditions = readonly { readonly type: string; readonly status: string }[];
