@@ -24,6 +24,8 @@ export type KubeOptions = {
   readonly namespace?: string;
   /** Only resources with these fields ("spec.nodeName=a"); default all. */
   readonly fields?: string;
+  /** Only resources with these labels, as selectors write them; default all. */
+  readonly labels?: string;
 };
 
 const PAGE = 500;
@@ -155,7 +157,7 @@ class Informer<R extends { readonly metadata: Metadata }> {
 
   // Newer clusters drop old versions and old ones lack new: the first that is there is the one.
   async #page(token: string): Promise<Page> {
-    const query = `?limit=${PAGE}${this.#fields}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`;
+    const query = `?limit=${PAGE}${this.#selectors}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`;
     const ask = (version: string): Promise<Page> =>
       this.#api.request(listPath(this.#row, version, this.#namespace) + query);
     for (const version of token === "" ? this.#row.versions : [this.#version]) {
@@ -172,7 +174,7 @@ class Informer<R extends { readonly metadata: Metadata }> {
 
   #watch(): void {
     if (this.#closed) return;
-    const query = `?watch=1&allowWatchBookmarks=true${this.#fields}&resourceVersion=${this.#resourceVersion}`;
+    const query = `?watch=1&allowWatchBookmarks=true${this.#selectors}&resourceVersion=${this.#resourceVersion}`;
     this.#stop = this.#api.stream(listPath(this.#row, this.#version, this.#namespace) + query, {
       line: (line) => this.#event(JSON.parse(line) as Event),
       end: (fault) => {
@@ -249,9 +251,11 @@ class Informer<R extends { readonly metadata: Metadata }> {
     if (!this.#closed) this.#timer = this.#options.clock.after(ms, run);
   }
 
-  get #fields(): string {
-    const { fields } = this.#options;
-    return fields === undefined ? "" : `&fieldSelector=${encodeURIComponent(fields)}`;
+  get #selectors(): string {
+    const { fields: fieldSelector, labels: labelSelector } = this.#options;
+    return Object.entries({ fieldSelector, labelSelector })
+      .map(([key, value]) => (value === undefined ? "" : `&${key}=${encodeURIComponent(value)}`))
+      .join("");
   }
 
   get #namespace(): string {

@@ -92,7 +92,23 @@ export function readKubeconfig(
   options: KubeconfigOptions,
   env: NodeJS.ProcessEnv,
 ): KubeAccess {
-  const configs = paths.map((path) => ({ path, config: parseConfig(path) }));
+  return accessOf(
+    paths.map((path) => ({ path, config: parseConfig(readText(path), path) })),
+    options,
+    env,
+  );
+}
+
+/** The access that a kubeconfig's own context gives; `where` names the text in faults. */
+export function parseKubeconfig(text: string, where: string): KubeAccess {
+  return accessOf([{ path: where, config: parseConfig(text, where) }], {}, {});
+}
+
+function accessOf(
+  configs: readonly { readonly path: string; readonly config: Kubeconfig }[],
+  options: KubeconfigOptions,
+  env: NodeJS.ProcessEnv,
+): KubeAccess {
   const own = configs.find(({ config }) => config["current-context"])?.config["current-context"];
   const named = <K extends string, T>(
     what: K,
@@ -105,7 +121,7 @@ export function readKubeconfig(
     const found = all.find(({ name, value }) => name === wanted && value);
     if (found) return { value: found.value as T, path: found.path };
     const known = all.map(({ name }) => name).join(", ") || "none";
-    const where = paths.join(", ");
+    const where = configs.map(({ path }) => path).join(", ");
     throw new Fault("bad-input", `${where} has no ${what} "${wanted}"; it has: ${known}`);
   };
   const { value: context } = named("context", ({ contexts }) => contexts, options.context ?? own);
@@ -129,11 +145,12 @@ export function readKubeconfig(
 
 /** The names of all contexts of kubeconfigs. */
 export function contextsIn(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => (parseConfig(path).contexts ?? []).map(({ name }) => name));
+  return paths.flatMap((path) =>
+    (parseConfig(readText(path), path).contexts ?? []).map(({ name }) => name),
+  );
 }
 
-function parseConfig(path: string): Kubeconfig {
-  const text = readText(path);
+function parseConfig(text: string, path: string): Kubeconfig {
   try {
     return (parse(text) as Kubeconfig | null) ?? {};
   } catch (error) {
