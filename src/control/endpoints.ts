@@ -61,7 +61,8 @@ function makeSet(
     const target = targetPort(service, slice, port);
     if (target === undefined) continue;
     for (const ip of endpoint.addresses) {
-      const init = addressOf(world, service, slice, endpoint, { ip, port: target }, client);
+      const at = { ip, port: target, asked: port };
+      const init = addressOf(world, service, slice, endpoint, at, client);
       addrs.set(`${ip}:${target}`, create(WeightedAddrSchema, init));
     }
   }
@@ -169,7 +170,7 @@ function addressOf(
   service: Service,
   slice: Slice,
   endpoint: Endpoint,
-  at: { ip: string; port: number },
+  at: { ip: string; port: number; asked: number },
   client: Client,
 ): AddrInit {
   const ref = endpoint.targetRef;
@@ -180,7 +181,7 @@ function addressOf(
     ? podAddress(world, pod, at.ip, at.port, client)
     : external
       ? externalAddress(external, at.ip, at.port)
-      : { addr: printTcpAddress(at), weight: WEIGHT, ...gatewayParams(service, slice, at.port) };
+      : { addr: printTcpAddress(at), weight: WEIGHT, ...gatewayParams(service, slice, at) };
   const local = init.metricLabels?.["zone_locality"] === "local";
   return world.settings.extEndpointZoneWeights && local
     ? Object.assign(init, { weight: 10 * WEIGHT })
@@ -188,13 +189,16 @@ function addressOf(
 }
 
 // A mirrored service's endpoints are gateways of the cluster that it is in.
-function gatewayParams(service: Service, slice: Slice, port: number): AddrInit {
+function gatewayParams(
+  service: Service,
+  slice: Slice,
+  { port, asked }: { port: number; asked: number },
+): AddrInit {
   const annotations = { ...slice.metadata.annotations, ...service.metadata.annotations };
   const remote = annotations["mirror.linkerd.io/remote-svc-fq-name"];
   const identity = annotations["mirror.linkerd.io/remote-gateway-identity"];
-  const servicePort = service.spec.ports[0]?.port ?? port;
   return {
-    ...(remote && { authorityOverride: { authorityOverride: `${remote}:${servicePort}` } }),
+    ...(remote && { authorityOverride: { authorityOverride: `${remote}:${asked}` } }),
     ...(identity && {
       tlsIdentity: {
         strategy: { case: "dnsLikeIdentity", value: { name: identity } },
