@@ -11,7 +11,12 @@ const PROGRAMS = {
   router: ["router/routerprogram"],
   // What a router loads when its file or its peers speak of it.
   later: ["router/routerprogram", "io/h2client", "io/h2server", "io/certtls"],
-  control: ["control/kubecontroller", "control/localcontroller", "viz/kubeviz"],
+  control: [
+    "control/kubecontroller",
+    "control/localcontroller",
+    "control/servicemirror",
+    "viz/kubeviz",
+  ],
   cli: ["cli/cli", "cli/terminal"],
   tools: ["control/podprograms", "control/cni", "control/proxyinit"],
 };

@@ -48,6 +48,19 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
       return runKubeViz(process.env);
     },
   },
+  /** Mirrors the services of another cluster into this one. */
+  "service-mirror": {
+    refused: 1,
+    run: async (words) => {
+      const { runServiceMirror } = await import("./control/servicemirror.ts");
+      return runServiceMirror(words, process.env);
+    },
+  },
+  /** Does nothing until it is told to end, in a pod that is there for its proxy. */
+  pause: {
+    refused: 64,
+    run: async () => (await import("./control/podprograms.ts")).runPause(),
+  },
   /** Ends when the proxy of this pod is ready. */
   await: {
     refused: 64,

@@ -17,6 +17,8 @@ import { install } from "./install.ts";
 import { installCni } from "./installcni.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
+import { mcAllow, mcInstall, mcUninstall } from "./mcinstall.ts";
+import { mcLinkGen, mcUnlink } from "./mclinks.ts";
 import { profile } from "./profile.ts";
 import { explain, router } from "./router.ts";
 import { routes } from "./routes.ts";
@@ -53,6 +55,13 @@ const viz = command({
   ],
 });
 
+const multicluster = command({
+  name: "multicluster",
+  aliases: ["mc"],
+  summary: "Services of other clusters, as if they were here",
+  commands: [mcInstall, mcUninstall, mcLinkGen, mcUnlink, mcAllow],
+});
+
 /** Old habits: verbs that moved below `viz`. */
 const moved = [stat, top, tap, routes, edges, dashboard].map((row): Command => ({
   ...row,
@@ -75,6 +84,7 @@ export const root = command({
     install,
     installCni,
     local,
+    multicluster,
     profile,
     prune,
     router,

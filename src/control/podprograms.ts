@@ -1,9 +1,10 @@
-// The small programs of a pod beside its proxy: `await`, which ends when the proxy is ready (so that a container may
-// wait for it), and `network-validator`, which finds out whether the CNI plugin has redirected connections.
+// The small programs of a pod beside its proxy: `pause`, which does nothing, `await`, which ends when the proxy is ready
+// (so that a container may wait for it), and `network-validator`, which finds out whether the CNI plugin has redirected connections.
 
 import { randomBytes } from "node:crypto";
 import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
+import { MessageChannel } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
@@ -27,6 +28,20 @@ export async function runAwait(words: readonly string[]): Promise<number> {
     pause(RETRY_MS);
   }
   return 69;
+}
+
+/** Ends with 0 at SIGTERM or SIGINT. */
+export function runPause(): Promise<number> {
+  // A signal that is listened for keeps no process alive, an open port does.
+  const { port1 } = new MessageChannel();
+  port1.on("message", () => {});
+  return new Promise((resolve) => {
+    const end = (): void => {
+      port1.close();
+      resolve(0);
+    };
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
+  });
 }
 
 /** Ends with 0 when a connection to elsewhere arrives here, with 95 when it does not. */

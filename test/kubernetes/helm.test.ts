@@ -64,6 +64,37 @@ const cases: readonly [string, string, Json][] = [
     "a Prometheus elsewhere",
     { tap: tls, tapInjector: tls, prometheusUrl: "http://a:9090" },
   ],
+  ["linkerd-multicluster", "defaults", {}],
+  [
+    "linkerd-multicluster",
+    "everything",
+    {
+      enablePodAntiAffinity: true,
+      enableNamespaceCreation: true,
+      commonLabels: { a: "b" },
+      tolerations: [{ key: "a", operator: "Exists" }],
+      imagePullSecrets: [{ name: "secret" }],
+      gateway: {
+        nodePort: 30_001,
+        probe: { nodePort: 30_002 },
+        serviceExternalTrafficPolicy: "Local",
+        loadBalancerSourceRanges: ["10.0.0.0/8"],
+        serviceAnnotations: { a: "b" },
+        deploymentAnnotations: { a: "b" },
+        pauseImage: "pause:1",
+      },
+      controllers: [
+        { link: { ref: { name: "east" } } },
+        {
+          link: { ref: { name: "west" } },
+          replicas: 2,
+          logLevel: "debug",
+          enableHeadlessServices: true,
+          resources: { limits: { memory: "1Gi" } },
+        },
+      ],
+    },
+  ],
   ["linkerd-control-plane", "defaults", needed],
   [
     "linkerd-control-plane",
