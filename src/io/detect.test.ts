@@ -4,14 +4,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
+import { turns } from "../../test/support/h1.ts";
 import { type Clock, systemClock, VirtualClock } from "../base/clock.ts";
 import type { Conn } from "./conn.ts";
 import { Detection, detect } from "./detect.ts";
 import { listen } from "./listen.ts";
-
-const turns = async (n = 5): Promise<void> => {
-  for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
-};
 
 /** A client's socket and our end of its connection. */
 async function pair(t: { after(fn: () => void): void }): Promise<[Socket, Conn]> {

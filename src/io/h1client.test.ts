@@ -1,35 +1,13 @@
-// Our HTTP/1 client and its pool over real sockets, with a server that a test plays by hand.
+// Our HTTP/1 client over real sockets, with a server that a test plays by hand.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type RawPeer, RawServer } from "../../test/support/h1.ts";
-import { faultOf, HandFed, PEER, Slow, text } from "../../test/support/h2.ts";
-import { VirtualClock } from "../base/clock.ts";
+import { ask, exchange, OK, RawServer, turns } from "../../test/support/h1.ts";
+import { faultOf, HandFed, Slow, text } from "../../test/support/h2.ts";
 import { Fault } from "../base/fault.ts";
 import type { Headers } from "../wire/headers.ts";
 import { Body } from "./body.ts";
-import type { Conn } from "./conn.ts";
-import type { H1Client } from "./h1client.ts";
-import { HttpReq } from "./message.ts";
-import { H1Pool } from "./pool.ts";
-
-const turns = async (n = 5): Promise<void> => {
-  for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
-};
-
-function request(method: string, headers: Headers = [], body: Body = Body.empty): HttpReq {
-  return new HttpReq(method, "/p", "auth:1", 11, headers, body, PEER, 0);
-}
-
-const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/** One exchange that leaves the connection open. */
-async function exchange(client: H1Client, peer: RawPeer): Promise<void> {
-  const rsp = client.request(request("GET"));
-  await peer.until("\r\n\r\n");
-  peer.send(OK);
-  assert.equal(await text((await rsp).body), "ok");
-}
+import type { HttpReq } from "./message.ts";
 
 test("requests on the wire", async () => {
   await using server = await RawServer.listen();
@@ -42,26 +20,26 @@ test("requests on the wire", async () => {
     assert.equal(wire, expected);
   };
   const get = "GET /p HTTP/1.1\r\nHost: auth:1\r\n";
-  await sends(request("GET"), `${get}\r\n`);
+  await sends(ask("GET"), `${get}\r\n`);
   await sends(
-    request("GET", ["Accept", "*/*", "HOST", "old", "X", "1"]),
+    ask("GET", ["Accept", "*/*", "HOST", "old", "X", "1"]),
     "GET /p HTTP/1.1\r\nAccept: */*\r\nHOST: auth:1\r\nX: 1\r\n\r\n",
   );
-  await sends(request("GET", ["te", "trailers"]), `${get}te: trailers\r\nconnection: te\r\n\r\n`);
-  await sends(request("POST"), "POST /p HTTP/1.1\r\nHost: auth:1\r\ncontent-length: 0\r\n\r\n");
+  await sends(ask("GET", ["te", "trailers"]), `${get}te: trailers\r\nconnection: te\r\n\r\n`);
+  await sends(ask("POST"), "POST /p HTTP/1.1\r\nHost: auth:1\r\ncontent-length: 0\r\n\r\n");
   await sends(
-    request("POST", ["Content-Length", "9"], Body.of("three")),
+    ask("POST", ["Content-Length", "9"], Body.of("three")),
     "POST /p HTTP/1.1\r\nHost: auth:1\r\nContent-Length: 5\r\n\r\nthree",
   );
   await sends(
-    request("POST", ["content-length", "3"], Body.of("abc", ["x-sum", "3"])),
+    ask("POST", ["content-length", "3"], Body.of("abc", ["x-sum", "3"])),
     "POST /p HTTP/1.1\r\nHost: auth:1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 3\r\n\r\n",
   );
-  const absolute = request("GET");
+  const absolute = ask("GET");
   absolute.absolute = true;
   absolute.scheme = "http";
   await sends(absolute, "GET http://auth:1/p HTTP/1.1\r\nHost: auth:1\r\n\r\n");
-  const star = request("OPTIONS");
+  const star = ask("OPTIONS");
   star.path = "*";
   await sends(star, "OPTIONS * HTTP/1.1\r\nHost: auth:1\r\n\r\n");
   assert.equal(server.connections, 1);
@@ -71,7 +49,7 @@ test("responses: by length, by chunks, until close, without body", async () => {
   await using server = await RawServer.listen();
   const [client, peer] = await server.client();
   const get = async (method: string, answer: string): Promise<[number, Headers, string]> => {
-    const pending = client.request(request(method));
+    const pending = client.request(ask(method));
     await peer.until("\r\n\r\n");
     peer.send(answer);
     const rsp = await pending;
@@ -109,7 +87,7 @@ test("responses: by length, by chunks, until close, without body", async () => {
 test("a response in pieces, byte by byte, with trailers", async () => {
   await using server = await RawServer.listen();
   const [client, peer] = await server.client();
-  const pending = client.request(request("GET"));
+  const pending = client.request(ask("GET"));
   await peer.until("\r\n\r\n");
   const answer =
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n";
@@ -129,7 +107,7 @@ test("a response in pieces, byte by byte, with trailers", async () => {
 test("informational responses are passed on", async () => {
   await using server = await RawServer.listen();
   const [client, peer] = await server.client();
-  const req = request("GET");
+  const req = ask("GET");
   const seen: unknown[] = [];
   req.inform = (status, headers) => seen.push([status, headers]);
   const pending = client.request(req);
@@ -142,7 +120,7 @@ test("informational responses are passed on", async () => {
     [103, ["Link", "a"]],
     [100, []],
   ]);
-  const endless = client.request(request("GET"));
+  const endless = client.request(ask("GET"));
   await peer.until("\r\n\r\n");
   peer.send("HTTP/1.1 103 Early\r\n\r\n".repeat(101));
   assert.equal((await faultOf(endless)).code, "bad-response");
@@ -157,12 +135,12 @@ test("a connection that the server gives up is not used again", async () => {
   ]) {
     await using server = await RawServer.listen();
     const [client, peer] = await server.client();
-    const pending = client.request(request("GET"));
+    const pending = client.request(ask("GET"));
     await peer.until("\r\n\r\n");
     peer.send(answer);
     await pending;
     await client.done;
-    const fault = await faultOf(client.request(request("GET")));
+    const fault = await faultOf(client.request(ask("GET")));
     assert.deepEqual([fault.code, fault.retryable], ["closed", true]);
   }
 });
@@ -187,7 +165,7 @@ test("a connection lost before the answer: safe requests on a used one may go ag
     await using server = await RawServer.listen();
     const [client, peer] = await server.client();
     if (used) await exchange(client, peer);
-    const fault = faultOf(client.request(request(method)));
+    const fault = faultOf(client.request(ask(method)));
     await peer.until("\r\n\r\n");
     peer.send(before);
     await turns();
@@ -211,7 +189,7 @@ test("what is no response is a fault, and closes", async () => {
   ]) {
     await using server = await RawServer.listen();
     const [client, peer] = await server.client();
-    const fault = faultOf(client.request(request("GET")));
+    const fault = faultOf(client.request(ask("GET")));
     await peer.until("\r\n\r\n");
     peer.send(answer);
     assert.deepEqual(
@@ -227,7 +205,7 @@ test("a response cut short aborts its body", async () => {
   for (const head of ["Content-Length: 10", "Transfer-Encoding: chunked"]) {
     await using server = await RawServer.listen();
     const [client, peer] = await server.client();
-    const pending = client.request(request("GET"));
+    const pending = client.request(ask("GET"));
     await peer.until("\r\n\r\n");
     peer.send(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n3\r\nab`);
     const slow = new Slow();
@@ -240,7 +218,7 @@ test("a response cut short aborts its body", async () => {
   // Without length the end of the connection is the end of the message, unless it broke.
   await using server = await RawServer.listen();
   const [client, peer] = await server.client();
-  const pending = client.request(request("GET"));
+  const pending = client.request(ask("GET"));
   await peer.until("\r\n\r\n");
   peer.send("HTTP/1.1 200 OK\r\n\r\nabc");
   const slow = new Slow();
@@ -256,7 +234,7 @@ test("an early answer: the rest of the request is sent when the server keeps the
   {
     const [client, peer] = await server.client();
     const upload = new HandFed(6);
-    const pending = client.request(request("POST", [], upload.body));
+    const pending = client.request(ask("POST", [], upload.body));
     upload.body.push(Buffer.from("abc"));
     await peer.until("abc");
     peer.send(OK);
@@ -271,7 +249,7 @@ test("an early answer: the rest of the request is sent when the server keeps the
   {
     const [client, peer] = await server.client();
     const upload = new HandFed(6);
-    const pending = client.request(request("POST", [], upload.body));
+    const pending = client.request(ask("POST", [], upload.body));
     upload.body.push(Buffer.from("abc"));
     await peer.until("abc");
     peer.send("HTTP/1.1 413 Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -286,7 +264,7 @@ test("a cancelled request, and a body that fails, close the connection", async (
   const gone = new Fault("cancelled", "the client is gone", { side: "client" });
   {
     const [client, peer] = await server.client();
-    const req = request("GET");
+    const req = ask("GET");
     const fault = faultOf(client.request(req));
     await peer.until("\r\n\r\n");
     req.cancel(gone);
@@ -295,7 +273,7 @@ test("a cancelled request, and a body that fails, close the connection", async (
   }
   {
     const [client, peer] = await server.client();
-    const pending = client.request(request("GET"));
+    const pending = client.request(ask("GET"));
     await peer.until("\r\n\r\n");
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
     const { body } = await pending;
@@ -305,7 +283,7 @@ test("a cancelled request, and a body that fails, close the connection", async (
   {
     const [client, peer] = await server.client();
     const upload = new HandFed();
-    const fault = faultOf(client.request(request("POST", [], upload.body)));
+    const fault = faultOf(client.request(ask("POST", [], upload.body)));
     upload.body.push(Buffer.from("abc"));
     await peer.until("abc");
     upload.body.abort(gone);
@@ -320,7 +298,7 @@ test("tunnels: after 101 and after 2xx to CONNECT", async () => {
   for (const method of ["GET", "CONNECT"]) {
     const [client, peer] = await server.client();
     const upgrade = method === "GET";
-    const req = request(method, upgrade ? ["Upgrade", "websocket"] : []);
+    const req = ask(method, upgrade ? ["Upgrade", "websocket"] : []);
     req.upgrade = upgrade ? "websocket" : "";
     const pending = client.request(req);
     const head = await peer.until("\r\n\r\n");
@@ -349,7 +327,7 @@ test("tunnels: after 101 and after 2xx to CONNECT", async () => {
 test("a refused upgrade is an ordinary response", async () => {
   await using server = await RawServer.listen();
   const [client, peer] = await server.client();
-  const req = request("GET", ["Upgrade", "x"]);
+  const req = ask("GET", ["Upgrade", "x"]);
   req.upgrade = "x";
   const pending = client.request(req);
   await peer.until("\r\n\r\n");
@@ -358,128 +336,4 @@ test("a refused upgrade is an ordinary response", async () => {
   assert.equal(rsp.tunnel, undefined);
   assert.equal(await text(rsp.body), "ok");
   assert.ok(client.ready);
-});
-
-test("a pool uses the connection last used, and closes what waits too long", async () => {
-  const clock = new VirtualClock();
-  await using server = await RawServer.listen();
-  const pool = new H1Pool(() => server.dial(), { clock, idleTimeoutMs: 1000, maxIdle: 2 });
-  const pending = [1, 2, 3].map(() => pool.service(request("GET")));
-  const peers = [await server.accept(), await server.accept(), await server.accept()];
-  for (const peer of peers) {
-    await peer.until("\r\n\r\n");
-    peer.send(OK);
-    await turns();
-    clock.advance(100);
-  }
-  await Promise.all(pending);
-  await peers[2]!.rest();
-  assert.equal(pool.open, 2, "no more than two wait");
-  for (let i = 0; i < 3; i++) {
-    const rsp = pool.service(request("GET"));
-    await peers[1]!.until("\r\n\r\n");
-    peers[1]!.send(OK);
-    await rsp;
-    await turns();
-    clock.advance(300);
-  }
-  await peers[0]!.rest();
-  await turns();
-  assert.equal(pool.open, 1);
-  clock.advance(1000);
-  await peers[1]!.rest();
-  await turns();
-  assert.equal(pool.open, 0);
-  assert.equal(server.connections, 3);
-});
-
-test("a pool keeps as many connections as it is told to, however long they are idle", async () => {
-  const clock = new VirtualClock();
-  await using server = await RawServer.listen();
-  const pool = new H1Pool(() => server.dial(), { clock, idleTimeoutMs: 1000, minOpen: 1 });
-  const pending = [1, 2].map(() => pool.service(request("GET")));
-  const peers = [await server.accept(), await server.accept()];
-  for (const peer of peers) {
-    await peer.until("\r\n\r\n");
-    peer.send(OK);
-    await turns();
-  }
-  await Promise.all(pending);
-  clock.advance(1000);
-  await peers[0]!.rest();
-  await turns();
-  clock.advance(10_000);
-  await turns();
-  assert.equal(pool.open, 1);
-  const again = pool.service(request("GET"));
-  await peers[1]!.until("\r\n\r\n");
-  peers[1]!.send(OK);
-  await again;
-  assert.equal(server.connections, 2);
-});
-
-test("a pool forgets connections that their server closes, and closes with its endpoint", async () => {
-  const clock = new VirtualClock();
-  await using server = await RawServer.listen();
-  const pool = new H1Pool(() => server.dial(), { clock });
-  const first = pool.service(request("GET"));
-  const peer = await server.accept();
-  await peer.until("\r\n\r\n");
-  peer.send(OK);
-  await first;
-  peer.socket.end();
-  while (pool.open > 0) await turns(1);
-  const second = pool.service(request("GET"));
-  const other = await server.accept();
-  await other.until("\r\n\r\n");
-  pool.close();
-  other.send(OK);
-  assert.equal(await text((await second).body), "ok");
-  assert.equal(await other.rest(), "");
-  assert.equal((await faultOf(pool.service(request("GET")))).code, "closed");
-});
-
-test("a connection that is just being closed is not used", async () => {
-  await using server = await RawServer.listen();
-  const clients: Conn[] = [];
-  const dial = async (): Promise<Conn> => {
-    clients.push(await server.dial());
-    return clients.at(-1)!;
-  };
-  const pool = new H1Pool(dial, { clock: new VirtualClock() });
-  const first = pool.service(request("POST"));
-  const peer = await server.accept();
-  await peer.until("\r\n\r\n");
-  peer.send(OK);
-  await first;
-  // FIN has been read, but the socket's end has not been told yet.
-  let second: Promise<unknown> | undefined;
-  clients[0]!.socket.once("end", () => {
-    second = pool.service(request("POST"));
-  });
-  peer.socket.end();
-  const other = await server.accept();
-  await other.until("\r\n\r\n");
-  other.send(OK);
-  await second;
-});
-
-test("a failed dial is the request's fault; a cancelled one leaves its connection behind", async () => {
-  const clock = new VirtualClock();
-  const refused = new Fault("connect-failed", "refused");
-  const broken = new H1Pool(() => Promise.reject(refused), { clock });
-  assert.equal(await faultOf(broken.service(request("GET"))), refused);
-
-  await using server = await RawServer.listen();
-  const pool = new H1Pool(() => server.dial(), { clock });
-  const req = request("GET");
-  const fault = faultOf(pool.service(req));
-  req.cancel(new Fault("cancelled", "gone"));
-  assert.equal((await fault).code, "cancelled");
-  const next = pool.service(request("GET"));
-  const peer = await server.accept();
-  await peer.until("\r\n\r\n");
-  peer.send(OK);
-  await next;
-  assert.equal(server.connections, 1);
 });

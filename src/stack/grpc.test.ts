@@ -15,7 +15,7 @@ import type { GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import grpc from "@grpc/grpc-js";
 import protoLoader from "@grpc/proto-loader";
-import { dialH2, faultOf, listenH2, request } from "../../test/support/h2.ts";
+import { dialH2, faultOf, listenH2, request, settle } from "../../test/support/h2.ts";
 import { systemClock } from "../base/clock.ts";
 import { Scope } from "../base/scope.ts";
 import { Body } from "../io/body.ts";
@@ -58,8 +58,6 @@ type EchoDesc = GenService<{
 const Echo = registry.getService("test.echo.Echo") as unknown as EchoDesc;
 
 const options = { clock: systemClock, maxMessageBytes: 100_000 };
-const settle = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 function failIfAsked(say: Say, call: Call): void {
   call.trailers.push("x-seen", "yes");
   if (say.times < 0) throw new GrpcFault(grpcStatusName(-say.times), `${say.text} – 100%`);

@@ -8,8 +8,10 @@ import type { SocketAddr } from "../../src/io/conn.ts";
 import { Conn } from "../../src/io/conn.ts";
 import { H1Client } from "../../src/io/h1client.ts";
 import { type H1Server, type H1ServerOptions, serveH1 } from "../../src/io/h1server.ts";
-import type { HttpService } from "../../src/io/message.ts";
-import { PEER } from "./h2.ts";
+import { Body } from "../../src/io/body.ts";
+import { HttpReq, HttpRsp, type HttpService } from "../../src/io/message.ts";
+import type { Headers } from "../../src/wire/headers.ts";
+import { PEER, text } from "./h2.ts";
 
 /** A listening HTTP/1 server of ours; `servers` are its connections. */
 export async function listenH1(
@@ -178,4 +180,47 @@ export class RawServer implements AsyncDisposable {
     this.listener.close();
     await Promise.all(this.all.map((peer) => peer[Symbol.asyncDispose]()));
   }
+}
+
+/** A response with status 200. */
+export function ok(body: Body | string = "", headers: Headers = []): HttpRsp {
+  return new HttpRsp(200, headers, typeof body === "string" ? Body.of(body) : body);
+}
+
+/** Lets what is under way in this process come to pass. */
+export async function turns(n = 5): Promise<void> {
+  for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A service whose requests a test answers by hand. */
+export function byHand() {
+  const reqs: { req: HttpReq; answer: (rsp: HttpRsp) => void; fail: (fault: unknown) => void }[] =
+    [];
+  let wake = (): void => {};
+  const service: HttpService = (req) =>
+    new Promise((answer, fail) => {
+      reqs.push({ req, answer, fail });
+      wake();
+    });
+  const next = async () => {
+    while (reqs.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return reqs.shift()!;
+  };
+  return { service, next, reqs };
+}
+
+/** A request as the client's tests send it. */
+export function ask(method: string, headers: Headers = [], body: Body = Body.empty): HttpReq {
+  return new HttpReq(method, "/p", "auth:1", 11, headers, body, PEER, 0);
+}
+
+/** A whole answer. */
+export const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/** One exchange that leaves the connection open. */
+export async function exchange(client: H1Client, peer: RawPeer): Promise<void> {
+  const rsp = client.request(ask("GET"));
+  await peer.until("\r\n\r\n");
+  peer.send(OK);
+  assert.equal(await text((await rsp).body), "ok");
 }

@@ -11,14 +11,12 @@ import { H2Client } from "../../src/io/h2client.ts";
 import type { H2Options } from "../../src/io/h2link.ts";
 import { type H2Server, serveH2 } from "../../src/io/h2server.ts";
 import { keep } from "../../src/io/memory.ts";
-import { HttpReq, type HttpRsp } from "../../src/io/message.ts";
+import { HttpReq, HttpRsp, type HttpService } from "../../src/io/message.ts";
 import { FrameReader } from "../../src/wire/framereader.ts";
 import { PREFACE } from "../../src/wire/frames.ts";
 import { type Headers, header } from "../../src/wire/headers.ts";
 import { HpackDecoder } from "../../src/wire/hpackdecoder.ts";
 import { encodedBound, HpackEncoder } from "../../src/wire/hpackencoder.ts";
-
-type HttpService = (req: HttpReq) => Promise<HttpRsp>;
 
 export const PEER: Peer = {
   remote: { ip: "127.0.0.1", port: 1 },
@@ -280,4 +278,14 @@ export class ScriptedPeer implements AsyncDisposable {
 /** :status of a response's fields. */
 export function statusOf(fields: Headers): string | undefined {
   return header(fields, ":status");
+}
+
+/** A response with status 200. */
+export function ok(body: Body | string = "", headers: Headers = []): HttpRsp {
+  return new HttpRsp(200, headers, typeof body === "string" ? Body.of(body) : body, 20);
+}
+
+/** Lets what is under way between processes or sockets come to pass. */
+export function settle(ms = 20): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
