@@ -31,6 +31,7 @@ export function Topology({ workloads, calls, at, focus, onFocus }: Props) {
         viewBox={`0 0 ${width} ${height}`}
         width={width}
         height={height}
+        style={{ minWidth: width * LEAST_SCALE }}
         role="group"
         aria-label="Who calls whom"
       >
@@ -65,6 +66,8 @@ export function Topology({ workloads, calls, at, focus, onFocus }: Props) {
   );
 }
 
+/** Where the page is narrower, the picture shrinks as far as names can be read; then it scrolls. */
+const LEAST_SCALE = 0.7;
 /** How long a choice stands, so that the picture of a large mesh does not move while figures change. */
 const CHOICE_MS = 30_000;
 

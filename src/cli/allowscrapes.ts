@@ -15,7 +15,10 @@ export const allowScrapes = command({
   details: `For namespaces whose inbound policy is deny. Viz and its Prometheus come with the identities of their service
 accounts; a Prometheus of your own needs its own among the identityRefs of viz-scrapes.`,
   examples: [["In a namespace", "viz allow-scrapes -n test | kubectl apply -f -"]],
-  flags: { namespace, output: CHART_FLAGS.output },
+  flags: {
+    namespace: { ...namespace, help: "Namespace of the proxies" },
+    output: CHART_FLAGS.output,
+  },
   run: async ({ flags, globals, terminal }) => {
     if (flags.namespace === undefined)
       throw new Fault("bad-input", "name the namespace of the proxies: --namespace NAME");

@@ -63,13 +63,13 @@ class Reading {
 
   file(file: string, text: string): void {
     const lines = new LineCounter();
-    for (const document of parseAllDocuments(text, { lineCounter: lines })) {
+    for (const document of parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })) {
       const place = (at: number): string => {
         const { line, col } = lines.linePos(at);
         return `${file}:${line}:${col}`;
       };
       for (const error of document.errors) {
-        this.mistakes.push(`${place(error.pos[0])} ${error.message.split("\n")[0]}`);
+        this.mistakes.push(`${place(error.pos[0])} ${error.message}`);
       }
       if (document.errors.length > 0 || document.contents === null) continue;
       this.object(document.toJS(), [], (mistake) => {
