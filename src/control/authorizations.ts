@@ -11,9 +11,8 @@ import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { identityOf } from "../platform/sidecar.ts";
 import { printIp } from "../proxy/fromproto.ts";
 import { byAge } from "./attachment.ts";
-import { builtIn } from "./backends.ts";
-import { resource } from "./endpoints.ts";
 import type { Init } from "./init.ts";
+import { builtIn, resource } from "./meta.ts";
 import type { World } from "./world.ts";
 
 export type AuthzInit = Init<typeof AuthzSchema>;

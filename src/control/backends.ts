@@ -3,18 +3,15 @@
 
 import type { Init } from "./init.ts";
 import type { BackendSchema } from "../../proto/gen/outbound_pb.js";
-import type { Metadata as Meta } from "../../proto/gen/meta_pb.js";
-import type { MetadataSchema } from "../../proto/gen/meta_pb.js";
 import type { Resource, Service } from "../platform/kinds.ts";
 import { duration, printTcpAddress } from "../proxy/fromproto.ts";
 import { balancing } from "./annotations.ts";
-import { resource } from "./endpoints.ts";
 import { serviceFqdn } from "./lookup.ts";
+import { builtIn, type MetaInit, resource, serviceMeta } from "./meta.ts";
 import type { World } from "./world.ts";
 
 export type EgressNetwork = Resource<"EgressNetwork">;
 export type BackendInit = Init<typeof BackendSchema>;
-export type MetaInit = Init<typeof MetadataSchema>;
 
 /** Where an outbound policy leads by itself: a service's port, or an address outside the cluster. */
 export type Origin =
@@ -57,17 +54,11 @@ export function originBackend(world: World, origin: Origin): BackendInit {
 /** What a policy is about. */
 export function originMeta(origin: Origin): MetaInit {
   if (origin.kind === "service") {
-    const { name, namespace } = origin.service.metadata;
-    return resource("", "Service", name, namespace, origin.port);
+    return serviceMeta(origin.service.metadata, origin.port);
   }
   if (!origin.network) return builtIn("egress-fallback");
   const { name, namespace } = origin.network.metadata;
   return resource("policy.linkerd.io", "EgressNetwork", name, namespace, origin.address.port);
-}
-
-/** Metadata of what no resource stands for. */
-export function builtIn(name: string): { kind: Extract<Meta["kind"], { case: "default" }> } {
-  return { kind: { case: "default", value: name } };
 }
 
 /** The backends that a rule names and that take a share, in their order. */
@@ -110,10 +101,10 @@ function resolve(
 }
 
 function serviceBackend({ settings }: World, service: Service, port: number): BackendInit {
-  const { name, namespace, annotations } = service.metadata;
+  const { annotations } = service.metadata;
   const path = `${serviceFqdn(service, settings.clusterDomain)}:${port}`;
   return {
-    metadata: resource("", "Service", name, namespace, port),
+    metadata: serviceMeta(service.metadata, port),
     queue: QUEUE,
     kind: {
       case: "balancer",

@@ -19,6 +19,7 @@ import {
   zoneOfNode,
 } from "./lookup.ts";
 import { routable } from "./routable.ts";
+import { resource } from "./meta.ts";
 import type { World } from "./world.ts";
 
 /** Who asks: what a proxy's context token says of it. */
@@ -236,10 +237,4 @@ function mirrorLabels({ metadata }: Service, cluster: string): Record<string, st
     target_service: service,
     target_service_namespace: namespace,
   };
-}
-
-/** A reference to a resource; the core group is spelled out. */
-export function resource(group: string, kind: string, name: string, namespace: string, port = 0) {
-  const value = { group: group || "core", kind, name, namespace, port };
-  return { kind: { case: "resource" as const, value } };
 }

@@ -10,7 +10,7 @@ import type {
 } from "../../proto/gen/inbound_pb.js";
 import { ServerSchema } from "../../proto/gen/inbound_pb.js";
 import type { LabelSelector, Pod, Resource } from "../platform/kinds.ts";
-import { kindOfResource, KINDS, selects } from "../platform/kinds.ts";
+import { selects } from "../platform/kinds.ts";
 import type { AccessPolicy } from "../platform/policyshapes.ts";
 import { ACCESS_POLICIES } from "../platform/policyshapes.ts";
 import { portNumber } from "../platform/probe.ts";
@@ -23,14 +23,20 @@ import {
   routeAuthorizations,
   serverAuthorizations,
 } from "./authorizations.ts";
-import { builtIn } from "./backends.ts";
-import { resource } from "./endpoints.ts";
 import type { Init } from "./init.ts";
 import type { ExternalWorkload } from "./lookup.ts";
 import { annotation, isOpaquePod, serversOfPod } from "./lookup.ts";
+import { builtIn, metaOf, resource } from "./meta.ts";
 import { containersOf } from "./podports.ts";
 import { notFound } from "./refusal.ts";
-import { ANY_PATH, filterOf, grpcMatches, hostMatch, httpMatches } from "./routeproto.ts";
+import {
+  ANY_PATH,
+  filterOf,
+  grpcFilter,
+  grpcMatches,
+  hostMatch,
+  httpMatches,
+} from "./routeproto.ts";
 import type { World } from "./world.ts";
 
 /** A workload as its proxy names itself. */
@@ -180,14 +186,12 @@ function probePaths(pod: Pod, port: number): string[] {
   return [...new Set(paths)].sort();
 }
 
+// Responses are not changed on the way in.
 function httpRoute(world: World, route: Resource<"HTTPRoute" | "PolicyHTTPRoute">): HttpRouteInit {
   return {
-    metadata: metaOf(route),
-    hosts: route.spec.hostnames.map(hostMatch),
-    authorizations: routeAuthorizations(world, route),
+    ...ofRoute(world, route),
     rules: route.spec.rules.map((rule) => ({
       matches: httpMatches(rule),
-      // Responses are not changed on the way in.
       filters: rule.filters
         .map(filterOf)
         .filter((kind) => kind.case !== "responseHeaderModifier")
@@ -198,16 +202,19 @@ function httpRoute(world: World, route: Resource<"HTTPRoute" | "PolicyHTTPRoute"
 
 function grpcRoute(world: World, route: Resource<"GRPCRoute">): GrpcRouteInit {
   return {
+    ...ofRoute(world, route),
+    rules: route.spec.rules.map((rule) => ({
+      matches: grpcMatches(rule),
+      filters: rule.filters.map(grpcFilter).filter((filter) => filter !== undefined),
+    })),
+  };
+}
+
+function ofRoute(world: World, route: Resource<"HTTPRoute" | "PolicyHTTPRoute" | "GRPCRoute">) {
+  return {
     metadata: metaOf(route),
     hosts: route.spec.hostnames.map(hostMatch),
     authorizations: routeAuthorizations(world, route),
-    rules: route.spec.rules.map((rule) => ({
-      matches: grpcMatches(rule),
-      filters: rule.filters
-        .map(filterOf)
-        .filter((kind) => kind.case === "requestHeaderModifier")
-        .map((kind) => ({ kind })),
-    })),
   };
 }
 
@@ -274,9 +281,4 @@ function serverOfExternal(
       );
     })
     .sort(byAge)[0];
-}
-
-function metaOf(route: Resource<"HTTPRoute" | "PolicyHTTPRoute" | "GRPCRoute">) {
-  const { group, kind } = KINDS[kindOfResource(route)];
-  return resource(group, kind, route.metadata.name, route.metadata.namespace);
 }

@@ -9,15 +9,21 @@ import type {
   TlsRouteSchema,
 } from "../../proto/gen/outbound_pb.js";
 import type { GrpcRoute, HttpRoute, Resource } from "../platform/kinds.ts";
-import { kindOfResource, KINDS } from "../platform/kinds.ts";
 import { parseGoDuration } from "../platform/quantity.ts";
 import { duration } from "../proxy/fromproto.ts";
 import type { Annotations } from "./annotations.ts";
 import { grpcRetry, httpRetry, inherit, timeouts } from "./annotations.ts";
-import type { BackendInit, MetaInit, Origin } from "./backends.ts";
-import { builtIn, originBackend, routedBackends } from "./backends.ts";
-import { resource } from "./endpoints.ts";
-import { ANY_PATH, filterOf, grpcMatches, hostMatch, httpMatches } from "./routeproto.ts";
+import type { BackendInit, Origin } from "./backends.ts";
+import { originBackend, routedBackends } from "./backends.ts";
+import { builtIn, metaOf } from "./meta.ts";
+import {
+  ANY_PATH,
+  filterOf,
+  grpcFilter,
+  grpcMatches,
+  hostMatch,
+  httpMatches,
+} from "./routeproto.ts";
 import type { World } from "./world.ts";
 
 type HttpInit = Init<typeof HttpRouteSchema>;
@@ -223,17 +229,4 @@ const GRPC_INTERNAL = 13;
 
 function grpcFailure(message: string) {
   return { kind: { case: "failureInjector" as const, value: { code: GRPC_INTERNAL, message } } };
-}
-
-// gRPC routes have no response filters and no redirects on the wire.
-function grpcFilter(filter: Parameters<typeof filterOf>[0]) {
-  const kind = filterOf(filter);
-  return kind.case === "requestHeaderModifier" ? { kind } : undefined;
-}
-
-function metaOf(
-  route: Resource<"HTTPRoute" | "PolicyHTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute">,
-): MetaInit {
-  const { group, kind } = KINDS[kindOfResource(route)];
-  return resource(group, kind, route.metadata.name, route.metadata.namespace);
 }

@@ -17,7 +17,7 @@ import type { RequestMatch, ResponseMatch } from "../platform/profileshapes.ts";
 import { parseGoDuration, parseQuantity } from "../platform/quantity.ts";
 import { duration, printMethod, printTcpAddress } from "../proxy/fromproto.ts";
 import type { Client } from "./endpoints.ts";
-import { externalAddress, podAddress, resource } from "./endpoints.ts";
+import { externalAddress, podAddress } from "./endpoints.ts";
 import {
   isOpaquePod,
   isOpaqueService,
@@ -26,6 +26,7 @@ import {
   serviceFqdn,
   slicesOfService,
 } from "./lookup.ts";
+import { resource, serviceMeta } from "./meta.ts";
 import { invalidArgument, notFound } from "./refusal.ts";
 import type { World } from "./world.ts";
 
@@ -85,7 +86,7 @@ function endpointProfile(
 }
 
 function serviceProfile(world: World, service: Service, port: number, client: Client): ProfileInit {
-  const { name, namespace } = service.metadata;
+  const { namespace } = service.metadata;
   if (service.spec.ports.length > 0 && !service.spec.ports.some((each) => each.port === port)) {
     return {};
   }
@@ -97,7 +98,7 @@ function serviceProfile(world: World, service: Service, port: number, client: Cl
     fullyQualifiedName: fqdn,
     opaqueProtocol: isOpaqueService(world, service, port),
     retryBudget: RETRY_BUDGET,
-    parentRef: resource("", "Service", name, namespace, port),
+    parentRef: serviceMeta(service.metadata, port),
   };
   if (profile) Object.assign(base, declared(profile, port, world.settings.clusterDomain));
   const split = profile?.spec.dstOverrides.length ? undefined : splitOf(world, service);
@@ -119,7 +120,7 @@ function leaves({ metadata, spec }: TrafficSplit, port: number, { settings }: Wo
     return {
       authority: `${name}.${metadata.namespace}.svc.${settings.clusterDomain}:${port}`,
       weight: Math.round(parseQuantity(weight)! * 10_000),
-      backendRef: resource("", "Service", name!, metadata.namespace, port),
+      backendRef: serviceMeta({ name: name!, namespace: metadata.namespace }, port),
     };
   });
 }
@@ -140,7 +141,7 @@ function declared(
       return {
         authority: full,
         weight: Math.round(parseQuantity(weight)! * 10_000),
-        ...(name && { backendRef: resource("", "Service", name.name, name.namespace, name.port) }),
+        ...(name && { backendRef: serviceMeta(name, name.port) }),
       };
     }),
     ...(budget && {

@@ -78,6 +78,12 @@ export function filterOf(filter: RouteFilter) {
   }
 }
 
+/** The filter of a gRPC route, which has no response filters and no redirects on the wire; undefined for these. */
+export function grpcFilter(filter: RouteFilter) {
+  const kind = filterOf(filter);
+  return kind.case === "requestHeaderModifier" ? { kind } : undefined;
+}
+
 function headerMatch({ type, name, value }: { type: string; name: string; value: string }) {
   return {
     name: name.toLowerCase(),
