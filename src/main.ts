@@ -15,38 +15,26 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   /** A sidecar, configured by its environment as linkerd2-proxy is. */
   proxy: {
     refused: 64,
-    run: async () => {
-      const { proxyProgram } = await import("./proxy/program.ts");
-      return proxyProgram(process.env);
-    },
+    run: async () => (await import("./proxy/program.ts")).proxyProgram(process.env),
   },
   /** A further thread of a sidecar, which starts it itself. */
   "proxy-thread": {
     refused: 64,
-    run: async () => {
-      const { proxyThread } = await import("./proxy/thread.ts");
-      return proxyThread(process.env);
-    },
+    run: async () => (await import("./proxy/thread.ts")).proxyThread(process.env),
   },
   /** A role of the control plane on Kubernetes; without a role, the control plane of a local mesh. */
   controller: {
     refused: 1,
     run: async (words) => {
-      if (words.length > 0) {
-        const { runController } = await import("./control/kubecontroller.ts");
-        return runController(words, process.env);
-      }
-      const { runLocalController } = await import("./control/localcontroller.ts");
-      return runLocalController(process.env);
+      if (words.length === 0)
+        return (await import("./control/localcontroller.ts")).runLocalController(process.env);
+      return (await import("./control/kubecontroller.ts")).runController(words, process.env);
     },
   },
   /** Metrics, tap and the dashboard on Kubernetes. */
   "metrics-api": {
     refused: 1,
-    run: async () => {
-      const { runKubeViz } = await import("./viz/kubeviz.ts");
-      return runKubeViz(process.env);
-    },
+    run: async () => (await import("./viz/kubeviz.ts")).runKubeViz(process.env),
   },
   /** Mirrors the services of another cluster into this one. */
   "service-mirror": {
@@ -64,18 +52,12 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   /** Ends when the proxy of this pod is ready. */
   await: {
     refused: 64,
-    run: async (words) => {
-      const { runAwait } = await import("./control/podprograms.ts");
-      return runAwait(words);
-    },
+    run: async (words) => (await import("./control/podprograms.ts")).runAwait(words),
   },
   /** Ends with 0 if the CNI plugin has redirected this pod's connections. */
   "network-validator": {
     refused: 64,
-    run: async (words) => {
-      const { runNetworkValidator } = await import("./control/podprograms.ts");
-      return runNetworkValidator(words);
-    },
+    run: async (words) => (await import("./control/podprograms.ts")).runNetworkValidator(words),
   },
   /** The CNI plugin; `cni install` keeps it on a node, `cni repair` evicts pods that started without it. */
   cni: {
@@ -91,20 +73,15 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   /** Redirects a pod's connections to its sidecar, and ends. */
   "proxy-init": {
     refused: 1,
-    run: async (words) => {
-      const { runProxyInit } = await import("./control/proxyinit.ts");
-      return runProxyInit(words);
-    },
+    run: async (words) => (await import("./control/proxyinit.ts")).runProxyInit(words),
   },
 };
 
 /** Linkerd 1's router: `linkerd FILE`, or `linkerd router FILE`. */
 const ROUTER: Program = {
   refused: 1,
-  run: async (words) => {
-    const { routerProgram } = await import("./router/routerprogram.ts");
-    return routerProgram(words, process.env);
-  },
+  run: async (words) =>
+    (await import("./router/routerprogram.ts")).routerProgram(words, process.env),
 };
 
 /** Everything else is a command. */

@@ -20,9 +20,9 @@ export const LOCAL_NETWORKS = "127.64.0.0/10";
 /** The number of a mesh and what gives it back. */
 export type MeshNumber = { readonly number: number; readonly close: Close };
 
-/** Takes the first number, or `wanted`, that no other mesh of this machine has. */
-export async function claimMesh(wanted?: number): Promise<MeshNumber> {
-  for (let number = wanted ?? 0; number <= (wanted ?? MESHES - 1); number++) {
+/** Takes the first number that no other mesh of this machine has. */
+export async function claimMesh(): Promise<MeshNumber> {
+  for (let number = 0; number < MESHES; number++) {
     const close = await hold(controlIp(number), LOCK_PORT);
     if (!close) continue;
     // What is left of a mesh that was killed may hold its ports a moment longer than the lock.
