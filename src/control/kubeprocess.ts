@@ -111,9 +111,15 @@ export function settingsOf(installation: Installation): MeshSettings {
     disableIPv6: values.disableIPv6,
     outboundTransportMode: values.proxy.outboundTransportMode,
     globalEgressNamespace: values.egress.globalEgressNetworkNamespace,
+    allowL5dRequestHeaders: hasFlag(values.policyController, "allow-l5d-request-headers"),
+    extEndpointZoneWeights: hasFlag(values.destinationController, "ext-endpoint-zone-weights"),
     ...(probeNetworks.length > 0 && { probeNetworks }),
   };
 }
+
+// Flags of Linkerd's own programs, as a chart hands them on.
+const hasFlag = ({ additionalArgs }: { additionalArgs: readonly string[] }, name: string) =>
+  additionalArgs.some((arg) => arg.replace(/^--?|=true$/g, "") === name);
 
 function portsOf({ proxy }: Values): ReadonlySet<number> {
   return new Set(

@@ -7,6 +7,7 @@ import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import type { Close, Watch } from "../base/watch.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
+import { selects } from "../platform/kinds.ts";
 import type { ResourceMap } from "../platform/resources.ts";
 import { evict } from "./evict.ts";
 import { inject } from "./inject.ts";
@@ -24,8 +25,6 @@ const UNMESHED = [
   "!linkerd.io/cni-resource",
 ].join();
 const UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed";
-/** Namespaces whose pods the API server shows to no injector. */
-const EXEMPT = ["kube-system", "cert-manager"];
 /** Owners that make another pod for one that is gone, and lose nothing by it. */
 const RENEWING = ["ReplicaSet", "DaemonSet", "StatefulSet"];
 
@@ -38,6 +37,7 @@ export async function missedPods(
   installation: Installation,
   namespace: (name: string) => Partial<Marks> | undefined,
 ): Promise<RawObject[]> {
+  const { namespaceSelector, objectSelector } = installation.values.proxyInjector;
   const found: RawObject[] = [];
   let token = "";
   do {
@@ -53,8 +53,9 @@ export async function missedPods(
     for (const pod of page.items) {
       const ns = pod.metadata!.namespace!;
       const { labels = {}, annotations = {} } = namespace(ns) ?? {};
-      if (EXEMPT.includes(ns) || labels["config.linkerd.io/admission-webhooks"] === "disabled")
-        continue;
+      // Others the API server shows to no injector.
+      if (!selects(namespaceSelector, labels)) continue;
+      if (!selects(objectSelector, pod.metadata!.labels ?? {})) continue;
       if ((pod.metadata as { deletionTimestamp?: string }).deletionTimestamp) continue;
       const object = { ...pod, apiVersion: "v1", kind: "Pod" };
       if (inject(object, installation, annotations).skipped.length === 0) found.push(object);

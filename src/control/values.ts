@@ -1,6 +1,7 @@
 // The values of an installation, in the words of the chart `linkerd-control-plane`, whose values.yaml says what each
 // means: what the injector puts into pods follows from them. A value that an older installation lacks is its default.
 
+import { labelSelector } from "../platform/coreshapes.ts";
 import {
   anything,
   bool,
@@ -35,6 +36,12 @@ function group<const F extends Parameters<typeof object>[0]>(fields: F) {
   const shape = object(fields);
   return or(shape, () => shape.read({}, [], []));
 }
+
+const without = (key: string, ...values: readonly string[]) => ({
+  key,
+  operator: "NotIn" as const,
+  values,
+});
 
 const image = (name: string) =>
   group({ name: ofText(name), version: ofText(""), pullPolicy: ofText("") });
@@ -149,8 +156,19 @@ const shape = object({
   }),
   debugContainer: group({ image: image("linkerd-ts/debug") }),
   egress: group({ globalEgressNetworkNamespace: ofText("linkerd-egress") }),
-  proxyInjector: group({ evictMissed: ofBool(false) }),
-  policyController: group({ probeNetworks: lists(text) }),
+  proxyInjector: group({
+    evictMissed: ofBool(false),
+    namespaceSelector: or(labelSelector, () => ({
+      matchLabels: {},
+      matchExpressions: [
+        without("config.linkerd.io/admission-webhooks", "disabled"),
+        without("kubernetes.io/metadata.name", "kube-system", "cert-manager"),
+      ],
+    })),
+    objectSelector: or(labelSelector, () => ({ matchLabels: {}, matchExpressions: [] })),
+  }),
+  policyController: group({ probeNetworks: lists(text), additionalArgs: lists(text) }),
+  destinationController: group({ additionalArgs: lists(text) }),
   identity: group({
     issuer: group({ issuanceLifetime: ofText("24h0m0s"), clockSkewAllowance: ofText("20s") }),
   }),

@@ -113,6 +113,13 @@ const cases: readonly [string, string, Json][] = [
       imagePullSecrets: [{ name: "secret" }],
       priorityClassName: "high",
       proxy: { additionalEnv: [{ name: "A", value: "b" }] },
+      proxyInjector: {
+        externalSecret: true,
+        injectCaFrom: "mesh/linkerd-proxy-injector",
+        objectSelector: { matchLabels: { mesh: "here" } },
+      },
+      policyValidator: { externalSecret: true, injectCaFromSecret: "mesh/ca" },
+      destinationController: { additionalArgs: ["-ext-endpoint-zone-weights"] },
     },
   ],
 ];

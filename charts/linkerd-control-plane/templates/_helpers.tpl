@@ -119,6 +119,47 @@ data:
   tls.key: {{ .tls.key }}
 {{- end -}}
 
+{{- /* The configuration of webhook `name` with the values `values`, and the Secret of its certificate, up to what is its own. */ -}}
+{{- define "linkerd.webhook" -}}
+{{- $host := printf "linkerd-%s.%s.svc" .name .root.Release.Namespace }}
+{{- $tls := include "linkerd.tls" (dict "values" .values "host" $host) | fromYaml }}
+{{- $injected := or .values.injectCaFrom .values.injectCaFromSecret }}
+{{- if not .values.externalSecret }}
+{{ include "linkerd.tls.secret" (dict "root" .root "name" .name "component" .component "tls" $tls) }}
+---
+{{- end }}
+kind: {{ .kind }}
+apiVersion: admissionregistration.k8s.io/v1
+metadata:
+  name: linkerd-{{ .name }}-webhook-config
+  labels:
+    linkerd.io/control-plane-component: {{ .component }}
+    {{- include "linkerd.labels" .root | nindent 4 }}
+  {{- if $injected }}
+  annotations:
+    {{- with .values.injectCaFrom }}
+    cert-manager.io/inject-ca-from: {{ . }}
+    {{- end }}
+    {{- with .values.injectCaFromSecret }}
+    cert-manager.io/inject-ca-from-secret: {{ . }}
+    {{- end }}
+  {{- end }}
+webhooks:
+- name: linkerd-{{ .name }}.linkerd.io
+  namespaceSelector:
+    {{- toYaml .values.namespaceSelector | nindent 4 }}
+  clientConfig:
+    service:
+      name: linkerd-{{ .name }}
+      namespace: {{ .root.Release.Namespace }}
+      path: /
+    {{- if not $injected }}
+    caBundle: {{ $tls.ca }}
+    {{- end }}
+  failurePolicy: {{ .root.Values.webhookFailurePolicy }}
+  admissionReviewVersions: [v1, v1beta1]
+{{- end -}}
+
 {{- /* The service account of component `name`, and its bindings to the ClusterRole and the Role that are called after it. */ -}}
 {{- define "linkerd.account" -}}
 kind: ClusterRoleBinding
