@@ -8,7 +8,7 @@ import { log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { systemDns } from "../name/inet.ts";
 import { nodeHttp } from "../platform/nodehttp.ts";
-import { makeGeneration, readFile as readLinkerd } from "../router/generation.ts";
+import { closeGeneration, makeGeneration, readFile as readLinkerd } from "../router/generation.ts";
 import { metricTree } from "../router/metrictree.ts";
 import { type AskedRequest, explainRequest, type Explanation } from "../router/routerexplain.ts";
 import type { Linker } from "../router/routerparts.ts";
@@ -66,9 +66,9 @@ export async function explainFile(
   const linker = linkerOf(terminal);
   const generation = await makeGeneration(await textOf(file), file, linker, undefined);
   const found = await Promise.all(
-    generation.routers.map((router_) => explainRequest(router_, asked)),
+    generation.routers.map((router) => explainRequest(router, asked)),
   );
-  for (const router_ of generation.routers) router_.close();
+  closeGeneration(generation);
   return found;
 }
 

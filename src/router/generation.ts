@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { Fault } from "../base/fault.ts";
 import type { Mount } from "../name/bind.ts";
 import { mountNamers } from "./mounts.ts";
-import { loadPlugins, pluginKinds, type Plugins } from "./plugin.ts";
+import { loadPlugins, type PluginContext, pluginKinds, type Plugins } from "./plugin.ts";
 import { RouterInstance } from "./routerinstance.ts";
 import type { FileParts, Linker } from "./routerparts.ts";
 import type { Telemeter } from "./telemeter.ts";
@@ -49,8 +49,11 @@ type Raw = {
 };
 
 /** Reads a file with the kinds of its plug-ins. */
-export async function readFile(text: string, file: string, linker: Linker): Promise<ReadFile> {
-  const { clock, random, logger } = linker;
+export async function readFile(
+  text: string,
+  file: string,
+  { clock, random, logger }: PluginContext,
+): Promise<ReadFile> {
   const { raw } = new Source(file, text);
   const named = (raw as Raw | undefined)?.plugins;
   const modules = Array.isArray(named) ? named.filter((one) => typeof one === "string") : [];
@@ -105,17 +108,30 @@ async function share(config: RouterConfig, plugins: Plugins, linker: Linker): Pr
   return { ...linker, plugins, mounts, telemeters };
 }
 
-async function openRouter(router: Router, shared: FileParts): Promise<AnyRouter> {
-  switch (router.protocol) {
+/** A router that can serve: it rejects when a TLS file of a server cannot be used. */
+async function openRouter(config: Router, shared: FileParts): Promise<AnyRouter> {
+  const router = await makeRouter(config, shared);
+  try {
+    for (const { tls } of router.servers) await tls?.next();
+    if (router instanceof RouterInstance) await router.identifier.ready;
+  } catch (error) {
+    router.close();
+    throw error;
+  }
+  return router;
+}
+
+async function makeRouter(config: Router, shared: FileParts): Promise<AnyRouter> {
+  switch (config.protocol) {
     case "http":
     case "h2":
-      return RouterInstance.open(router, shared);
+      return new RouterInstance(config, shared);
     case "tcp":
-      return new (await import("./tcprouter.ts")).TcpRouter(router, shared);
+      return new (await import("./tcprouter.ts")).TcpRouter(config, shared);
     default:
       throw new Fault(
         "not-implemented",
-        `router ${router.label}: the protocol ${router.protocol} is not available in this build; ` +
+        `router ${config.label}: the protocol ${config.protocol} is not available in this build; ` +
           "http, h2 and tcp are",
       );
   }

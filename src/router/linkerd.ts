@@ -91,11 +91,15 @@ export class Linkerd {
     return linkerd;
   }
 
+  /** The listeners of routers. */
+  get servers(): readonly RouterServer[] {
+    return [...this.#servers.values()];
+  }
+
   /** Where it listens: the admin server and each router's servers, with real ports. */
   get addrs(): { admin: SocketAddr; routers: Readonly<Record<string, readonly SocketAddr[]>> } {
     const routers: Record<string, SocketAddr[]> = {};
-    for (const { served, addr } of this.#servers.values())
-      (routers[served.label] ??= []).push(addr);
+    for (const { served, addr } of this.servers) (routers[served.label] ??= []).push(addr);
     return { admin: this.#admin!.addr, routers };
   }
 

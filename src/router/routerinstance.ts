@@ -9,7 +9,7 @@ import { type BoundRouter, bindRouter } from "./router.ts";
 import { accessLogOf } from "./routeraccesslog.ts";
 import type { RequestRouterConfig, ServerConfig } from "./routerconfig.ts";
 import type { FileParts, RouterParts } from "./routerparts.ts";
-import { limitsOf, type RequestServed } from "./routerserver.ts";
+import { limitsOf, type RequestServed, serverName } from "./routerserver.ts";
 import { ScopeConns } from "./scopeconns.ts";
 import { ScopeStats } from "./scopestats.ts";
 import { serverSpans } from "./telemeter.ts";
@@ -24,20 +24,7 @@ export class RouterInstance {
   readonly servers: readonly RequestServed[];
   readonly #closers: Close[];
 
-  /** Resolves when it can name requests; rejects when a TLS file of a server cannot be used. */
-  static async open(config: RequestRouterConfig, parts: FileParts): Promise<RouterInstance> {
-    const instance = new RouterInstance(config, parts);
-    try {
-      for (const { tls } of instance.servers) await tls?.next();
-      await instance.identifier.ready;
-    } catch (error) {
-      instance.close();
-      throw error;
-    }
-    return instance;
-  }
-
-  private constructor(config: RequestRouterConfig, file: FileParts) {
+  constructor(config: RequestRouterConfig, file: FileParts) {
     const { clock, logger, metrics, plugins, telemeters } = file;
     const scope = metrics.at("rt", config.label);
     this.#closers = [scope.hold()];
@@ -52,8 +39,8 @@ export class RouterInstance {
     if (accessLog !== undefined) this.#closers.push(() => accessLog.close());
     const configs: readonly ServerConfig[] = config.servers;
     this.servers = configs.map((settings): RequestServed => {
-      const { ip, port, label } = settings;
-      const server = scope.at("server", `${label ?? ip}/${port}`);
+      const name = serverName(settings);
+      const server = scope.at("server", name);
       this.#closers.push(server.hold());
       const stats = new ScopeStats(server, true);
       const watchers = [stats, ...serverSpans(telemeters), ...(accessLog ? [accessLog] : [])];
@@ -64,6 +51,7 @@ export class RouterInstance {
         kind: "request",
         protocol: config.protocol,
         label: config.label,
+        name,
         settings,
         limits: limitsOf(config),
         service: this.bound.server(settings, watchers),

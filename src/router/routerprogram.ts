@@ -6,10 +6,10 @@ import { text as textOf } from "node:stream/consumers";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
+import { systemRandom } from "../base/random.ts";
 import { watchFile } from "../name/file.ts";
 import { setLevel } from "./adminlogging.ts";
 import { Linkerd } from "./linkerd.ts";
-import type { Linker } from "./routerparts.ts";
 import { readFile as readLinkerd } from "./generation.ts";
 import { outliveErrors, trimWhenQuiet } from "../proxy/longlived.ts";
 import { parseRouterWords } from "./routerwords.ts";
@@ -54,8 +54,8 @@ async function readConfig(file: string): Promise<string> {
 }
 
 async function validateOnly(text: string, file: string): Promise<number> {
-  const context = { clock: systemClock, logger: log.logger("router") };
-  const { config, diagnostics } = await readLinkerd(text, file, context as Linker);
+  const context = { clock: systemClock, random: systemRandom, logger: log.logger("router") };
+  const { config, diagnostics } = await readLinkerd(text, file, context);
   for (const diagnostic of diagnostics) process.stderr.write(`${printDiagnostic(diagnostic)}\n`);
   return config === undefined ? 1 : 0;
 }

@@ -21,7 +21,9 @@ export function routersReport(linkerd: Linkerd): unknown {
       protocol: config.protocol,
       dtab: printDtab(config.dtab).split(";").filter(Boolean),
       interpreter: config.interpreter.kind,
-      servers: linkerd.addrs.routers[config.label]?.map(printAddr) ?? [],
+      servers: linkerd.servers
+        .filter(({ served }) => served.label === config.label)
+        .map(({ served, addr }) => ({ name: served.name, address: printAddr(addr) })),
       services: bound.caches.services().map(({ name, dtab, pending, error }) => ({
         name: name.text,
         dtab: dtab.text,

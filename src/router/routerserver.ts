@@ -25,6 +25,8 @@ export type Served = RequestServed | StreamServed;
 type ServedBy<S> = {
   /** The router's. */
   readonly label: string;
+  /** `rt/L/server/<name>` has its metrics. */
+  readonly name: string;
   readonly settings: S;
   readonly tls: Watch<CertServer> | undefined;
   readonly conns: ScopeConns;
@@ -111,8 +113,12 @@ export class RouterServer {
       rememberClientCert(conn);
       isH2 = conn.peer.tls.kind === "true" && conn.peer.tls.alpn === "h2";
     }
-    // Asked for with each request, since the file may change under an open connection.
-    const service: HttpService = (req) => (this.served as RequestServed).service(req);
+    // Asked for with each request, since the file may change under an open connection; what it makes of the port may
+    // be no service of requests.
+    const service: HttpService = (req) => {
+      const { served: now } = this;
+      return (now.kind === "request" ? now : served).service(req);
+    };
     const { idleTimeMs, lifeTimeMs } = settings.serverSession;
     const server = isH2
       ? (await import("../io/h2server.ts")).serveH2(
@@ -128,6 +134,11 @@ export class RouterServer {
     age?.cancel();
     idle?.cancel();
   }
+}
+
+/** The name of a server in metrics: as the file has it, so port 0 where the kernel chooses. */
+export function serverName({ label, ip, port }: Served["settings"]): string {
+  return `${label ?? ip}/${port}`;
 }
 
 /** The limits of heads that a router's settings allow. */

@@ -12,13 +12,12 @@ import type { MetricScope } from "./metrictree.ts";
 const known = new WeakMap<MetricScope, ScopeConns>();
 
 export class ScopeConns {
+  private readonly scope: MetricScope;
   private readonly clock: Clock;
   private readonly conns: Bag<Conn>;
   private readonly connects: Counter;
   private readonly closes: Counter;
   private readonly duration: Summary;
-  private readonly connectMs: Summary;
-  private readonly failedMs: Summary;
   private received: number;
   private sent: number;
 
@@ -30,13 +29,12 @@ export class ScopeConns {
   }
 
   private constructor(scope: MetricScope, clock: Clock) {
+    this.scope = scope;
     this.clock = clock;
     this.conns = new Bag();
     this.connects = scope.counter("connects");
     this.closes = scope.counter("closes");
     this.duration = scope.summary("connection_duration");
-    this.connectMs = scope.summary("connect_latency_ms");
-    this.failedMs = scope.summary("failed_connect_latency_ms");
     this.received = 0;
     this.sent = 0;
     scope.gauge(() => this.conns.size, "connections");
@@ -60,15 +58,17 @@ export class ScopeConns {
 
   /** The same dial, counted and timed. */
   dial(dial: Dial<Conn>): Dial<Conn> {
+    const connectMs = this.scope.summary("connect_latency_ms");
+    const failedMs = this.scope.summary("failed_connect_latency_ms");
     return async () => {
       const at = this.clock.now();
       try {
         const conn = await dial();
-        this.connectMs.add(this.clock.now() - at);
+        connectMs.add(this.clock.now() - at);
         this.opened(conn);
         return conn;
       } catch (thrown) {
-        this.failedMs.add(this.clock.now() - at);
+        failedMs.add(this.clock.now() - at);
         throw thrown;
       }
     };

@@ -25,7 +25,7 @@ import { spliceOpening, unread } from "../proxy/opening.ts";
 import type { ServerTls, TcpRouterConfig } from "./routerconfig.ts";
 import { dialAddress } from "./routerdial.ts";
 import type { FileParts, RouterParts } from "./routerparts.ts";
-import type { StreamServed } from "./routerserver.ts";
+import { serverName, type StreamServed } from "./routerserver.ts";
 import { ScopeConns } from "./scopeconns.ts";
 import { watchClientTls, watchServerTls } from "./tlsfiles.ts";
 import { policyFor, type Policy } from "./yamlpolicy.ts";
@@ -62,17 +62,20 @@ export class TcpRouter {
     };
     this.#names = new BindCache(cache("path", paths));
     this.#clients = new BindCache(cache("client", clients));
-    this.servers = config.servers.map((settings) => ({
-      kind: "stream",
-      label: config.label,
-      settings,
-      tls: this.#watchTls(settings.tls),
-      conns: ScopeConns.of(
-        scope.at("server", `${settings.label ?? settings.ip}/${settings.port}`),
-        clock,
-      ),
-      serve: (conn) => this.#serve(conn),
-    }));
+    this.servers = config.servers.map((settings) => {
+      const name = serverName(settings);
+      const server = scope.at("server", name);
+      this.#closers.push(server.hold());
+      return {
+        kind: "stream",
+        label: config.label,
+        name,
+        settings,
+        tls: this.#watchTls(settings.tls),
+        conns: ScopeConns.of(server, clock),
+        serve: (conn) => this.#serve(conn),
+      };
+    });
   }
 
   close(): void {

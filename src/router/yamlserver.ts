@@ -22,7 +22,7 @@ const maxCallDepth = preset(
 const server = (defaultPort: number) => ({
   port: preset(port, defaultPort, "port to listen on, 0 for any"),
   ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
-  label: optional(text, "name in metrics; the router's otherwise"),
+  label: optional(text, "stands for the address in metrics"),
   tls: optional(serverTls, "accept TLS"),
   socketOptions: nested(socketOptions, "options of the sockets"),
   maxConcurrentRequests: optional(int(1), "requests at a time; more are refused"),
@@ -50,7 +50,7 @@ export const servers = {
   tcp: {
     port: required(port, "port to listen on, 0 for any"),
     ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
-    label: optional(text, "name in metrics; the router's otherwise"),
+    label: optional(text, "stands for the address in metrics"),
     tls: optional(serverTls, "terminate TLS"),
     socketOptions: nested(socketOptions, "options of the sockets"),
   },

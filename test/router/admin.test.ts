@@ -167,3 +167,18 @@ test("what is idle is forgotten, with its metrics; what is too much is a oneshot
   assert.equal(metrics["rt/out/service/svc/a/requests"], undefined);
   assert.equal(metrics["rt/out/service/svc/b/requests"], 1);
 });
+
+test("each server is told with the name of its metrics", async (t) => {
+  const labelled = "- {protocol: h2, servers: [{port: 0, ip: 127.0.0.2, label: edge}]}\n";
+  const at = await run(t, file(1, labelled), { "disco/web": "" });
+  const { routers } = await at.json("/routers.json");
+  assert.deepEqual(
+    routers.map((one: any) => one.servers),
+    [
+      [{ name: "127.0.0.1/0", address: `127.0.0.1:${at.port("out")}` }],
+      [{ name: "edge/0", address: `127.0.0.2:${at.port("h2")}` }],
+    ],
+  );
+  const metrics = await at.metrics();
+  assert.equal(metrics["rt/h2/server/edge/0/connections"], 0);
+});

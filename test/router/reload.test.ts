@@ -116,6 +116,19 @@ test("routers come and go; one that stays keeps what it knows", async (t) => {
   await assert.rejects(send(port, "/", { ip: "127.0.0.3" }));
 });
 
+test("a port that becomes one of byte streams leaves open connections what they had", async (t) => {
+  const a = await backend(t, "a");
+  const at = await run(t, file(a.port));
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const port = at.port();
+  assert.equal((await send(port, "/", { agent })).body, "a");
+  at.write("linkerd.yaml", file(a.port).replace("protocol: http", "protocol: tcp"));
+  await at.linkerd.reload();
+  assert.equal(at.port("tcp"), port);
+  assert.equal((await send(port, "/", { agent })).body, "a");
+});
+
 test("a dtab in a watched file takes effect by itself, and a bad one is passed over (B11)", async (t) => {
   const [a, b] = [await backend(t, "a"), await backend(t, "b")];
   const at = await run(

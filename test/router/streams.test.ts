@@ -89,3 +89,11 @@ test("a connection to nowhere is reset", async (t) => {
   await assert.rejects(once(socket, "data"));
   await eventually(() => socket.destroyed);
 });
+
+test("a certificate that is not there is told at the start", async (t) => {
+  const server = "{port: 0, ip: 127.0.0.1, tls: {certPath: /nowhere.pem, keyPath: /nowhere.key}}";
+  await assert.rejects(
+    run(t, `routers: [{protocol: tcp, servers: [${server}]}]`),
+    /TLS file \/nowhere\.(?:pem|key) is missing/,
+  );
+});

@@ -36,7 +36,8 @@ export type RouterView = {
   readonly protocol: string;
   readonly dtab: readonly string[];
   readonly interpreter: string;
-  readonly servers: readonly string[];
+  /** The name is that of its metrics, `rt/<label>/server/<name>`. */
+  readonly servers: readonly { readonly name: string; readonly address: string }[];
   readonly services: readonly Service[];
   readonly clients: readonly Client[];
 };
@@ -58,13 +59,6 @@ export type Info = {
   readonly uptime_ms: number;
   readonly memory_bytes: number;
   readonly runtime: string;
-  readonly config: {
-    readonly remarks: readonly {
-      readonly message: string;
-      readonly line: number;
-      readonly path: string;
-    }[];
-  };
 };
 
 type Metrics = Readonly<Record<string, number>>;

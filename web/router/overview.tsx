@@ -10,7 +10,10 @@ import { delegatorAddress } from "./delegation.ts";
 export function Overview({ snapshot }: { readonly snapshot: Snapshot }) {
   const { report, info, metric, figures } = snapshot;
   const servers = report.routers.flatMap((router) =>
-    scopesOf(router).map((scope) => ({ scope, figures: figures(scope) })),
+    router.servers.map(({ name }) => {
+      const scope = scopeOf(router, name);
+      return { scope, figures: figures(scope) };
+    }),
   );
   const sum = (name: string): number =>
     servers.reduce((all, { scope }) => all + metric(`${scope}/${name}`), 0);
@@ -79,7 +82,10 @@ function Router({
       </h1>
       <Table
         title="Servers"
-        rows={router.servers.map((name, i) => ({ name, scope: scopesOf(router)[i]! }))}
+        rows={router.servers.map(({ name, address }) => ({
+          name: address,
+          scope: scopeOf(router, name),
+        }))}
         snapshot={snapshot}
         extra={[
           ["Connections", (at) => String(metric(`${at}/connections`))],
@@ -152,12 +158,8 @@ export function Cells({ figures, name }: { readonly figures: Figures; readonly n
   return <GoldenCells of={figures} past={past} />;
 }
 
-// As the metrics have it: the address of the file, so port 0 where the kernel chose.
-function scopesOf({ label, servers }: RouterView): string[] {
-  return servers.map((address) => {
-    const at = address.lastIndexOf(":");
-    return `rt/${label}/server/${address.slice(0, at).replace(/[[\]]/g, "")}/${address.slice(at + 1)}`;
-  });
+function scopeOf({ label }: RouterView, server: string): string {
+  return `rt/${label}/server/${server}`;
 }
 
 function uptime(ms: number): string {

@@ -30,7 +30,16 @@ export function Requests() {
       <div class="scroll">
         <table>
           <Head
-            left={["Time", "Source", "Router", "Request", "Service", "Client", "Destination"]}
+            left={[
+              "Time",
+              "Source",
+              "Server",
+              "Router",
+              "Request",
+              "Service",
+              "Client",
+              "Destination",
+            ]}
             right={["Status", "Took"]}
           />
           <tbody>
@@ -38,6 +47,7 @@ export function Requests() {
               <tr key={i}>
                 <td class="left">{new Date(one.at).toLocaleTimeString()}</td>
                 <td class="left">{one.source}</td>
+                <td class="left">{one.server}</td>
                 <td class="left">{one.router}</td>
                 <td class="left path">{one.request}</td>
                 <td class="left">{link(one.router, one.service)}</td>
