@@ -78,7 +78,8 @@ class SystemClock implements Clock {
   #arm(tick: number): void {
     clearTimeout(this.#node);
     this.#armedTick = tick;
-    const wait = Math.max(0, tick * TICK_MS - performance.now());
+    // In whole milliseconds, which Node rounds down to: too early is twice.
+    const wait = Math.ceil(Math.max(0, tick * TICK_MS - performance.now()));
     // Whatever held this process up, what has arrived by then is read before anything counts as late.
     this.#node = setTimeout(() => setImmediate(this.#turn, tickOf(performance.now())), wait);
     this.#node.unref();
