@@ -60,11 +60,6 @@ export class Cache<K, V extends Closable> {
     return value;
   }
 
-  /** The value for `key` if there is one; not counted as a use. */
-  peek(key: K): V | undefined {
-    return this.#entries.get(key)?.value;
-  }
-
   values(): V[] {
     return [...this.#entries.values()].map((entry) => entry.value);
   }

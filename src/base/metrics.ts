@@ -165,11 +165,6 @@ export class Family<C extends Metric = Metric> {
     return [...this.#entries.values()];
   }
 
-  /** Takes away the series that `drop` accepts, for what is known to be gone. */
-  forget(drop: (labels: Labels) => boolean): void {
-    for (const [text, entry] of this.#entries) if (drop(entry.labels)) this.#entries.delete(text);
-  }
-
   print(): string {
     const series = this.series();
     if (series.length === 0) return "";
