@@ -77,7 +77,7 @@ const side = (S: "INBOUND" | "OUTBOUND") => ({
   h2MaxStreams: maybe(`${S}_SERVER_HTTP2_MAX_CONCURRENT_STREAMS`, count, "streams at once on a connection"),
   h2MaxFrameBytes: maybe(`${S}_SERVER_HTTP2_MAX_FRAME_SIZE`, count, "longest frame taken"),
   h2MaxHeaderBytes: maybe(`${S}_SERVER_HTTP2_MAX_HEADER_LIST_SIZE`, count, "longest header list taken"),
-  h2MaxPendingResets: maybe(`${S}_SERVER_HTTP2_MAX_PENDING_ACCEPT_RESET_STREAMS`, count, "resets in a row before the client is cut off"),
+  h2MaxPendingResets: maybe(`${S}_SERVER_HTTP2_MAX_PENDING_ACCEPT_RESET_STREAMS`, count, "accepted; a client that resets too much is cut off by a count of our own"),
   h2MaxSendBytes: maybe(`${S}_SERVER_HTTP2_MAX_SEND_BUF_SIZE`, count, "accepted; bodies are passed on and not buffered"),
 });
 

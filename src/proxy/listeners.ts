@@ -4,6 +4,7 @@ import type { Conn, ConnService, SocketAddr } from "../io/conn.ts";
 import { listen, type ListenOptions } from "../io/listen.ts";
 import { printAddr } from "../stack/normalize.ts";
 import type { Settings } from "./env.ts";
+import type { SideSettings } from "./envtable.ts";
 
 /** Bound addresses; ports are the real ones where 0 was asked for. */
 export type Addrs = {
@@ -91,9 +92,14 @@ export async function bindListeners(
   }
 }
 
-function socketOptions(side: { backlog: number; acceptKeepaliveMs: number | undefined }) {
-  const { backlog, acceptKeepaliveMs } = side;
-  return acceptKeepaliveMs === undefined
-    ? { backlog }
-    : { backlog, keepAliveMs: acceptKeepaliveMs };
+function socketOptions({
+  backlog,
+  acceptKeepaliveMs: keepAliveMs,
+  acceptUserTimeoutMs: userTimeoutMs,
+}: SideSettings) {
+  return {
+    backlog,
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
+  };
 }
