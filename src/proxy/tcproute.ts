@@ -4,10 +4,10 @@
 import { Fault } from "../base/fault.ts";
 import type { Labels } from "../base/metrics.ts";
 import type { Random } from "../base/random.ts";
-import type { Conn } from "../io/conn.ts";
+import type { Conn, ConnService } from "../io/conn.ts";
 import { distribute } from "../stack/distribute.ts";
 import type { HostMatch } from "../stack/route.ts";
-import type { ConnService, Filter } from "../stack/types.ts";
+import type { Filter } from "../stack/types.ts";
 import type { Backends } from "./backends.ts";
 import { metaLabels, routeLabels, type OutboundMetrics } from "./outboundmetrics.ts";
 import type { Meta, OutboundProtocol, TcpRoute } from "./policy.ts";

@@ -2,7 +2,6 @@
 // response; a filter wraps one; a bind makes one for a target. (Eriksen, "Your Server as a Function", 2013.)
 
 import type { HttpReq, HttpRsp } from "../io/message.ts";
-import type { Conn } from "../io/conn.ts";
 
 export type Service<Req, Rsp> = (req: Req) => Promise<Rsp>;
 
@@ -13,9 +12,6 @@ export type Bind<Target, Req, Rsp> = (target: Target) => Service<Req, Rsp>;
 
 export type HttpService = Service<HttpReq, HttpRsp>;
 export type HttpFilter = Filter<HttpReq, HttpRsp>;
-
-/** A service of connections: resolves when the connection is over. */
-export type ConnService = Service<Conn, void>;
 
 /** Wraps `service` in `filters`, the first being the first that a request meets. */
 export function stack<Req, Rsp>(
