@@ -50,6 +50,11 @@ export class Log {
     for (const logger of this.#loggers.values()) logger.level = levelFor(logger.module, directives);
   }
 
+  /** The highest level that is on for a module. */
+  levelOf(module: string): LogLevel {
+    return LEVELS[levelFor(module, parseLogFilter(this.#filter))]!;
+  }
+
   /** The logger of `linkerd::<part>`; the same one each time. */
   logger(part: string): Logger {
     let logger = this.#loggers.get(part);

@@ -22,25 +22,14 @@ type Asked = { readonly namespace: string; readonly dtab: string; readonly path:
 /** The delegation of a name under a whole dtab, as Linkerd 1's playground asks for it. */
 export async function delegator({ req, query, linkerd }: PageCall): Promise<HttpRsp> {
   const asked = req.method === "POST" ? await posted(req) : queried(query);
-  if (asked instanceof Error) return text(400, `${asked.message}\n`);
   if (asked === undefined) return text(415, "send application/json\n");
   const { namespace } = asked;
   const router = linkerd.generation.routers.find(({ config }) => config.label === namespace);
   const binds: Interpreter =
     router?.parts.interpreter ?? interpreter(linkerd.generation.shared.mounts);
-  const read = (what: string, parse: () => unknown): string | undefined => {
-    try {
-      parse();
-      return undefined;
-    } catch (fault) {
-      if (fault instanceof SyntaxFault) return `Invalid ${what}: ${fault.message}\n`;
-      throw fault;
-    }
-  };
-  const wrong =
-    read("path", () => parsePath(asked.path)) ?? read("dtab", () => parseDtab(asked.dtab));
-  if (wrong !== undefined) return text(400, wrong);
-  const watch = binds.delegate?.(parseDtab(asked.dtab), parsePath(asked.path));
+  const path = parsed("path", parsePath, asked.path);
+  const dtab = parsed("dtab", parseDtab, asked.dtab);
+  const watch = binds.delegate?.(dtab, path);
   if (watch === undefined) {
     return text(501, `Name Interpreter for ${namespace} cannot show delegations\n`);
   }
@@ -72,7 +61,7 @@ function queried(query: URLSearchParams): Asked {
   };
 }
 
-async function posted(req: HttpReq): Promise<Asked | Error | undefined> {
+async function posted(req: HttpReq): Promise<Asked | undefined> {
   if (!(header(req.headers, "content-type") ?? "").startsWith("application/json")) return undefined;
   const tooLarge = () => new Fault("bad-input", "the request is too large");
   const body = (await req.body.read(MAX_BODY_BYTES, tooLarge)).toString();
@@ -80,6 +69,16 @@ async function posted(req: HttpReq): Promise<Asked | Error | undefined> {
     const { namespace = "", dtab = "", path = "" } = JSON.parse(body) as Partial<Asked>;
     return { namespace: String(namespace), dtab: String(dtab), path: String(path) };
   } catch (error) {
-    return new Error(`Malformed delegation request: ${(error as Error).message}`);
+    const { message } = error as Error;
+    throw new Fault("bad-input", `Malformed delegation request: ${message}`, { cause: error });
+  }
+}
+
+function parsed<T>(what: string, parse: (written: string) => T, written: string): T {
+  try {
+    return parse(written);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxFault)) throw cause;
+    throw new Fault("bad-input", `Invalid ${what}: ${cause.message}`, { cause });
   }
 }

@@ -73,7 +73,6 @@ const PAGES: Readonly<Record<string, Page>> = {
   "/admin/lint": page("diagnostics", ({ linkerd }) => json(lint(linkerd))),
   "/admin/lint.json": page("diagnostics", ({ linkerd }) => json(lint(linkerd))),
   "/admin/metrics/usage": page("diagnostics", ({ linkerd }) => json(usage(linkerd))),
-  "/admin/announcer": page("diagnostics", () => text(200, "")),
 };
 
 /** The page at `path`; some are there only where the file has a telemeter for them. */

@@ -14,7 +14,7 @@ import { identifyOnly } from "./identifierport.ts";
 import type { Linkerd } from "./linkerd.ts";
 import type { Linker } from "./routerparts.ts";
 import { acceptTls, watchServerTls } from "./tlsfiles.ts";
-import { listenOptions, tuneSocket } from "./sockets.ts";
+import { listenOptions, serveAccepted } from "./sockets.ts";
 import type { RouterConfig } from "./yamlrouter.ts";
 
 type Settings = RouterConfig["admin"];
@@ -75,10 +75,9 @@ export class AdminServer {
       const plain = this.#tls ? await acceptTls(conn, this.#tls, clock) : conn;
       await serving.serve(serveH1(plain, service, { clock }));
     };
-    const listening = await listen({ ip, port }, listenOptions(socketOptions), (conn) => {
-      tuneSocket(conn, socketOptions, clock);
-      void serving.track(conn, serve(conn));
-    });
+    const listening = await listen({ ip, port }, listenOptions(socketOptions), (conn) =>
+      serveAccepted(conn, socketOptions, linker, serve),
+    );
     this.#listenings.push(listening);
   }
 }

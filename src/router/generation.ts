@@ -11,17 +11,12 @@ import type { FileParts, Linker } from "./routerparts.ts";
 import type { Telemeter } from "./telemeter.ts";
 import type { TcpRouter } from "./tcprouter.ts";
 import { bindTelemeters } from "./telemeters.ts";
-import { readRouterConfig } from "./yaml.ts";
+import { type ReadConfig, readRouterConfig } from "./yaml.ts";
 import type { Router, RouterConfig } from "./yamlrouter.ts";
 import { type Diagnostic, printDiagnostic, Source } from "./yamlsource.ts";
 
-/** A file that was read. */
-export type ReadFile = {
-  readonly config: RouterConfig | undefined;
-  readonly diagnostics: readonly Diagnostic[];
-  readonly raw: unknown;
-  readonly plugins: Plugins;
-};
+/** A file that was read, with its plug-ins. */
+export type ReadFile = ReadConfig & { readonly plugins: Plugins };
 
 export type AnyRouter = RouterInstance | TcpRouter;
 

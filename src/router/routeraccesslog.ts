@@ -8,7 +8,8 @@ import { header } from "../wire/headers.ts";
 import { LogFile } from "./logfile.ts";
 import type { RequestRouterConfig } from "./routerconfig.ts";
 
-const VERSIONS = { 10: "HTTP/1.0", 11: "HTTP/1.1", 20: "HTTP/2" } as const;
+/** Versions as logs and spans have them. */
+export const VERSIONS = { 10: "HTTP/1.0", 11: "HTTP/1.1", 20: "HTTP/2" } as const;
 
 /** The access log of a router; undefined when its file wants none. */
 export function accessLogOf(

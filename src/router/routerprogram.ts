@@ -8,7 +8,7 @@ import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { watchFile } from "../name/file.ts";
-import { setLevel } from "./adminlogging.ts";
+import { setLevel } from "./levels.ts";
 import { Linkerd } from "./linkerd.ts";
 import { readFile as readLinkerd } from "./generation.ts";
 import { outliveErrors, trimWhenQuiet } from "../proxy/longlived.ts";

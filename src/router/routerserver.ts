@@ -2,7 +2,6 @@
 // it, and requests on open connections meet the new services.
 
 import type { Clock } from "../base/clock.ts";
-import { Fault } from "../base/fault.ts";
 import type { Watch } from "../base/watch.ts";
 import type { CertServer } from "../io/certtls.ts";
 import type { Conn, ConnService, SocketAddr } from "../io/conn.ts";
@@ -16,7 +15,7 @@ import { h2OptionsOf } from "./h2settings.ts";
 import type { RequestRouterConfig, ServerConfig, TcpRouterConfig } from "./routerconfig.ts";
 import type { Linker } from "./routerparts.ts";
 import type { ScopeConns } from "./scopeconns.ts";
-import { listenOptions, tuneSocket } from "./sockets.ts";
+import { listenOptions, serveAccepted } from "./sockets.ts";
 import { acceptTls } from "./tlsfiles.ts";
 
 /** What serves the connections of an address at a time. */
@@ -78,16 +77,10 @@ export class RouterServer {
   }
 
   #accept(conn: Conn): void {
-    const { serving, clock, logger } = this.#linker;
     const { served } = this;
     served.conns.opened(conn);
-    tuneSocket(conn, served.settings.socketOptions, clock);
-    const serve = this.#serve(conn, served).catch((thrown: unknown) => {
-      const fault = Fault.from(thrown);
-      logger.debug("Connection failed", { error: fault, client: conn.peer.remote.ip });
-      conn.reset(fault);
-    });
-    void serving.track(conn, serve);
+    const serve = (): Promise<void> => this.#serve(conn, served);
+    serveAccepted(conn, served.settings.socketOptions, this.#linker, serve);
   }
 
   async #serve(accepted: Conn, served: Served): Promise<void> {

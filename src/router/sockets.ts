@@ -1,10 +1,12 @@
-// The options of sockets that a file may set, put on connections: small packets, keep-alive, silence in one direction.
+// Connections as a file wants them: small packets, keep-alive, an end after silence in one direction; and those that
+// were accepted, from their first byte to their last.
 
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
-import type { Conn } from "../io/conn.ts";
+import type { Conn, ConnService } from "../io/conn.ts";
 import type { ListenOptions } from "../io/listen.ts";
 import type { SocketOptions } from "./routerconfig.ts";
+import type { Linker } from "./routerparts.ts";
 
 // Looks for silence so often in the time that is allowed.
 const LOOKS = 4;
@@ -12,6 +14,22 @@ const LOOKS = 4;
 /** What of `options` concerns a socket that listens. */
 export function listenOptions({ backlog, reusePort }: SocketOptions): ListenOptions {
   return { reusePort, ...(backlog !== undefined && { backlog }) };
+}
+
+/** Serves a connection that was accepted. What fails ends it and is told to the log: nobody else hears of it. */
+export function serveAccepted(
+  conn: Conn,
+  options: SocketOptions,
+  { serving, clock, logger }: Linker,
+  serve: ConnService,
+): void {
+  tuneSocket(conn, options, clock);
+  const served = serve(conn).catch((thrown: unknown) => {
+    const fault = Fault.from(thrown);
+    logger.debug("Connection failed", { error: fault, client: conn.peer.remote.ip });
+    conn.reset(fault);
+  });
+  void serving.track(conn, served);
 }
 
 /** Sets `options` on a connection. */

@@ -3,22 +3,10 @@
 import type { Log } from "../base/log.ts";
 import type { Exchange } from "../stack/exchange.ts";
 import type { Routed } from "./routed.ts";
+import { LEVELS } from "./levels.ts";
 import { tagsOf } from "./spantags.ts";
 import type { Telemeter } from "./telemeter.ts";
 import type { TraceId } from "./traceid.ts";
-
-type Level = "error" | "warn" | "info" | "debug" | "trace";
-
-const LEVELS: Readonly<Record<string, Level | undefined>> = {
-  ALL: "trace",
-  TRACE: "trace",
-  DEBUG: "debug",
-  INFO: "info",
-  WARNING: "warn",
-  ERROR: "error",
-  CRITICAL: "error",
-  FATAL: "error",
-};
 
 /** Logs each span with its tags; nothing at level OFF. */
 export function tracelog(
@@ -28,7 +16,7 @@ export function tracelog(
   const logger = log.logger("tracelog");
   const as = LEVELS[level];
   const tell = (kind: string, trace: TraceId | undefined, x: Exchange, routed: Routed): void => {
-    if (as === undefined || trace === undefined) return;
+    if (as === undefined || as === "off" || trace === undefined) return;
     const ids = `${trace.traceId}.${trace.spanId}<:${trace.parentId}`;
     const tookMs = (x.endAt - x.at).toFixed(1);
     logger[as](`${kind} ${ids}`, { tookMs, ...tagsOf(x, routed) });

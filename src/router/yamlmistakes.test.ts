@@ -216,7 +216,7 @@ routers: [{protocol: thrift, servers: [{ip: localhost}], thriftProtocol: json}]
       "l.yaml:1:47: error: namers[1].prefix: The 'prefix' property is required for the io.l5d.rewrite namer.",
       "l.yaml:1:93: error: namers[1].name: {b} is not captured by pattern (did you mean {a}?)",
       "l.yaml:2:13: error: telemetry[0].sampleRate: sampleRate must be between 0.0 and 1.0",
-      "l.yaml:2:75: error: telemetry[1].level: Illegal log level: LOUD (allowed: one of ALL, …",
+      "l.yaml:2:75: error: telemetry[1].level: Illegal log level: LOUD (allowed: one of OFF, …",
       "l.yaml:2:81: warning: telemetry[1].host: ignored: the documentation of io.l5d.tracelog has it, it means nothing (remove it)",
       "l.yaml:3:45: error: routers[0].servers[0].ip: localhost is not allowed here: must be a numeric IP address, such as 127.0.0.1 or 0.0.0.0",
       "l.yaml:3:74: error: routers[0].thriftProtocol: unsupported thrift protocol json (allowed: binary or compact)",

@@ -92,7 +92,7 @@ const thriftFields = {
   thriftProtocol: preset(
     scalar(
       "binary or compact",
-      (written) => oneWord(written, ["binary", "compact"] as const),
+      (written) => (["binary", "compact"] as const).find((word) => word === written),
       (written) => `unsupported thrift protocol ${written}`,
     ),
     "binary",
@@ -272,8 +272,4 @@ function checkHttp(
       `in ${value.label}`,
     "remove one of the two",
   );
-}
-
-function oneWord<const W extends string>(written: string, words: readonly W[]): W | undefined {
-  return words.find((word) => word === written);
 }

@@ -1,5 +1,6 @@
 // The kinds of telemeters: where metrics and traces go.
 
+import { LEVELS } from "./levels.ts";
 import { type KindValue, kinds } from "./yamlchoice.ts";
 import { byFlag, experimental, hostPort, nothing } from "./yamlparts.ts";
 import { int, port, scalar, text } from "./yamlscalars.ts";
@@ -11,7 +12,7 @@ const share = (written: string): number | undefined =>
     : undefined;
 const unshared = "sampleRate must be between 0.0 and 1.0";
 const sampleRate = scalar("a number from 0 to 1", share);
-const levels = ["ALL", "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL", "OFF"];
+const levels = Object.keys(LEVELS);
 
 export const telemeters = {
   "io.l5d.prometheus": {

@@ -1,6 +1,7 @@
 // Spans to Zipkin: as JSON over HTTP, and as Scribe's Thrift on its port.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { scribeFrame } from "../../src/router/scribe.ts";
 import { Id, TraceId } from "../../src/router/traceid.ts";
@@ -39,6 +40,36 @@ test("one trace joins the spans of both hops (B5, D6)", async (t) => {
   assert.equal(of("outgoing", "SERVER").parentId, undefined);
   assert.equal(of("incoming", "CLIENT").tags["service"], "/svc/web");
   assert.equal(of("incoming", "CLIENT").remoteEndpoint.port, web.port);
+});
+
+test("spans say at which step a request failed", async (t) => {
+  const web = await backend(t, "web", (_, rsp) => rsp.destroy());
+  const zipkin = await backend(t, "zipkin");
+  const at = await run(
+    t,
+    `telemetry: [{kind: io.l5d.zipkin, host: 127.0.0.1, port: ${zipkin.port}, sampleRate: 1}]
+routers:
+- protocol: http
+  dtab: /svc/web => /$/inet/127.1/${web.port}; /svc/dead => /$/inet/127.1/1
+  servers: [{port: 0, ip: 127.0.0.1}]
+`,
+  );
+  for (const host of ["lost", "dead", "web"]) await send(at.port(), "/", { host });
+  connect(at.port(), "127.0.0.1").end("GET /nameless HTTP/1.0\r\n\r\n");
+  const servers = await eventually(() => {
+    const all = zipkin.seen.flatMap(({ body }) => JSON.parse(body) as any[]);
+    const found = all.filter(({ kind }) => kind === "SERVER");
+    return found.length === 4 ? found : undefined;
+  });
+  assert.deepEqual(
+    servers.map(({ tags }) => [tags["http.req.version"], tags["io.buoyant.router.Failure"]]),
+    [
+      ["HTTP/1.1", "ClientAcquisition"],
+      ["HTTP/1.1", "ClientAcquisition"],
+      ["HTTP/1.1", "Service"],
+      ["HTTP/1.0", "Identification"],
+    ],
+  );
 });
 
 test("Scribe's message is Thrift's, framed", () => {
