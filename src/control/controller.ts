@@ -7,7 +7,7 @@ import { Identity, Trust } from "../../proto/gen/identity_pb.js";
 import type { Clock } from "../base/clock.ts";
 import { Registry } from "../base/metrics.ts";
 import { Scope } from "../base/scope.ts";
-import type { Watch } from "../base/watch.ts";
+import type { Close, Watch } from "../base/watch.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
 import { serveH2 } from "../io/h2server.ts";
 import { listen } from "../io/listen.ts";
@@ -50,6 +50,8 @@ export type ControllerOptions = {
   readonly credentials?: Watch<Credentials>;
   /** Whether this one of several replicas writes statuses; always when absent. */
   readonly isLeader?: Watch<boolean>;
+  /** What else goes by the resources, until closed. */
+  readonly follow?: (world: Watch<World>) => Close;
   /** Where metrics go; default one of its own. */
   readonly registry?: Registry;
   readonly clock: Clock;
@@ -97,6 +99,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   };
   try {
     if (at.policy) scope.defer(writeStatuses(world, resources, clock, options.isLeader));
+    if (options.follow) scope.defer(options.follow(world));
     const sources = sourcesOf(world, registry);
     const ours = options.credentials ?? own("linkerd-destination");
     await open(at.destination, [destination(sources)], ours);

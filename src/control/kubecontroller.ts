@@ -18,6 +18,7 @@ import { serveAdmin } from "./adminport.ts";
 import { startController } from "./controller.ts";
 import { recordEvent } from "./events.ts";
 import { sendHeartbeat } from "./heartbeat.ts";
+import { keepExternalSlices } from "./externalslices.ts";
 import type { Installation } from "./injectproxy.ts";
 import { recordIssued, recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
 import {
@@ -104,6 +105,8 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
     },
     credentials: await ownIdentity("linkerd-destination", first.namespace, first, scope, registry),
     isLeader: leads(api, first, "policy-controller-write"),
+    follow: (world) =>
+      keepExternalSlices(world, api, leads(api, first, "linkerd-destination-endpoint-write")),
     clock,
   });
   scope.defer(() => controller.close(GRACE_MS));

@@ -3,7 +3,7 @@
 // hang on gateways too: what their controllers say of it is left as it is.
 
 import type { Clock } from "../base/clock.ts";
-import { type Close, combine, constant, type Watch } from "../base/watch.ts";
+import { type Close, constant, type Watch } from "../base/watch.ts";
 import { covers, parseCidr } from "../platform/cidr.ts";
 import type { Condition, Kind, Resource } from "../platform/kinds.ts";
 import { keyOf } from "../platform/kinds.ts";
@@ -11,6 +11,7 @@ import type { Resources } from "../platform/resources.ts";
 import type { ParentRef, RouteKind } from "./attachment.ts";
 import { byAge, names, parentKindOf, ROUTE_KINDS, routesNaming } from "./attachment.ts";
 import type { World } from "./world.ts";
+import { keepWritten } from "./writes.ts";
 
 const CONTROLLER_NAME = "linkerd.io/policy-controller";
 
@@ -24,42 +25,20 @@ export const WRITTEN: readonly Kind[] = [
 /** A status that a resource should have. */
 export type WantedStatus = { readonly kind: Kind; readonly key: string; readonly status: unknown };
 
-/** Writes each status that differs, as worlds come, while we lead; one that cannot be written is tried again with the next world. */
+/** Writes each status that differs, as worlds come, while we lead and until closed. */
 export function writeStatuses(
   world: Watch<World>,
   resources: Resources,
   clock: Clock,
   isLeader: Watch<boolean> = constant(true),
 ): Close {
-  let latest: World | undefined;
-  const underWay = new Set<string>();
-  const missed = new Set<string>();
-  const write = (): void => {
-    if (latest === undefined) return;
+  return keepWritten(world, isLeader, (latest) => {
     const now = new Date(clock.wall()).toISOString();
-    for (const { kind, key, status } of statusesOf(latest, now)) {
-      const which = `${kind} ${key}`;
-      // The world does not have yet what is on its way: it would be sent with each one that comes.
-      if (underWay.has(which)) {
-        missed.add(which);
-        continue;
-      }
-      underWay.add(which);
-      const done = (): void => {
-        underWay.delete(which);
-        if (missed.delete(which)) write();
-      };
-      void resources.writeStatus(kind, key, status).then(done, done);
-    }
-  };
-  const close = combine([world, isLeader]).each(([now, leads]) => {
-    latest = leads ? now : undefined;
-    write();
+    return statusesOf(latest, now).map(({ kind, key, status }) => ({
+      key: `${kind} ${key}`,
+      send: () => resources.writeStatus(kind, key, status),
+    }));
   });
-  return () => {
-    close();
-    latest = undefined;
-  };
 }
 
 /** The statuses that differ from what the world has; `now` is when they became so. */
