@@ -31,7 +31,9 @@ export function openScreen(terminal: Terminal): Screen {
     draw: (title, body) => {
       if (!open) return;
       const moved = body.split("\n").map((line) => line.slice(shift));
-      terminal.print(HOME + fitted([title, "", ...moved], terminal).join("") + BELOW);
+      terminal.print(
+        HOME + fitted([...title.split("\n"), "", ...moved], terminal).join("") + BELOW,
+      );
     },
     close: () => {
       if (!open) return;

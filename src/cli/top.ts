@@ -37,7 +37,7 @@ every few seconds.`,
     const calls = new Calls();
     const screen = openScreen(terminal);
     const timer = systemClock.every(terminal.live ? 100 : 2000, () => {
-      screen.draw("(press q to quit)", board.print());
+      screen.draw(KEYS, board.print());
     });
     terminal.scope.defer(() => {
       timer.cancel();
@@ -53,6 +53,9 @@ every few seconds.`,
     );
   },
 });
+
+const KEYS = `(press q to quit)
+(press a/LeftArrowKey to scroll left, d/RightArrowKey to scroll right)`;
 
 const MOST_LINES = 1000;
 

@@ -51,6 +51,11 @@ test("stat: workloads, pods and namespaces are seen by their own proxies; probes
   assert.equal(web!.tcp!.readBytes, 960);
 });
 
+test("stat: what no proxy counts by is refused, and not called idle", async () => {
+  await assert.rejects(ask("trafficsplit", ""), /no proxy counts by trafficsplit/);
+  assert.deepEqual(await ask("authorizationpolicy", "nowhere"), []);
+});
+
 test("stat: services by those that call them; --to and --from by the client's proxy", async () => {
   assert.deepEqual(short(await ask("service", "voting-svc")), [["voting-svc", 40, 10, 1]]);
   const named = (kind: string, name: string) => ({ kind, namespace: ns, name });

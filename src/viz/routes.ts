@@ -1,9 +1,10 @@
 // The answer of `viz routes`: golden metrics by route of ServiceProfiles. "Effective" is what the client got, "actual" what was
 // sent for it: they differ by the retries.
 
-import { type Match, type Metrics, sliceKey } from "./metrics.ts";
+import { type Group, type Match, type Metrics, sliceKey } from "./metrics.ts";
 import type { Selector } from "./selector.ts";
 import { order } from "./stat.ts";
+import type { Labels } from "./text.ts";
 import type { Traffic } from "./traffic.ts";
 import { addTraffic, httpTraffic, matchOf, NO_PROBES } from "./traffic.ts";
 import type { Named, World } from "./world.ts";
@@ -79,12 +80,10 @@ async function rowsOf(
         "",
       ];
       return names.map((route): RouteRow => {
-        const found = [...effective.values()].filter(
-          ({ labels }) => labels["rt_route"] === route && isOf(labels["dst"]!, service),
-        );
-        const sent = actual.filter(
-          ({ labels }) => labels["rt_route"] === route && isOf(labels["dst"]!, service),
-        );
+        const isMine = ({ labels }: { readonly labels: Labels }): boolean =>
+          labels["rt_route"] === route && isOf(labels["dst"]!, service);
+        const found = [...effective.values()].filter(isMine);
+        const sent = actual.filter(isMine);
         return {
           route: route || DEFAULT_ROUTE,
           service: service.name,
@@ -124,14 +123,11 @@ async function profileless(
   return () => (services.length === 1 ? all : undefined);
 }
 
-function tally(groups: readonly { labels: Readonly<Record<string, string>>; value: number }[]) {
-  let success = 0;
-  let failure = 0;
-  for (const { labels, value } of groups) {
-    if (labels["classification"] === "success") success += value;
-    else failure += value;
-  }
-  return { success, failure };
+function tally(groups: readonly Group[]) {
+  const sum = { success: 0, failure: 0 };
+  for (const { labels, value } of groups)
+    sum[labels["classification"] === "success" ? "success" : "failure"] += value;
+  return sum;
 }
 
 /** Whether a `dst` label ("web-svc.emojivoto.svc.cluster.local:80") names the service. */

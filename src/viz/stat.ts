@@ -1,5 +1,7 @@
 // The answer of `viz stat`: golden metrics of resources. A pure function of the world and the metrics.
 
+import { Fault } from "../base/fault.ts";
+import { kindOf } from "./kinds.ts";
 import { type Match, type Metrics, sliceKey } from "./metrics.ts";
 import type { Selector } from "./selector.ts";
 import type { TcpTraffic, Traffic } from "./traffic.ts";
@@ -47,6 +49,9 @@ export type StatRow = {
 export async function stat(world: World, metrics: Metrics, query: StatQuery): Promise<StatRow[]> {
   const { side, match } = viewOf(query);
   const policy = POLICIES[query.of.kind];
+  const kind = kindOf(query.of.kind);
+  if (kind?.role === "config" && !policy)
+    throw new Fault("bad-input", `no proxy counts by ${kind.name}: ask for workloads or services`);
   const by = policy ? ["namespace", `${policy}_name`] : groupLabels(query.of.kind, side);
   const { windowMs } = query;
   const peer = match["direction"] === "inbound" ? "src" : "dst";
