@@ -215,6 +215,8 @@ test("a mesh runs manifests as processes", async (t) => {
       argv: ["node", "-e", SERVER],
     });
     assert.deepEqual(lines, ["service/echo created", "deployment.apps/echo created"]);
+    const nothing = { name: "none", namespace: "shop", port: 9001, argv: ["no-such-program"] };
+    await assert.rejects(remote.run(nothing), /there is no program "no-such-program"/);
     await podsOf(mesh, (all) => named(all, "echo").some(ready));
   });
 

@@ -20,6 +20,7 @@ import type { Resources } from "./resources.ts";
 import { SIDECAR } from "./sidecar.ts";
 import { sliceChanges } from "./slices.ts";
 import { put } from "./store.ts";
+import { preflight } from "./preflight.ts";
 import type { Workloads } from "./workloads.ts";
 import { WORKLOADS } from "./wanted.ts";
 
@@ -132,7 +133,10 @@ export class LocalMesh implements Mesh {
   }
 
   async run(request: RunRequest): Promise<readonly string[]> {
-    return this.#apply(resourcesToRun(request));
+    const resources = resourcesToRun(request);
+    const { env, cwd } = this.#options;
+    preflight(resources, { env, cwd, publish: {} });
+    return this.#apply(resources);
   }
 
   async restart(kind: Kind, key: string): Promise<void> {

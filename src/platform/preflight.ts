@@ -29,7 +29,7 @@ export function preflight(resources: readonly Resource[], options: PreflightOpti
     if (!services.has(name)) mistakes.push(`there is no Service ${name} to publish`);
   }
   if (mistakes.length === 0) return;
-  throw new Fault("bad-input", `the mesh cannot start:\n  ${mistakes.join("\n  ")}`);
+  throw new Fault("bad-input", `this cannot run:\n  ${mistakes.join("\n  ")}`);
 }
 
 function containersOf(resource: Resource): readonly Container[] {
