@@ -66,6 +66,23 @@ const checkVerb = command({
   },
 });
 
+const settings = command({
+  name: "settings",
+  summary: "Tell the settings and kinds that a linkerd.yaml may have",
+  usage: "[flags] [WORD]",
+  examples: [
+    ["All about TLS of clients", "router settings client.tls"],
+    ["A kind", "router settings io.l5d.successRate"],
+    ["With those of a file's plug-ins", "router settings --file linkerd.yaml"],
+  ],
+  args: [0, 1],
+  flags: { file: optional("FILE", "Also those of this file's plug-ins", { offers: "file" }) },
+  run: async ({ args, flags, terminal }) => {
+    const { printSettings } = await import("./routerfile.ts");
+    return printSettings(args[0] ?? "", flags.file, terminal);
+  },
+});
+
 /** `linkerd router FILE` runs without the command line (main.ts); here is what is about files. */
 export const router = command({
   name: "router",
@@ -78,7 +95,7 @@ export const router = command({
     ["Look for mistakes", "router check linkerd.yaml"],
     ["What would become of a request", "router explain linkerd.yaml 'GET http://web/'"],
   ],
-  commands: [checkVerb, explain],
+  commands: [checkVerb, explain, settings],
 });
 
 function requestOf(asked: string, headers: readonly string[]): AskedRequest {

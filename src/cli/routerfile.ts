@@ -10,9 +10,13 @@ import { systemDns } from "../name/inet.ts";
 import { nodeHttp } from "../platform/nodehttp.ts";
 import { closeGeneration, makeGeneration, readFile as readLinkerd } from "../router/generation.ts";
 import { metricTree } from "../router/metrictree.ts";
+import { pluginKinds } from "../router/plugin.ts";
 import { type AskedRequest, explainRequest, type Explanation } from "../router/routerexplain.ts";
 import type { Linker } from "../router/routerparts.ts";
 import { Serving } from "../proxy/serving.ts";
+import { settingsReference } from "../router/yaml.ts";
+import { isUnserved } from "../router/yamlinert.ts";
+import { builtinKinds, joinKinds } from "../router/yamlkinds.ts";
 import { type Diagnostic, printDiagnostic } from "../router/yamlsource.ts";
 import { printJson } from "./format.ts";
 import type { Terminal } from "./terminal.ts";
@@ -46,6 +50,30 @@ export async function checkFile(
 function coloured(one: Diagnostic, { colour }: Terminal): string {
   const paint = one.severity === "error" ? colour.red : colour.yellow;
   return printDiagnostic(one).replace(`: ${one.severity}: `, `: ${paint(one.severity)}: `);
+}
+
+/** Prints the settings and kinds that have `word` in their names, those of the plug-ins of `file` too. */
+export async function printSettings(
+  word: string,
+  file: string | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  const read = file && (await readLinkerd(await textOf(file), file, linkerOf(terminal)));
+  const added = read ? pluginKinds(read.plugins) : {};
+  const settings = settingsReference(added).map(({ path, kind, allowed, required, doc }) => ({
+    name: kind === undefined ? path : `${path} (${kind})`,
+    says: `${allowed}${required ? ", required" : ""}: ${doc}`,
+  }));
+  const kinds = Object.entries(joinKinds(builtinKinds, added)).flatMap(([category, table]) =>
+    Object.entries(table).map(([kind, { doc }]) => ({
+      name: `${category} ${kind}`,
+      says: isUnserved(category, kind) ? `${doc} (not available in this build)` : doc,
+    })),
+  );
+  const found = [...settings, ...kinds].filter(({ name }) => name.includes(word));
+  if (found.length === 0)
+    throw new Fault("not-found", `no setting and no kind has "${word}" in it`);
+  for (const { name, says } of found) terminal.print(`${name}\n    ${says}\n`);
 }
 
 async function textOf(file: string): Promise<string> {

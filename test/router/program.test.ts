@@ -96,6 +96,18 @@ test("a file may come by standard input, as YAML or JSON", async () => {
   assert.equal(await exit, 0);
 });
 
+test("settings tells what a file may have", async () => {
+  const { code, out } = await ask("router", "settings", "io.l5d.path");
+  assert.equal(code, 0);
+  assert.match(
+    out,
+    /^routers\[\]\.identifier\[\]\.consume \(io\.l5d\.path\)\n {4}true or false: /m,
+  );
+  assert.match(out, /^httpIdentifier io\.l5d\.path\n {4}\/svc\/<first segments/m);
+  const lost = await ask("router", "settings", "nowhere");
+  assert.deepEqual([lost.code, lost.err.includes('has "nowhere" in it')], [1, true]);
+});
+
 test("check tells all mistakes with places, as text or JSON", async (t) => {
   const path = join(folder(t), "linkerd.yaml");
   writeFileSync(
