@@ -2,7 +2,7 @@
 // chose comes from the mounted ConfigMap `linkerd-config`, keys from mounted Secrets, everything else from the API.
 
 import { hostname } from "node:os";
-import { systemClock } from "../base/clock.ts";
+import { pause, systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
@@ -48,6 +48,7 @@ const clock = systemClock;
 const logger = log.logger("controller");
 const ANY = "0.0.0.0";
 const GRACE_MS = 3000;
+const LAME_DUCK_MS = 3000;
 const DAY_MS = 86_400_000;
 const SKEW_MS = 20_000;
 const TTL_MS = 60_000;
@@ -76,13 +77,20 @@ export async function runController(
   const scope = new Scope();
   const stopped = toldToStop();
   const installation = watchInstallation(namespace);
-  scope.defer(installation.observe(() => {}));
+  scope.defer(
+    installation.observe((state) => {
+      if (state.kind !== "failed") return;
+      logger.warn("what was installed cannot be read", { error: state.fault });
+    }),
+  );
   const first = await installation.next();
   const api = findApi(env);
   try {
     if ((await run({ env, scope, api, installation, first })) === "over") return 0;
     logger.info("serving", { role });
     await stopped;
+    // Who calls hears of our end later than we do: an admission that is refused meanwhile lets a pod in without its proxy.
+    await pause(clock, LAME_DUCK_MS);
   } finally {
     await scope.close();
     api.close();

@@ -2,6 +2,8 @@
 // Secret) and read again when it changes.
 
 import type { Clock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
+import { log } from "../base/log.ts";
 import { combine, constant, type Close, type Watch } from "../base/watch.ts";
 import { acceptCerts, certContext, type CertServer } from "../io/certtls.ts";
 import type { Conn, SocketAddr } from "../io/conn.ts";
@@ -26,13 +28,19 @@ export async function serveWebhook(
   clientRoots: Watch<string | undefined> = constant(undefined),
 ): Promise<Close> {
   const files = ["tls.crt", "tls.key"].map((name) => watchFile(`${dir}/${name}`, clock));
-  const server = combine([...files, clientRoots]).map(([cert, key, ca]): CertServer => ({
-    context: certContext({ cert, key, ca }),
-    asksClients: ca !== undefined,
-    requiresClients: ca !== undefined,
-  }));
+  const server = combine([...files, clientRoots]).map(([cert, key, ca]): CertServer => {
+    if (!cert || !key) throw new Fault("not-found", "tls.crt or tls.key is missing");
+    return {
+      context: certContext({ cert, key, ca }),
+      asksClients: ca !== undefined,
+      requiresClients: ca !== undefined,
+    };
+  });
   // Kept warm, so that a handshake never waits for a file.
-  const stop = server.observe(() => {});
+  const stop = server.observe((state) => {
+    if (state.kind !== "failed") return;
+    log.logger("webhook").warn("a certificate cannot be used", { dir, error: state.fault });
+  });
   const serving = new Serving();
   const accept = async (conn: Conn): Promise<void> => {
     const options = { clock, timeoutMs: TLS_MS, alpn: ALPN };
