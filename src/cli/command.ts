@@ -57,7 +57,6 @@ export type Command = {
   readonly args: readonly [min: number, max: number];
   /** What a shell offers for its arguments. */
   readonly offers: Offers | undefined;
-  readonly hidden: boolean;
   /** What to type in its place, for a deprecated command. */
   readonly deprecated: string | undefined;
 };
@@ -79,7 +78,6 @@ export function command<F extends Flags = Record<never, never>>(row: Row<F>): Co
     commands: [],
     args: [0, 0],
     offers: undefined,
-    hidden: false,
     deprecated: undefined,
     ...row,
     flags: row.flags ?? {},
@@ -102,11 +100,10 @@ export function subcommand(parent: Command, word: string): Command | undefined {
   return parent.commands.find((c) => c.name === word || c.aliases.includes(word));
 }
 
-/** The visible commands nearest to a mistyped word, best first; of one that moved, where it is now. */
+/** The commands nearest to a mistyped word, best first; of one that moved, where it is now. */
 export function suggestions(parent: Command, word: string): string[] {
   return (
     parent.commands
-      .filter((c) => !c.hidden)
       .map((c) => ({
         name: c.deprecated?.replace("linkerd ", "") ?? c.name,
         distance: c.name.startsWith(word) ? 0 : editDistance(c.name, word),

@@ -120,7 +120,7 @@ async function wordsAt(
       .filter(([, flag]) => !flag.hidden)
       .map(([key]) => `--${flagName(key)}`);
   }
-  const commands = at.commands.filter((c) => !c.hidden && !c.deprecated).map((c) => c.name);
+  const commands = at.commands.filter((c) => !c.deprecated).map((c) => c.name);
   if (args.length === 0 && commands.length > 0) return commands;
   return offered(at.offers, args, last, names);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Command } from "./command.ts";
 import { parse } from "./parse.ts";
 import { root } from "./root.ts";
 
@@ -73,3 +74,8 @@ for (const line of LINES)
     const { command } = parse(root, line.split(" ").filter(Boolean));
     assert.ok(command.run, line);
   });
+
+test("usage lines name their flags once", () => {
+  const all = (at: Command): Command[] => [at, ...at.commands.flatMap(all)];
+  for (const { name, usage } of all(root)) assert.doesNotMatch(usage, /\[flags\]/, name);
+});

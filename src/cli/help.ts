@@ -11,7 +11,7 @@ import type { Palette } from "./terminal.ts";
 export function printHelp(command: Command, path: string, colour: Palette): string {
   const program = path.split(" ")[0]!;
   const heading = (title: string): string => `\n${colour.bold(title)}\n`;
-  const shown = command.commands.filter((c) => !c.hidden && !c.deprecated);
+  const shown = command.commands.filter((c) => !c.deprecated);
   let out = `${command.summary}.\n`;
   if (command.details) out += `\n${command.details}\n`;
   out += heading("Usage:");

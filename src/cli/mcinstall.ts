@@ -60,7 +60,6 @@ function flagValues(flags: Readonly<Record<string, unknown>>): Json {
 export const mcInstall = command({
   name: "install",
   summary: "Print the manifests of the gateway, the mirrors, and the account for other clusters",
-  usage: "[flags]",
   details: `For each cluster whose services shall be seen here, a mirror has to be named: --set
 controllers[0].link.ref.name=NAME, with the name of its Link.`,
   examples: [
@@ -104,7 +103,6 @@ controllers[0].link.ref.name=NAME, with the name of its Link.`,
 export const mcUninstall = command({
   name: "uninstall",
   summary: "Print what to delete so that nothing of the extension is left",
-  usage: "[flags]",
   examples: [["Delete everything", "multicluster uninstall | kubectl delete -f -"]],
   flags: { output: CHART_FLAGS.output },
   run: async ({ flags, globals, terminal }) => {
@@ -129,7 +127,6 @@ export const mcUninstall = command({
 export const mcAllow = command({
   name: "allow",
   summary: "Print an account with which another cluster may read the services of this one",
-  usage: "[flags]",
   details: "With an account for each cluster, access can be taken back from one of them alone.",
   examples: [
     ["For west", "multicluster allow --service-account-name west | kubectl apply -f -"],

@@ -66,7 +66,7 @@ type LinkFlags = Values<typeof LINK_FLAGS>;
 export const mcLinkGen = command({
   name: "link-gen",
   summary: "Print a Link to this cluster, and credentials, for another one",
-  usage: "--cluster-name NAME [flags]",
+  usage: "--cluster-name NAME",
   details: `Run it against the cluster whose services shall be seen elsewhere, and apply what it prints there. The
 credentials do not end; delete the Secret of the account's token to take them back.`,
   examples: [
@@ -126,7 +126,7 @@ credentials do not end; delete the Secret of the account's token to take them ba
 export const mcUnlink = command({
   name: "unlink",
   summary: "Print what to delete so that this cluster forgets another one",
-  usage: "--cluster-name NAME [flags]",
+  usage: "--cluster-name NAME",
   examples: [["Forget east", "multicluster unlink --cluster-name east | kubectl delete -f -"]],
   flags: { clusterName, namespace, output: CHART_FLAGS.output },
   run: async ({ flags: { clusterName: name, namespace, output }, globals, terminal }) => {

@@ -40,7 +40,7 @@ export async function tapReview(query: Query, { mayTap }: LiveTapOptions) {
 
 /** The finished calls of what `query` names, and complaints where they cannot be had. */
 export function liveCalls(query: Query, { tap, mayTap, clock }: LiveTapOptions): HttpRsp {
-  return eventStream(({ send }) => {
+  return eventStream((send) => {
     const calls = new Calls();
     const scope = new Scope();
     const begin = async (): Promise<void> => {

@@ -132,7 +132,7 @@ function live(
   namespace: string,
   { world, metrics, clock, version, intervalMs }: WebOptions,
 ): HttpRsp {
-  return eventStream(({ send }) => {
+  return eventStream((send) => {
     let isBusy = false;
     const turn = (): void => {
       const now = world.value;
