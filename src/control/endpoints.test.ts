@@ -71,6 +71,9 @@ test("pods without a sidecar, and ports that bypass it, are called as they are",
     podYaml("web-1", "10.1.0.1", { meshed: false }),
     podYaml("web-1", "10.1.0.1", { annotations: "{config.linkerd.io/skip-inbound-ports: http}" }),
     podYaml("web-1", "10.1.0.1", {
+      annotations: "{config.linkerd.io/skip-inbound-ports: '+8080'}",
+    }),
+    podYaml("web-1", "10.1.0.1", {
       annotations: "{config.linkerd.io/skip-inbound-ports: '8000-8080'}",
     }),
   ]) {

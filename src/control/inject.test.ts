@@ -159,6 +159,7 @@ test("annotations of the workload win over the namespace's, and change values", 
       annotations: {
         "config.linkerd.io/proxy-log-level": "debug",
         "config.linkerd.io/skip-inbound-ports": "http,7000-7010",
+        "config.linkerd.io/skip-outbound-ports": "+443",
         "config.linkerd.io/proxy-cpu-limit": "1500m",
         "config.linkerd.io/enable-debug-sidecar": "true",
       },
@@ -177,7 +178,9 @@ test("annotations of the workload win over the namespace's, and change values", 
   assert.equal(vars["LINKERD2_PROXY_CORES"], "2");
   assert.equal(vars["LINKERD2_PROXY_CORES_MAX"], "2");
   assert.deepEqual(proxy["resources"], { limits: { cpu: "1500m" } });
-  assert.ok((init["args"] as string[]).includes("4190,9191,8080,7000-7010"));
+  const args = init["args"] as string[];
+  assert.ok(args.includes("4190,9191,8080,7000-7010"));
+  assert.equal(args[args.indexOf("--outbound-ports-to-ignore") + 1], "4567,4568,443");
   assert.deepEqual(names(spec(object).containers), ["web", "linkerd-debug"]);
 });
 

@@ -46,9 +46,13 @@ const accessLog = asProxy(oneOf("apache", "json", "none"));
 const logFormat = asProxy(oneOf("plain", "json", "PLAIN", "JSON"));
 const logHeaders = asProxy(oneOf("off", "insecure"));
 
+// In place of those of the chart, or, where the list begins with a plus, beside them.
 const ports: (key: "ignoreInboundPorts" | "ignoreOutboundPorts") => Change =
-  (key) => (values, text, pod) =>
-    void (values.proxyInit[key] = podPorts(text, pod).join(","));
+  (key) =>
+  ({ proxyInit }, text, pod) => {
+    const before = /^\s*\+/.test(text) && proxyInit[key] !== "" ? [proxyInit[key]] : [];
+    proxyInit[key] = [...before, ...podPorts(text, pod)].join(",");
+  };
 
 const additionalEnv: Change = ({ proxy }, text) => {
   const more = JSON.parse(text) as Mutable<Values>["proxy"]["additionalEnv"];

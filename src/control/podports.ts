@@ -1,4 +1,4 @@
-// Which ports a pod has, and lists of ports as annotations write them ("25,3306,9000-9010,mysql").
+// Which ports a pod has, and lists of ports as annotations write them: "25,3306,9000-9010,mysql", or "+25", which adds.
 
 import type { RawPod } from "./manifest.ts";
 
@@ -38,6 +38,7 @@ export function hasPort(list: string, port: number, named: readonly NamedPort[] 
 
 function numbersOf(list: string, named: readonly NamedPort[]): string[] {
   return list
+    .replace("+", "")
     .split(",")
     .map((word) => word.trim())
     .flatMap((word) =>

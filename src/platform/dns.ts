@@ -100,7 +100,8 @@ function printAnswer(query: Buffer, end: number, ips: readonly string[], code: n
 
 function bind(socket: Socket, ip: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once("error", reject);
+    // Later ones too: a pod may be gone before its answer.
+    socket.on("error", reject);
     socket.bind(53, ip, resolve);
   });
 }

@@ -22,7 +22,8 @@ export async function serveEgress(
     else from.destroy();
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    // Later ones too, of connections that cannot be accepted.
+    server.on("error", reject);
     server.listen({ host: "0.0.0.0", port: PORT }, resolve);
   });
   await shell(`

@@ -93,7 +93,8 @@ export function accept(at: ListenOptions, serve: (socket: Socket) => void): Prom
     for (const socket of open) socket.destroy();
   };
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    // Later ones too, of connections that cannot be accepted.
+    server.on("error", reject);
     server.listen(at, () => resolve(close));
   });
 }

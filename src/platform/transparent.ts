@@ -251,7 +251,7 @@ function redirect(chain: string, port: number | undefined, to: number): string {
 
 // "25,8000-8010" as iptables has it; anything else in the list is left out.
 function portRanges(text: string | undefined): string[] {
-  const parts = (text ?? "").split(",").map((part) => part.trim());
+  const parts = (text ?? "").split(",").map((part) => part.trim().replace(/^\+/, ""));
   return parts.filter((part) => /^\d+(-\d+)?$/.test(part)).map((part) => part.replace("-", ":"));
 }
 
