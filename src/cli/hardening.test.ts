@@ -65,15 +65,17 @@ const right = (verb: string, group: string, plural: string, name = ""): string =
 const read = (kind: Kind): string[] =>
   ["list", "watch"].map((verb) => right(verb, KINDS[kind].group, KINDS[kind].plural));
 
-test("the destination service reads what it watches, and writes statuses", () => {
+test("the destination service reads what it watches, and writes statuses and slices", () => {
   const lease = "coordination.k8s.io/leases";
+  const holders = ["policy-controller-write", "linkerd-destination-endpoint-write"];
   assert.deepEqual(
     rightsOf("destination"),
     [
       ...READ.flatMap(read),
       ...WRITTEN.map((kind) => right("patch", KINDS[kind].group, `${KINDS[kind].plural}/status`)),
+      ...["create", "patch", "delete"].map((verb) => `${verb} discovery.k8s.io/endpointslices`),
       `create ${lease}`,
-      ...["get", "update"].map((verb) => `${verb} ${lease}/policy-controller-write`),
+      ...["get", "update"].flatMap((verb) => holders.map((name) => `${verb} ${lease}/${name}`)),
     ].sort(),
   );
 });
