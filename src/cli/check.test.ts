@@ -6,7 +6,9 @@ import { VirtualClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import type { Category, CheckOptions, Result } from "./check.ts";
 import { printResult, printResultsJson, runChecks, succeeded } from "./check.ts";
+import type { CheckContext } from "./checkcontext.ts";
 import { hintBase } from "./checkverb.ts";
+import { DATA_NEWEST } from "./clusterchecks.ts";
 import { obfuscate } from "./diagnostics.ts";
 import { palette } from "./terminal.ts";
 
@@ -132,4 +134,19 @@ test("obfuscated metrics keep their shape and lose their names", () => {
     /^request_total\{authority="[0-9a-f]{8}",direction="outbound",dst_namespace="[0-9a-f]{8}"\} 3\n$/,
   );
   assert.equal(obfuscate(line), hidden);
+});
+
+test("proxies of another version than the latest are named", async () => {
+  const proxies = [
+    { namespace: "shop", name: "old", proxyVersion: "edge-1" },
+    { namespace: "shop", name: "new", proxyVersion: "edge-2" },
+    { namespace: "shop", name: "here", proxyVersion: "local" },
+  ];
+  const context = (expectedVersion?: string) =>
+    ({ env: {}, expectedVersion, proxies: async () => proxies }) as unknown as CheckContext;
+  await assert.rejects(
+    async () => DATA_NEWEST.run(context("edge-2")),
+    /the latest version is edge-2, but these pods have another proxy:\n\t\* shop\/old \(edge-1\)$/,
+  );
+  await DATA_NEWEST.run(context());
 });

@@ -38,7 +38,7 @@ const VERSION_URL = "LINKERD_VERSION_URL";
 /** Whether there is a newer version, where the environment says who knows, or the user which one is expected. */
 export const NEWEST: Category<CheckContext> = {
   id: "linkerd-version",
-  applies: async (c) => c.expectedVersion !== undefined || c.env[VERSION_URL] !== undefined,
+  applies: async (c) => isNewestKnown(c),
   checks: [
     row("warning", "can determine the latest version", "l5d-version-latest", async (c) => {
       await newest(c);
@@ -49,13 +49,33 @@ export const NEWEST: Category<CheckContext> = {
   ],
 };
 
+const isNewestKnown = (c: CheckContext): boolean =>
+  c.expectedVersion !== undefined || c.env[VERSION_URL] !== undefined;
+
 /** The same of the control plane. */
 export const CONTROL_NEWEST = row(
   "warning",
   "control plane is up-to-date",
   "l5d-version-control",
   async (c) => {
-    if (await NEWEST.applies!(c)) await expectNewest(c, await (await c.mesh()).version());
+    if (isNewestKnown(c)) await expectNewest(c, await (await c.mesh()).version());
+  },
+);
+
+/** The same of proxies; those of a local mesh are of what runs. */
+export const DATA_NEWEST = row(
+  "warning",
+  "data plane is up-to-date",
+  "l5d-data-plane-version",
+  async (c) => {
+    const latest = isNewestKnown(c) ? await newest(c) : undefined;
+    const older = (await c.proxies()).filter(
+      ({ proxyVersion }) => latest !== undefined && !["", "local", latest].includes(proxyVersion),
+    );
+    refuse(
+      `the latest version is ${latest}, but these pods have another proxy:`,
+      older.map(({ namespace, name, proxyVersion }) => `${namespace}/${name} (${proxyVersion})`),
+    );
   },
 );
 

@@ -10,6 +10,7 @@ import { isTrusted, proxyCertificates } from "./certificate.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { awaited, refuse, row } from "./checkcontext.ts";
+import { DATA_NEWEST } from "./clusterchecks.ts";
 import type { Mesh } from "./mesh.ts";
 import { askTrust } from "./rotation.ts";
 import { clientVersion } from "./version.ts";
@@ -38,6 +39,7 @@ const dataPlane: Category<CheckContext> = {
         waiting.map((pod) => `${nameOf(pod)} (${pod.status})`),
       );
     }),
+    DATA_NEWEST,
     row("warning", "data plane and cli versions match", "l5d-data-plane-cli-version", async (c) => {
       const own = c.expectedVersion ?? clientVersion(c.env);
       const others = (await c.proxies()).filter(
