@@ -69,7 +69,7 @@ const checkVerb = command({
 const settings = command({
   name: "settings",
   summary: "Tell the settings and kinds that a linkerd.yaml may have",
-  usage: "[flags] [WORD]",
+  usage: "[WORD]",
   examples: [
     ["All about TLS of clients", "router settings client.tls"],
     ["A kind", "router settings io.l5d.successRate"],
