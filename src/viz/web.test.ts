@@ -4,19 +4,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metricsOf, ns, world } from "../../test/support/emojivoto.ts";
 import { VirtualClock } from "../base/clock.ts";
+import { Fault } from "../base/fault.ts";
 import { Body } from "../io/body.ts";
 import { HttpReq } from "../io/message.ts";
 import { vizApi } from "./api.ts";
 import { web } from "./web.ts";
 
 const metrics = metricsOf();
+const clock = new VirtualClock();
 const service = web({
   world,
   metrics,
   api: vizApi(world, metrics),
   tap: () => assert.fail("nothing may be tapped"),
   mayTap: () => Promise.resolve(),
-  clock: new VirtualClock(),
+  clock,
   version: "v9",
   address: () => "",
   hosts: ["web.linkerd-viz.svc"],
@@ -60,6 +62,26 @@ test("it answers by its own names only", async () => {
     "localhost.dev",
   ])
     assert.equal(await status(host), 400, host);
+});
+
+test("who looks at the same beat shares a picture", async (t) => {
+  const { mock } = t.mock.method(metrics, "covered");
+  const look = async () => {
+    const pictures: string[] = [];
+    const { body } = await ask("/api/live");
+    const chunk = (bytes: Uint8Array) => pictures.push(String(bytes)) > 0;
+    body.to({ chunk, end: () => {}, abort: () => {} });
+    t.after(() => body.cancel(new Fault("cancelled", "seen")));
+    return pictures;
+  };
+  const [one, other] = [await look(), await look()];
+  const drawn = () => new Promise((resolve) => setImmediate(resolve));
+  await drawn();
+  assert.deepEqual([one.length, other.length, mock.callCount()], [1, 1, 1]);
+  clock.advance(1000);
+  await drawn();
+  assert.deepEqual([one.length, other.length, mock.callCount()], [2, 2, 2]);
+  assert.equal(one[1], other[1]);
 });
 
 test("what cannot be tapped is told in the stream, where a browser reads it", async () => {

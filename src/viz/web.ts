@@ -15,7 +15,7 @@ import { eventStream } from "./events.ts";
 import { dashboardFolder, files, json, text } from "./files.ts";
 import { graph } from "./graph.ts";
 import { kindOf } from "./kinds.ts";
-import type { Route } from "./live.ts";
+import type { Live, Route } from "./live.ts";
 import { liveCalls, tapReview } from "./livetap.ts";
 import type { Metrics } from "./metrics.ts";
 import { figures, historyPage, livePage } from "./page.ts";
@@ -45,7 +45,8 @@ export type WebOptions = {
 };
 
 type Query = URLSearchParams;
-type Page = (query: Query, options: WebOptions) => HttpRsp | Promise<HttpRsp>;
+type Context = WebOptions & { readonly picture: (namespace: string) => Promise<Live> };
+type Page = (query: Query, context: Context) => HttpRsp | Promise<HttpRsp>;
 
 const WINDOW_MS = 60_000;
 const TREND_POINTS = 30;
@@ -95,6 +96,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 /** The service of the dashboard: /api, and the page for everything else. */
 export function web(options: WebOptions): HttpService {
   const page = files(dashboardFolder());
+  const context = { ...options, picture: pictures(options) };
   return async (req) => {
     const host = req.authority || header(req.headers, "host") || "";
     if (!isOurs(host, options))
@@ -103,7 +105,7 @@ export function web(options: WebOptions): HttpService {
     const api = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
     if (!api)
       return path.startsWith("/api/") ? json({ error: `there is no ${path}` }, 404) : page(req);
-    return answer(api, req, new URLSearchParams(query), options);
+    return answer(api, req, new URLSearchParams(query), context);
   };
 }
 
@@ -113,43 +115,47 @@ function isOurs(host: string, { hosts, hostPattern }: WebOptions): boolean {
   return LOOPBACK.test(name) || hosts.includes(name) || (hostPattern?.test(host) ?? false);
 }
 
-async function answer(
-  page: Page,
-  req: HttpReq,
-  query: Query,
-  options: WebOptions,
-): Promise<HttpRsp> {
+async function answer(page: Page, req: HttpReq, query: Query, context: Context): Promise<HttpRsp> {
   if (req.method !== "GET") return json({ error: "only GET is served here" }, 405);
   try {
-    return await page(query, options);
+    return await page(query, context);
   } catch (error) {
     const fault = Fault.from(error);
     return json({ error: fault.message }, fault.code === "bad-input" ? 400 : fault.meaning.http);
   }
 }
 
-function live(
-  namespace: string,
-  { world, metrics, clock, version, intervalMs }: WebOptions,
-): HttpRsp {
+function live(namespace: string, { world, picture, clock, intervalMs }: Context): HttpRsp {
   return eventStream((send) => {
     let isBusy = false;
     const turn = (): void => {
-      const now = world.value;
       // A Prometheus that is slower than the beat would get more and more questions.
-      if (!now || isBusy) return;
+      if (!world.value || isBusy) return;
       isBusy = true;
-      void graph(now, metrics, namespace, WINDOW_MS, TREND_POINTS)
-        .then(
-          (picture) => send(livePage(picture, version, clock.wall())),
-          (error: unknown) => send(Fault.from(error).message, "complaint"),
-        )
+      void picture(namespace)
+        .then(send, (error: unknown) => send(Fault.from(error).message, "complaint"))
         .finally(() => (isBusy = false));
     };
     turn();
     const timer = clock.every(intervalMs, turn);
     return () => timer.cancel();
   });
+}
+
+/** The picture of a namespace, taken twice a beat at most for all who look: of a large mesh it takes half a second. */
+function pictures({ world, metrics, version, clock, intervalMs }: WebOptions) {
+  const taken = new Map<string, { readonly at: number; readonly page: Promise<Live> }>();
+  const take = async (namespace: string): Promise<Live> => {
+    const found = await graph(world.value!, metrics, namespace, WINDOW_MS, TREND_POINTS);
+    return livePage(found, version, clock.wall());
+  };
+  return (namespace: string): Promise<Live> => {
+    const now = clock.now();
+    for (const [key, { at }] of taken) if (now - at >= intervalMs / 2) taken.delete(key);
+    const page = taken.get(namespace)?.page ?? take(namespace);
+    if (!taken.has(namespace)) taken.set(namespace, { at: now, page });
+    return page;
+  };
 }
 
 const ANY_SERVICE: Named = { kind: "service", namespace: "", name: "" };
