@@ -10,7 +10,7 @@ import { delegate, type Delegation } from "./delegate.ts";
 import { watchFile } from "./file.ts";
 import type { NameTree } from "./nametree.ts";
 import type { Path } from "./path.ts";
-import { transform, type Transformer } from "./transform.ts";
+import { transformAll, type Transformer } from "./transform.ts";
 
 /** Binds names under the router's and the request's rules, which stand behind the interpreter's stored ones. */
 export interface Interpreter {
@@ -27,9 +27,9 @@ export function interpreter(
 ): Interpreter {
   return {
     bind: (local, name) =>
-      transformers.reduce(
-        (found, transformer) => found.flatMap((tree) => transform(transformer, tree)),
+      transformAll(
         dtab.flatMap((stored) => bindName(lookupIn([...stored, ...local], mounts), name)),
+        transformers,
       ),
     delegate: (local, name) =>
       dtab.flatMap((stored) => delegate([...stored, ...local], mounts, name, transformers)),

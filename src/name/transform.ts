@@ -23,6 +23,14 @@ export function transform(transformer: Transformer, tree: NameTree<Bound>): Watc
   return transformer.instead ?? resolve(tree, transformer.each);
 }
 
+/** What transformers make of a bound tree, one after the other. */
+export function transformAll(
+  found: Watch<NameTree<Bound>>,
+  transformers: readonly Transformer[],
+): Watch<NameTree<Bound>> {
+  return transformers.reduce((trees, one) => trees.flatMap((tree) => transform(one, tree)), found);
+}
+
 /** The namer with transformers behind it, in their order; answers that are still paths pass unchanged. */
 export function transformed(namer: Namer, transformers: readonly Transformer[]): Namer {
   return transformers.reduce<Namer>(

@@ -60,10 +60,16 @@ function labelOf(labeler: Labeler, router: string, random: Random): Label {
     case "requestRandom":
       return () => obfuscated(random);
     case "router":
-      return () => quoted(`_${router}`);
+      return fixed(router);
     case "static":
-      return () => quoted(labeler.label);
+      return fixed(labeler.label);
   }
+}
+
+// What is no address begins with an underscore (RFC 7239 §6.3).
+function fixed(label: string): Label {
+  const text = quoted(label.startsWith("_") ? label : `_${label}`);
+  return () => text;
 }
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";

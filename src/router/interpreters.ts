@@ -5,6 +5,7 @@ import { failed } from "../base/watch.ts";
 import type { Bound } from "../name/bind.ts";
 import { interpreter, type Interpreter, watchDtabFile } from "../name/interpreter.ts";
 import type { NameTree } from "../name/nametree.ts";
+import { transformAll, type Transformer } from "../name/transform.ts";
 import { bindTransformers } from "./mounts.ts";
 import { bindPlugin } from "./plugin.ts";
 import type { FileParts } from "./routerparts.ts";
@@ -20,11 +21,16 @@ export function bindInterpreter(config: InterpreterConfig, parts: FileParts): In
     case "io.l5d.fs":
       return interpreter(mounts, transformers, watchDtabFile(config.dtabFile, clock));
     default:
-      if (plugins.parts.interpreter?.[config.kind]) {
-        return bindPlugin(plugins, "interpreter", config)(mounts);
-      }
-      return unserved(config.kind);
+      return plugins.parts.interpreter?.[config.kind] === undefined
+        ? unserved(config.kind)
+        : behind(transformers, bindPlugin(plugins, "interpreter", config)(mounts));
   }
+}
+
+// Delegations of a plug-in know nothing of what is done to the names behind it.
+function behind(transformers: readonly Transformer[], own: Interpreter): Interpreter {
+  if (transformers.length === 0) return own;
+  return { bind: (dtab, name) => transformAll(own.bind(dtab, name), transformers) };
 }
 
 function unserved(kind: string): Interpreter {

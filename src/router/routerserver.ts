@@ -130,8 +130,8 @@ export class RouterServer {
 }
 
 /** The name of a server in metrics: as the file has it, so port 0 where the kernel chooses. */
-export function serverName({ label, ip, port }: Served["settings"]): string {
-  return `${label ?? ip}/${port}`;
+export function serverName({ ip, port }: Served["settings"]): string {
+  return `${ip}/${port}`;
 }
 
 /** The limits of heads that a router's settings allow. */

@@ -38,6 +38,10 @@ const SETTINGS: readonly Inert[] = [
     "without effect: servers are not announced, for want of ZooKeeper",
   ),
   inert(
+    String.raw`routers\[\]\.servers\[\]\.label`,
+    "without effect: metrics have the server's address",
+  ),
+  inert(
     `${CLIENT}\\.hostConnectionPool`,
     "without effect: HTTP/2 has one connection to each endpoint",
     "h2",

@@ -22,7 +22,7 @@ const maxCallDepth = preset(
 const server = (defaultPort: number) => ({
   port: preset(port, defaultPort, "port to listen on, 0 for any"),
   ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
-  label: optional(text, "stands for the address in metrics"),
+  label: optional(text, "accepted and without effect: metrics have its address"),
   tls: optional(serverTls, "accept TLS"),
   socketOptions: nested(socketOptions, "options of the sockets"),
   maxConcurrentRequests: optional(int(1), "requests at a time; more are refused"),
@@ -50,7 +50,6 @@ export const servers = {
   tcp: {
     port: required(port, "port to listen on, 0 for any"),
     ip: preset(ip, "127.0.0.1", "address to listen on, 0.0.0.0 for all"),
-    label: optional(text, "stands for the address in metrics"),
     tls: optional(serverTls, "terminate TLS"),
     socketOptions: nested(socketOptions, "options of the sockets"),
   },

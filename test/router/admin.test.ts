@@ -120,6 +120,12 @@ test("logging levels change while it runs", async (t) => {
   const form = { "content-type": "application/x-www-form-urlencoded" };
   const post = (body: string) => at.admin("/logging.json", { method: "POST", headers: form, body });
   const before = await at.json("/logging.json");
+  assert.deepEqual(before[0].logger, "root");
+  const [root] = JSON.parse(
+    (await at.admin("/logging.json?logger=root&level=fatal", { method: "POST" })).body,
+  );
+  assert.deepEqual(root, { logger: "root", level: "ERROR" });
+  await post(`logger=&level=${before[0].level}`);
   const levels = JSON.parse((await post("logger=linkerd::tracelog&level=DEBUG")).body);
   assert.equal(levels.find((one: any) => one.logger === "linkerd::tracelog").level, "DEBUG");
   assert.equal((await post("logger=linkerd&level=LOUD")).status, 400);
@@ -176,9 +182,9 @@ test("each server is told with the name of its metrics", async (t) => {
     routers.map((one: any) => one.servers),
     [
       [{ name: "127.0.0.1/0", address: `127.0.0.1:${at.port("out")}` }],
-      [{ name: "edge/0", address: `127.0.0.2:${at.port("h2")}` }],
+      [{ name: "127.0.0.2/0", address: `127.0.0.2:${at.port("h2")}` }],
     ],
   );
   const metrics = await at.metrics();
-  assert.equal(metrics["rt/h2/server/edge/0/connections"], 0);
+  assert.equal(metrics["rt/h2/server/127.0.0.2/0/connections"], 0);
 });

@@ -176,7 +176,7 @@ test("servers add Forwarded and a timestamp where their file says so", async (t)
   const before = Date.now();
   await send(at.port(), "/");
   const sent = web.seen[0]!.headers;
-  assert.equal(sent["forwarded"], "by=edge;for=127.0.0.1;host=web");
+  assert.equal(sent["forwarded"], "by=_edge;for=127.0.0.1;host=web");
   assert.ok(Math.abs(Number(sent["x-request-start"]) - before) < 1000);
 });
 

@@ -24,7 +24,7 @@ const SHOWS: Readonly<Record<string, readonly RegExp[]>> = {
   "connections.yaml": [/200\n/, /503\n/],
   "detect.yaml": [/("name": "web",\s+){2}/],
   "dnssrv.yaml": [/HTTP\/1.1 502/, /Unable to route request!/],
-  "edge.yaml": [/HTTP\/1.1 200/, /"forwarded": "by=edge;for=/, /"x-request-start"/],
+  "edge.yaml": [/HTTP\/1.1 200/, /"forwarded": "by=_edge;for=/, /"x-request-start"/],
   "failure-accrual.yaml": [/200/, /"state":"broken"/],
   "fs.yaml": [/"name": "one"/, /"name": "two"/, /what was tried:/],
   "h2.yaml": [],

@@ -104,7 +104,11 @@ test("the identifier port tells the names and sends nothing (httpIdentifierPort)
   const port = await freePort("127.0.0.100");
   const file = `admin: {ip: 127.0.0.100, port: 0, httpIdentifierPort: ${port}}\n`;
   await run(t, file + http("{kind: io.l5d.path}", web.port));
-  const { body } = await send(port, "/one/two", { ip: "127.0.0.100" });
-  assert.deepEqual(JSON.parse(body), { http: { path: "/svc/one", dtab: "" } });
+  const ask = (dtab: string) =>
+    send(port, "/one/two", { ip: "127.0.0.100", headers: { "l5d-dtab": dtab } });
+  const dtab = `/svc=>/$/inet/127.1/${web.port};/svc/one=>/svc/two`;
+  const { body } = await ask("/svc/one => /svc/two ;");
+  assert.deepEqual(JSON.parse(body), { http: { path: "/svc/one", dtab } });
+  assert.equal((await ask("nonsense")).status, 400);
   assert.equal(web.seen.length, 0);
 });

@@ -65,6 +65,26 @@ routers:
   assert.equal((await send(at.port(), "/")).status, 418);
 });
 
+test("transformers stand behind an interpreter of one's own too", async (t) => {
+  const web = await backend(t, "web");
+  const at = await run(
+    t,
+    `${plugins("interpreter")}
+routers:
+- protocol: http
+  interpreter:
+    kind: example.maintenance
+    file: DIR/nothing
+    page: /$/fail
+    transformers: [{kind: io.l5d.port, port: ${web.port}}]
+  dtab: /svc => /$/inet/127.1/1
+  servers: [{port: 0, ip: 127.0.0.1}]
+`,
+  );
+  assert.equal((await send(at.port(), "/")).body, "web");
+  assert.equal(web.seen[0]!.headers["l5d-dst-client"], `/%/io.l5d.port/${web.port}/$/inet/127.1/1`);
+});
+
 test("a classifier, a balancer, an accrual and a telemeter of one's own", async (t) => {
   const [a, b] = [await backend(t, "a"), await backend(t, "b")];
   const at = await run(

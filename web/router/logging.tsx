@@ -33,7 +33,7 @@ export function Logging() {
         <tbody>
           {loggers.map(({ logger, level }) => (
             <tr key={logger}>
-              <td class="left">{logger || "everything"}</td>
+              <td class="left">{logger === "root" ? "everything" : logger}</td>
               <td class="left tabs">
                 {LEVELS.map((one) => (
                   <button
