@@ -8,7 +8,7 @@ import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
-import { Scope } from "../base/scope.ts";
+import type { Scope } from "../base/scope.ts";
 import { type Close, combine, type Watch } from "../base/watch.ts";
 import { watchFile, watchFolder } from "../name/file.ts";
 import { KubeApi } from "../platform/kubeapi.ts";
@@ -18,7 +18,7 @@ import { activeConfig, chained, type CniPlugin, PLUGIN, unchained } from "./cnic
 import { asNodeSees, fillRoot, pruneRoots, replaceFile, rootOf, wrapperOf } from "./cniroot.ts";
 import type { Env } from "../proxy/env.ts";
 import { serveAdmin } from "./adminport.ts";
-import { toldToStop } from "./kubeprocess.ts";
+import { untilStopped } from "./kubeprocess.ts";
 
 const ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** Where the node's folders are mounted. */
@@ -33,13 +33,16 @@ const logger = log.logger("cni");
 
 /** Runs until SIGTERM; resolves to the exit code. */
 export async function runCniInstall(env: Env): Promise<number> {
-  log.filter = env["LINKERD_LOG"] ?? "info";
-  const stopped = toldToStop();
+  const code = await untilStopped(env, (scope) => keepInstalled(env, scope));
+  if (await isDeleted(env)) remove(MOUNTED.bin, MOUNTED.net);
+  return code;
+}
+
+async function keepInstalled(env: Env, scope: Scope): Promise<void> {
   const image = { app: join(import.meta.dirname, "../.."), node: process.execPath };
   const root = rootOf(MOUNTED.bin, image);
   mkdirSync(join(MOUNTED.bin, `${PLUGIN}.d`), { recursive: true });
   fillRoot(root, image);
-  const scope = new Scope();
   scope.defer(keepAccess(root, env));
   await firstAccess(root);
   const seen = asNodeSees(root, MOUNTED.bin, needed(env, "CNI_BIN_DIR"));
@@ -52,10 +55,6 @@ export async function runCniInstall(env: Env): Promise<number> {
   scope.defer(
     await serveAdmin(ADMIN, { registry: new Registry(clock), clock, ready: () => isChained }),
   );
-  await stopped;
-  await scope.close();
-  if (await isDeleted(env)) remove(MOUNTED.bin, MOUNTED.net);
-  return 0;
 }
 
 function needed(env: Env, name: string): string {

@@ -6,7 +6,7 @@ import { pause, systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
-import { Scope } from "../base/scope.ts";
+import type { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { kubeResources } from "../platform/kube.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
@@ -22,7 +22,7 @@ import { keepExternalSlices } from "./externalslices.ts";
 import type { Installation } from "./injectproxy.ts";
 import { recordIssued, recordOnIdentity, watchIssuer } from "./issuerfiles.ts";
 import {
-  toldToStop,
+  untilStopped,
   FILES,
   findApi,
   ownIdentity,
@@ -37,7 +37,6 @@ import { injector, type InjectorParts, validator } from "./webhooks.ts";
 import { serveWebhook } from "./webhook.ts";
 
 type Context = {
-  readonly env: Env;
   readonly scope: Scope;
   readonly api: KubeApi;
   readonly installation: Watch<Installation>;
@@ -72,30 +71,22 @@ export async function runController(
   const run = Object.hasOwn(ROLES, role) ? ROLES[role] : undefined;
   if (!run || rest.length > 0)
     throw new Fault("bad-input", `"${role}" is no role; ${Object.keys(ROLES).join(", ")} are`);
-  log.filter = env["LINKERD_LOG"] ?? "info";
-  const namespace = env["LINKERD_NAMESPACE"] ?? "linkerd";
-  const scope = new Scope();
-  const stopped = toldToStop();
-  const installation = watchInstallation(namespace);
-  scope.defer(
-    installation.observe((state) => {
-      if (state.kind !== "failed") return;
-      logger.warn("what was installed cannot be read", { error: state.fault });
-    }),
-  );
-  const first = await installation.next();
-  const api = findApi(env);
-  try {
-    if ((await run({ env, scope, api, installation, first })) === "over") return 0;
+  return untilStopped(env, async (scope) => {
+    const installation = watchInstallation(env["LINKERD_NAMESPACE"] ?? "linkerd");
+    scope.defer(
+      installation.observe((state) => {
+        if (state.kind !== "failed") return;
+        logger.warn("what was installed cannot be read", { error: state.fault });
+      }),
+    );
+    const first = await installation.next();
+    const api = findApi(env);
+    scope.defer(() => api.close());
+    if ((await run({ scope, api, installation, first })) === "over") return "over";
     logger.info("serving", { role });
-    await stopped;
     // Who calls hears of our end later than we do: an admission that is refused meanwhile lets a pod in without its proxy.
-    await pause(clock, LAME_DUCK_MS);
-  } finally {
-    await scope.close();
-    api.close();
-  }
-  return 0;
+    scope.defer(() => pause(clock, LAME_DUCK_MS));
+  });
 }
 
 async function runDestination({ scope, api, first }: Context): Promise<void> {

@@ -8,7 +8,7 @@ import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import type { Registry } from "../base/metrics.ts";
 import { systemRandom } from "../base/random.ts";
-import type { Scope } from "../base/scope.ts";
+import { Scope } from "../base/scope.ts";
 import type { Watch } from "../base/watch.ts";
 import { combine } from "../base/watch.ts";
 import type { Credentials } from "../io/tls.ts";
@@ -41,6 +41,23 @@ export function toldToStop(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
+}
+
+/** Runs a program until it is told to stop; resolves to the exit code. What `start` hangs on the scope is closed then, and
+ * when it fails; a program that is no service says that it is over. */
+export async function untilStopped(
+  env: Env,
+  start: (scope: Scope) => Promise<void | "over">,
+): Promise<number> {
+  log.filter = env["LINKERD_LOG"] ?? "info";
+  const stopped = toldToStop();
+  const scope = new Scope();
+  try {
+    if ((await start(scope)) !== "over") await stopped;
+  } finally {
+    await scope.close();
+  }
+  return 0;
 }
 
 /** The API server of the pod that this is, or of KUBECONFIG. */

@@ -6,11 +6,11 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
-import { Scope } from "../base/scope.ts";
+import type { Scope } from "../base/scope.ts";
 import { BUILD } from "../control/build.ts";
 import { fetchInstallation } from "../control/installation.ts";
 import { serveAdmin } from "../control/adminport.ts";
-import { FILES, findApi, ownIdentity, toldToStop } from "../control/kubeprocess.ts";
+import { FILES, findApi, ownIdentity, untilStopped } from "../control/kubeprocess.ts";
 import type { Env } from "../proxy/env.ts";
 import { identityDomainOf } from "../control/proxyenv.ts";
 import { serveWebhook } from "../control/webhook.ts";
@@ -36,15 +36,13 @@ const ADMIN = { ip: ANY, port: 9995 };
 const INTERVAL_MS = 5000;
 
 /** Runs until SIGTERM or SIGINT; resolves to the exit code. */
-export async function runKubeViz(env: Env): Promise<number> {
-  const clock = systemClock;
-  const scope = new Scope();
-  const api = findApi(env);
-  log.filter = env["LINKERD_LOG"] ?? "info";
-  const namespace = env["LINKERD_VIZ_NAMESPACE"];
-  if (!namespace) throw new Fault("bad-input", "LINKERD_VIZ_NAMESPACE is not set");
-  const stopped = toldToStop();
-  try {
+export function runKubeViz(env: Env): Promise<number> {
+  return untilStopped(env, async (scope) => {
+    const clock = systemClock;
+    const namespace = env["LINKERD_VIZ_NAMESPACE"];
+    if (!namespace) throw new Fault("bad-input", "LINKERD_VIZ_NAMESPACE is not set");
+    const api = findApi(env);
+    scope.defer(() => api.close());
     const installation = await fetchInstallation(api, env["LINKERD_NAMESPACE"] ?? "linkerd");
     const registry = new Registry(clock);
     const credentials = await ownIdentity("tap", namespace, installation, scope, registry);
@@ -73,12 +71,7 @@ export async function runKubeViz(env: Env): Promise<number> {
     // Last: who can be asked there is ready.
     scope.defer(await serveAdmin(ADMIN, { registry, clock }));
     log.logger("viz").info("serving", { metrics: metrics ? "prometheus" : "embedded" });
-    await stopped;
-  } finally {
-    await scope.close();
-    api.close();
-  }
-  return 0;
+  });
 }
 
 /** The Prometheus that the chart names, asked as viz itself where it has a proxy; undefined for none. */
