@@ -1,5 +1,5 @@
-// Diagnostic traces: a TRACE request with `l5d-add-context: true` collects, from each router on its way, what that
-// router made of it. Each adds a block to the body of the answer; Max-Forwards tells which one answers.
+// TRACE: Max-Forwards tells which router on the way answers, and with `l5d-add-context: true` each adds a block to the
+// body of the answer that says what it made of the request.
 
 import type { Clock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -13,28 +13,34 @@ import { routedOf, selectedOf } from "./routed.ts";
 
 const MAX_BODY_BYTES = 1 << 20;
 
-/** Adds the block of this router to answers of diagnostic traces. */
+/** Counts Max-Forwards of TRACE down (RFC 9110 §7.6.2), and adds the block of this router where one is asked for. */
 export function diagnose(clock: Clock): HttpFilter {
   return (next) =>
     function diagnose(req) {
       if (req.method !== "TRACE") return next(req);
-      if (!/^(?:true|1)$/i.test(header(req.headers, "l5d-add-context") ?? "")) return next(req);
       const left = header(req.headers, "max-forwards");
-      if (left === undefined) return next(req).then((rsp) => appended(req, rsp, clock));
-      if (!/^\d{1,9}$/.test(left)) {
+      if (left !== undefined && !/^\d{1,9}$/.test(left)) {
         const message = "Invalid value for Max-Forwards header";
         return Promise.reject(new Fault("bad-request", message, { side: "client" }));
       }
-      if (Number(left) === 0) return appended(req, new HttpRsp(200, [], Body.empty), clock);
-      setHeader(req.headers, "max-forwards", String(Number(left) - 1));
-      return next(req).then((rsp) => appended(req, rsp, clock));
+      const isLast = Number(left) === 0;
+      const rsp = isLast
+        ? Promise.resolve(new HttpRsp(200, [], Body.empty))
+        : next(oneLess(req, left));
+      const isAsked = /^(?:true|1)$/i.test(header(req.headers, "l5d-add-context") ?? "");
+      return isAsked ? rsp.then((one) => appended(req, one, clock)) : rsp;
     };
+}
+
+function oneLess(req: HttpReq, left: string | undefined): HttpReq {
+  if (left !== undefined) setHeader(req.headers, "max-forwards", String(Number(left) - 1));
+  return req;
 }
 
 async function appended(req: HttpReq, rsp: HttpRsp, clock: Clock): Promise<HttpRsp> {
   const block = await describe(req, clock.now() - req.at);
   let before: string;
-  if (rsp.body.length === undefined) {
+  if (rsp.body.length === undefined && rsp.version !== 20) {
     rsp.body.cancel(new Fault("cancelled", "a chunked answer is not kept", { side: "client" }));
     before = "(the answer was chunked and is left out)";
   } else {

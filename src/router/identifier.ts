@@ -69,7 +69,7 @@ const KINDS: Kinds = {
     ({ header: field }, names) =>
     (req) => {
       const value = valueOf(req, field);
-      if (value !== undefined && value !== "") return names.token(value);
+      if (value !== undefined) return names.token(value);
       return field.startsWith(":") ? `missing header: '${field}'` : `${field} header is absent`;
     },
   "io.l5d.header.path":
@@ -147,18 +147,19 @@ function firstOf(all: readonly Identifier[]): Identifier {
   };
 }
 
+// A field without a value names nothing, as if it were not there.
 function valueOf(req: HttpReq, field: string): string | undefined {
   switch (field) {
     case ":authority":
     case "Host":
     case "host":
-      return req.authority === "" ? undefined : req.authority;
+      return req.authority || undefined;
     case ":path":
       return req.path;
     case ":method":
       return req.method;
     default:
-      return header(req.headers, field.toLowerCase());
+      return header(req.headers, field.toLowerCase()) || undefined;
   }
 }
 

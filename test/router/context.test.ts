@@ -211,6 +211,10 @@ test("TRACE tells what each router made of it", async (t) => {
   });
   assert.match(here.body, /^--- Router: http ---/);
   assert.equal(web.seen.length, 1);
+  const counted = async (left: string) =>
+    (await send(at.port(), "/", { method: "TRACE", headers: { "max-forwards": left } })).body;
+  assert.deepEqual([await counted("2"), await counted("0")], ["app\n", ""]);
+  assert.deepEqual([web.seen.length, web.seen[1]!.headers["max-forwards"]], [2, "1"]);
   const wrong = await send(at.port(), "/", {
     method: "TRACE",
     headers: { ...headers, "max-forwards": "x" },

@@ -53,6 +53,11 @@ const CASES: readonly {
     name: "/svc/a/b",
   },
   { identifier: "{kind: io.l5d.header}", error: "l5d-name header is absent" },
+  {
+    identifier: "{kind: io.l5d.header}",
+    headers: { "l5d-name": "" },
+    error: "l5d-name header is absent",
+  },
   { identifier: "{kind: io.l5d.header.token}", host: "Foo:8080", name: "/svc/Foo:8080" },
   {
     identifier: "{kind: io.l5d.header.token, header: my-header}",
