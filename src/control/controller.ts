@@ -24,6 +24,7 @@ import { destination } from "./destination.ts";
 import { certify, type CertifyOptions } from "./identity.ts";
 import type { Issuer } from "./issuer.ts";
 import { policy } from "./policy.ts";
+import { withRemotes } from "./remotes.ts";
 import { ownCredentials, secure } from "./secure.ts";
 import { writeStatuses } from "./statuses.ts";
 import type { MeshSettings, World } from "./world.ts";
@@ -32,6 +33,8 @@ import { watchWorld } from "./world.ts";
 export type ControllerOptions = {
   readonly resources: Resources;
   readonly settings: MeshSettings;
+  /** The worlds of other clusters, by their names; default none. */
+  readonly remotes?: (cluster: string) => Watch<World>;
   /** Where each service listens; those without an address are not served. */
   readonly listen: {
     readonly destination?: SocketAddr;
@@ -76,7 +79,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     scope.defer(watch.observe(() => {}));
     return watch;
   };
-  const world = kept(watchWorld(resources, settings, clock));
+  const here = watchWorld(resources, settings, clock);
+  const world = kept(options.remotes ? withRemotes(here, options.remotes, clock) : here);
   const own = (account: string): Watch<Credentials> | undefined => {
     if (!options.tls || !issuer) return undefined;
     const name = identityOf(account, settings.controlNamespace, settings);

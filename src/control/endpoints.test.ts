@@ -215,3 +215,60 @@ endpoints: [${addresses.map((ip, i) => `{addresses: ["${ip}"], targetRef: {kind:
   assert.deepEqual(of({}), ["10.1.0.1:8080", "10.1.0.2:8080"]);
   assert.deepEqual(of({ disableIPv6: false }), ["10.1.0.2:8080", "fd00::1:8080"]);
 });
+
+const mirror = (labels: string, annotations = "{}"): string => `
+apiVersion: v1
+kind: Service
+metadata: {name: mirror, namespace: ns, labels: ${labels}, annotations: ${annotations}}
+spec: {clusterIP: 10.96.0.2, ports: [{name: http, port: 80}, {name: db, port: 3306}]}`;
+
+// Of the service "mirror" of a cluster that knows one other, which has a pod.
+function mirrored(yaml: string, port = 80) {
+  const far = worldFrom([SERVICE, podYaml("web-1", "10.2.0.1")].join("\n---\n"), {
+    trustDomain: "east.example",
+  });
+  const near = worldFrom([SERVICE, podYaml("web-1", "10.1.0.1"), yaml].join("\n---\n"));
+  const world = { ...near, remotes: new Map([["east", far]]) };
+  const client = { namespace: "", nodeName: "" };
+  const set = endpointsFor(world, world.Service.get("ns/mirror")!, port, client);
+  return set.addrs.size === 0 ? [] : understood(set);
+}
+
+test("a gateway is told the name of the service, and the port that was asked for", () => {
+  const yaml = `${mirror("{mirror.linkerd.io/cluster-name: east}", "{mirror.linkerd.io/remote-svc-fq-name: web.ns.svc.cluster.local}")}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: mirror
+  namespace: ns
+  labels: {kubernetes.io/service-name: mirror}
+  annotations: {mirror.linkerd.io/remote-gateway-identity: gateway.id}
+endpoints: [{addresses: [192.0.2.1]}]
+ports: [{name: http, port: 4143}, {name: db, port: 4143}]`;
+  for (const port of [80, 3306]) {
+    const [address] = mirrored(yaml, port);
+    assert.equal(address?.authority, `web.ns.svc.cluster.local:${port}`);
+    assert.deepEqual(
+      [address.ip, address.port, address.tls?.id],
+      ["192.0.2.1", 4143, "gateway.id"],
+    );
+  }
+});
+
+test("a service of a flat network has the pods of the other cluster, with their identities there", () => {
+  const labels =
+    "{multicluster.linkerd.io/remote-discovery: east, multicluster.linkerd.io/remote-service: web}";
+  const [address, ...more] = mirrored(mirror(labels));
+  assert.equal(more.length, 0);
+  assert.deepEqual([address?.ip, address?.port], ["10.2.0.1", 8080]);
+  assert.equal(address?.tls?.id, "web.ns.serviceaccount.identity.linkerd.east.example");
+  assert.deepEqual(mirrored(mirror(labels.replace("discovery: east", "discovery: west"))), []);
+});
+
+test("one of several clusters has the pods of all that are known", () => {
+  const annotations =
+    "{multicluster.linkerd.io/remote-discovery: 'web@east,web@west', multicluster.linkerd.io/local-discovery: web}";
+  const ips = mirrored(mirror("{}", annotations)).map(({ ip }) => ip);
+  assert.deepEqual(ips.sort(), ["10.1.0.1", "10.2.0.1"]);
+});

@@ -19,6 +19,7 @@ import {
   zoneOfNode,
 } from "./lookup.ts";
 import { routable } from "./routable.ts";
+import { membersOf } from "./members.ts";
 import { resource } from "./meta.ts";
 import type { World } from "./world.ts";
 
@@ -57,6 +58,39 @@ function makeSet(
   const { name, namespace, labels } = service.metadata;
   const cluster = labels["mirror.linkerd.io/cluster-name"];
   const addrs = new Map<string, WeightedAddr>();
+  for (const member of clustersOf(world, service, client))
+    addAddresses(addrs, member, port, hostname);
+  return {
+    labels: {
+      namespace,
+      service: name,
+      ...(cluster !== undefined && mirrorLabels(service, cluster)),
+    },
+    addrs,
+  };
+}
+
+type InCluster = { readonly world: World; readonly service: Service; readonly client: Client };
+
+// The service itself, or what it stands for in other clusters, which know nothing of the client's node.
+function clustersOf(world: World, service: Service, client: Client): InCluster[] {
+  const members = membersOf(service);
+  if (members === undefined) return [{ world, service, client }];
+  const { namespace } = service.metadata;
+  return members.flatMap(({ cluster, name }) => {
+    const its = cluster === undefined ? world : world.remotes?.get(cluster);
+    const found = its?.Service.get(`${namespace}/${name}`);
+    const place = cluster === undefined ? client : { ...client, nodeName: "" };
+    return its && found ? [{ world: its, service: found, client: place }] : [];
+  });
+}
+
+function addAddresses(
+  addrs: Map<string, WeightedAddr>,
+  { world, service, client }: InCluster,
+  port: number,
+  hostname: string | undefined,
+): void {
   for (const { slice, endpoint } of routable(world, service, client)) {
     if (hostname !== undefined && endpoint.hostname !== hostname) continue;
     const target = targetPort(service, slice, port);
@@ -67,14 +101,6 @@ function makeSet(
       addrs.set(`${ip}:${target}`, create(WeightedAddrSchema, init));
     }
   }
-  return {
-    labels: {
-      namespace,
-      service: name,
-      ...(cluster !== undefined && mirrorLabels(service, cluster)),
-    },
-    addrs,
-  };
 }
 
 /** A pod's port as an address to call; `labels` of its set when it stands alone. */

@@ -58,7 +58,6 @@ class Prober {
     this.#tell = tell;
     this.#metrics = gatewayMetrics(registry, link.metadata.name);
     this.#hosts = new Map(gatewayHosts(link).map((host) => [host, []]));
-    this.#metrics.enabled.set(this.#hosts.size > 0 ? 1 : 0);
     const periodMs = parseGoDuration(link.spec.probeSpec.period)!;
     this.#timer = clock.every(Math.max(periodMs, 100), () => void this.#turn());
     void this.#turn();
@@ -120,6 +119,8 @@ class Prober {
             return { address: host, ip, alive, message: alive === false ? message : "" };
           }),
     );
+    // Said each time, as the prober before this one ends after this one began.
+    this.#metrics.enabled.set(this.#hosts.size > 0 ? 1 : 0);
     this.#metrics.alive.set(addresses.some(({ alive }) => alive) ? 1 : 0);
     this.#tell(addresses);
   }

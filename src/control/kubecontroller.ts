@@ -33,6 +33,7 @@ import { tellMissed } from "./missed.ts";
 import { findAnnotations } from "./namespaces.ts";
 import { findOwners } from "./owners.ts";
 import { DISPENSABLE, READ } from "./reads.ts";
+import { remoteWorlds } from "./remoteworlds.ts";
 import { injector, type InjectorParts, validator } from "./webhooks.ts";
 import { serveWebhook } from "./webhook.ts";
 
@@ -96,6 +97,7 @@ async function runDestination({ scope, api, first }: Context): Promise<void> {
   const controller = await startController({
     resources,
     settings,
+    remotes: remoteWorlds(api, clock),
     registry,
     listen: {
       destination: { ip: ANY, port: 8086 },

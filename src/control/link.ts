@@ -20,6 +20,16 @@ export const MARKS = {
   identity: `${MIRROR}/remote-gateway-identity`,
 } as const;
 
+const MULTICLUSTER = "multicluster.linkerd.io";
+
+/** What services say whose pods are called without a gateway: labels of one cluster's, annotations of those of several
+ * ("web@east,web@west", and "web" here). */
+export const FLAT = {
+  cluster: `${MULTICLUSTER}/remote-discovery`,
+  service: `${MULTICLUSTER}/remote-service`,
+  local: `${MULTICLUSTER}/local-discovery`,
+} as const;
+
 /** What the gateway's Service says of itself to those who link to it. */
 export const GATEWAY_MARKS = {
   identity: `${MIRROR}/gateway-identity`,
@@ -82,13 +92,14 @@ const gatewayStatus = shape.object({
 });
 const status = shape.object({
   mirrorServices: shape.lists(mirrorStatus),
+  federatedServices: shape.lists(mirrorStatus),
   gateways: shape.lists(gatewayStatus),
 });
 
 /** The row of the kind, to watch it. */
 export const LINK = row(
   "Link",
-  "multicluster.linkerd.io",
+  MULTICLUSTER,
   "v1alpha3 v1alpha2 v1alpha1",
   "links",
   shape.object({
@@ -108,7 +119,7 @@ export const LINK = row(
       excludedAnnotations: shape.lists(shape.text),
       excludedLabels: shape.lists(shape.text),
     }),
-    status: shape.or(status, () => ({ mirrorServices: [], gateways: [] })),
+    status: shape.or(status, () => ({ mirrorServices: [], federatedServices: [], gateways: [] })),
   }),
 );
 

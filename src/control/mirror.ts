@@ -1,15 +1,24 @@
 // What the services of another cluster look like in this one: for each that is exported a Service that is called after
-// it and the cluster, whose endpoints are the addresses of the cluster's gateway; for a headless one, where that is
-// asked for, one more for each of its pods that has a name, so that each can be called.
+// it and the cluster. Its endpoints are the addresses of the cluster's gateway, or those of its pods, which the destination
+// service finds by labels. For a headless one, where that is asked for, each pod with a name has one more.
 
 import { metadata } from "../platform/coreshapes.ts";
-import { hasLabels, keyOf, row, selects, type Service } from "../platform/kinds.ts";
+import {
+  hasLabels,
+  keyOf,
+  type LabelSelector,
+  row,
+  selects,
+  type Service,
+} from "../platform/kinds.ts";
 import type { ResourceMap } from "../platform/resources.ts";
 import * as shape from "../platform/shape.ts";
 import { sliceOf } from "../platform/slices.ts";
 import type { GatewayAddress } from "./gatewayprobe.ts";
-import { isGiven, type Link, MARKS } from "./link.ts";
+import { FLAT, isGiven, type Link, MARKS } from "./link.ts";
 import type { Strings } from "./manifest.ts";
+import type { Candidate } from "./mirrorstatus.ts";
+import type { Marks } from "./mirrorwrite.ts";
 
 const addresses = shape.lists(
   shape.object({ ip: shape.name, hostname: shape.optional(shape.text) }),
@@ -62,12 +71,14 @@ export type Mirror = {
   readonly annotations: Strings;
   readonly ports: Service["spec"]["ports"];
   readonly isHeadless: boolean;
+  /** Whether its pods are called without a gateway. */
+  readonly isFlat: boolean;
   /** Undefined for what shall stay as it is. */
   readonly subsets: readonly Subset[] | undefined;
 };
 
 /** A service of the other cluster and its mirrors. */
-export type Exported = { readonly of: Service; readonly mirrors: readonly Mirror[] };
+type Exported = Candidate & { readonly mirrors: readonly Mirror[] };
 
 const NOT_COPIED = [
   "mirror.linkerd.io/*",
@@ -92,15 +103,30 @@ export function mirrorsAmong(
 
 /** What the Link selects of the other cluster's services, with the mirrors that each should have. */
 export function exported(sight: Sight, remote: Remote, withHeadless: boolean): Exported[] {
-  const { selector } = sight.link.spec;
-  if (!isGiven(selector)) return [];
-  return [...remote.services.values()]
-    .filter(({ metadata }) => selects(selector, metadata.labels))
-    .map((of) => {
-      const root = mirrored(sight, of);
-      if (!withHeadless || of.spec.clusterIP !== "None") return { of, mirrors: [root] };
-      return { of, mirrors: headless(sight, root, hostnames(of, remote.slices)) };
-    });
+  const { selector, remoteDiscoverySelector } = sight.link.spec;
+  const select = (by: LabelSelector): Service[] =>
+    isGiven(by)
+      ? [...remote.services.values()].filter(({ metadata }) => selects(by, metadata.labels))
+      : [];
+  const flat = new Set(select(remoteDiscoverySelector));
+  const behind = select(selector).filter((of) => !flat.has(of));
+  const mirrorsOf = (of: Service): readonly Mirror[] => {
+    const root = mirrored(sight, of, flat.has(of));
+    if (root.isFlat || !withHeadless || of.spec.clusterIP !== "None") return [root];
+    return headless(sight, root, hostnames(of, remote.slices));
+  };
+  const marks = marksOf(sight.link.metadata.name);
+  return [...flat, ...behind].map((of) => {
+    const mirrors = mirrorsOf(of);
+    return {
+      of,
+      mirrors,
+      keys: mirrors.map(({ key }) => key),
+      ports: mirrors[0]!.ports,
+      needsGateway: !flat.has(of),
+      isOurs: ({ metadata }) => hasLabels(metadata.labels, marks),
+    };
+  });
 }
 
 /** A mirror whose original cannot be seen at the moment: its endpoints follow the gateway all the same. */
@@ -108,29 +134,52 @@ export function asItIs(sight: Sight, { metadata, spec }: Service): Mirror {
   const key = `${metadata.namespace}/${metadata.name}`;
   const { labels, annotations } = metadata;
   const isHeadless = spec.clusterIP === "None";
-  const subsets = isHeadless ? undefined : throughGateway(sight, key, spec.ports);
-  return { key, labels, annotations, ports: spec.ports, isHeadless, subsets };
+  const isFlat = labels[FLAT.cluster] !== undefined;
+  const subsets = isHeadless || isFlat ? undefined : throughGateway(sight, key, spec.ports);
+  return { key, labels, annotations, ports: spec.ports, isHeadless, isFlat, subsets };
 }
 
-function mirrored(sight: Sight, of: Service): Mirror {
-  const { spec, metadata } = sight.link;
-  const { name, namespace, labels, annotations, resourceVersion } = of.metadata;
-  const key = `${namespace}/${name}-${metadata.name}`;
-  // A gateway carries nothing but TCP.
-  const ports = of.spec.ports
+/** The ports of a mirror: proxies carry nothing but TCP. */
+export const tcpPorts = ({ spec }: Service): Mirror["ports"] =>
+  spec.ports
     .filter(({ protocol }) => protocol === "TCP")
     .map(({ nodePort: _, ...port }) => ({ ...port, targetPort: port.port }));
+
+/** The labels and annotations of a service that its mirrors have as well. */
+export function copiedFrom({ metadata }: Service, { spec }: Link): Marks {
+  return {
+    labels: copied(metadata.labels, spec.excludedLabels),
+    annotations: copied(metadata.annotations, spec.excludedAnnotations),
+  };
+}
+
+function mirrored(sight: Sight, of: Service, isFlat: boolean): Mirror {
+  const { spec, metadata } = sight.link;
+  const { name, namespace, resourceVersion } = of.metadata;
+  const { labels, annotations } = copiedFrom(of, sight.link);
+  const key = `${namespace}/${name}-${metadata.name}`;
+  const ports = tcpPorts(of);
   return {
     key,
-    labels: { ...copied(labels, spec.excludedLabels), ...marksOf(metadata.name) },
+    labels: {
+      ...labels,
+      ...marksOf(metadata.name),
+      ...(isFlat && { [FLAT.cluster]: metadata.name, [FLAT.service]: name }),
+    },
     annotations: {
-      ...copied(annotations, spec.excludedAnnotations),
+      ...annotations,
       [MARKS.version]: resourceVersion,
       [MARKS.name]: `${name}.${namespace}.svc.${spec.targetClusterDomain}`,
     },
     ports,
     isHeadless: false,
-    subsets: throughGateway(sight, key, ports),
+    isFlat,
+    // Where it was behind a gateway before, that is over.
+    subsets: !isFlat
+      ? throughGateway(sight, key, ports)
+      : sight.endpoints.has(key)
+        ? []
+        : undefined,
   };
 }
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { worldFrom } from "../../test/support/world.ts";
 import { LINK, type Link } from "./link.ts";
 import { ENDPOINTS, type Endpoints, type Sight } from "./mirror.ts";
-import { planMirrors } from "./mirrorplan.ts";
+import { planMirrors, planWithout } from "./mirrorplan.ts";
 
 const NOW = "2026-01-01T00:00:00Z";
 const PLAIN = { enableHeadlessServices: false, enableNamespaceCreation: false };
@@ -171,6 +171,83 @@ test("what cannot be mirrored is left out, and the Link says why", () => {
   assert.equal(
     reasonOf(sight(far, [], nobody), { ...PLAIN, enableNamespaceCreation: true }),
     "Mirrored: POST /namespaces, POST /namespaces/ns/services",
+  );
+});
+
+test("a service of a flat network needs no gateway, and has no endpoints of one", () => {
+  const far = [service("web", "", "mirror.linkerd.io/exported: remote-discovery")];
+  const flat = link({
+    gatewayAddress: "",
+    remoteDiscoverySelector: { matchLabels: { "mirror.linkerd.io/exported": "remote-discovery" } },
+  });
+  const { lines, bodies } = plan(sight(far, [], { link: flat, gateway: [] }));
+  assert.deepEqual(lines, ["POST /namespaces/ns/services"]);
+  assert.deepEqual((bodies[0]!.metadata as { labels: object }).labels, {
+    ...MARKS,
+    "multicluster.linkerd.io/remote-discovery": "east",
+    "multicluster.linkerd.io/remote-service": "web",
+  });
+  const had = new Map([["ns/web-east", endpoints(["192.0.2.1"])]]);
+  const before = plan(sight(far, [MIRROR], { link: flat, endpoints: had }));
+  assert.deepEqual(before.lines, [
+    "PUT /namespaces/ns/services/web-east",
+    "PUT /namespaces/ns/endpoints/web-east",
+  ]);
+  assert.deepEqual(before.bodies[1]!.subsets, []);
+});
+
+const MEMBER = "mirror.linkerd.io/federated: member";
+const selecting = {
+  federatedServiceSelector: { matchLabels: { [MEMBER.split(":")[0]!]: "member" } },
+};
+const federated = (members: string, local = ""): string => `
+apiVersion: v1
+kind: Service
+metadata:
+  name: web-federated
+  namespace: ns
+  resourceVersion: "7"
+  labels: {mirror.linkerd.io/mirrored-service: 'true'}
+  annotations: {a: b, multicluster.linkerd.io/remote-discovery: '${members}'${local}}
+spec: {clusterIP: 10.0.0.1, ports: [{name: http, port: 80, targetPort: 80}]}`;
+const LOCAL = ", multicluster.linkerd.io/local-discovery: web";
+
+test("a member joins its federated service, beside those of other clusters and of this one", () => {
+  const joined = (near: readonly string[]) => {
+    const seen = sight([service("web", "", MEMBER)], near, { link: link(selecting), gateway: [] });
+    const { lines, bodies, status } = plan(seen);
+    assert.equal(status.federatedServices[0]?.conditions[0]?.reason, "Mirrored");
+    const { annotations, resourceVersion } = (bodies[0]?.metadata ?? {}) as {
+      annotations?: Record<string, string>;
+      resourceVersion?: string;
+    };
+    const {
+      "multicluster.linkerd.io/remote-discovery": far,
+      "multicluster.linkerd.io/local-discovery": here,
+    } = annotations ?? {};
+    return [lines.join(), far, here, resourceVersion];
+  };
+  const own = service("web", "", MEMBER);
+  const put = "PUT /namespaces/ns/services/web-federated";
+  assert.deepEqual(joined([]), ["POST /namespaces/ns/services", "web@east", undefined, undefined]);
+  assert.deepEqual(joined([federated("web@west")]), [put, "web@east,web@west", undefined, "7"]);
+  assert.deepEqual(joined([federated("web@east"), own]), [put, "web@east", "web", "7"]);
+  assert.deepEqual(joined([federated("web@east", LOCAL), own])[0], "");
+  assert.deepEqual(joined([federated("web@east", LOCAL)]), [put, "web@east", undefined, "7"]);
+});
+
+test("a member leaves with its label or with its Link, and the last one takes the service along", () => {
+  const left = (members: string) =>
+    plan(sight([], [federated(members)], { link: link(selecting) })).lines.join();
+  assert.equal(left("web@east,web@west"), "PUT /namespaces/ns/services/web-federated");
+  assert.equal(left("web@east"), "DELETE /namespaces/ns/services/web-federated");
+  assert.equal(left("web@west"), "");
+  const { Service } = worldFrom([MIRROR, federated("web@east")].join("\n---\n"));
+  assert.deepEqual(
+    planWithout({ services: Service }, "east").map(
+      ({ method, path }) => `${method} ${path.split("/").at(-1)}`,
+    ),
+    ["DELETE web-east", "DELETE web-federated"],
   );
 });
 

@@ -3,16 +3,15 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../base/clock.ts";
-import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import type { Registry } from "../base/metrics.ts";
 import { combine, constant, known, source, type Watch } from "../base/watch.ts";
-import { KINDS, type Resource } from "../platform/kinds.ts";
 import { kubeResources, watchRow } from "../platform/kube.ts";
 import { KubeApi } from "../platform/kubeapi.ts";
-import { parseKubeconfig } from "../platform/kubeconfig.ts";
+import type { KubeAccess } from "../platform/kubeconfig.ts";
 import { type GatewayAddress, watchGateway } from "./gatewayprobe.ts";
-import { KUBECONFIG_KEY, type Link, LINK } from "./link.ts";
+import { type Link, LINK } from "./link.ts";
+import { watchAccess } from "./linkaccess.ts";
 import { ENDPOINTS, type Endpoints, marksOf, type Remote, type Sight } from "./mirror.ts";
 
 /** A sight; without a Link nothing shall be mirrored. */
@@ -35,14 +34,8 @@ export function watchSights(of: Of, withHeadless: boolean, clock: Clock): Watch<
     .distinct()
     .flatMap((secret): Watch<Remote | undefined> => {
       if (secret === undefined) return constant(undefined);
-      const secrets = watchRow<Resource<"Secret">>(api, KINDS.Secret, one(secret));
-      return onceKnown(
-        secrets
-          .map((all) => all.get(`${namespace}/${secret}`)?.data[KUBECONFIG_KEY])
-          .distinct()
-          .map((text) => accessOf(text, `the Secret ${namespace}/${secret}`))
-          .flatMap((access) => watchRemote(access, withHeadless, clock)),
-      );
+      const access = watchAccess(api, namespace, secret, clock);
+      return onceKnown(access.flatMap((its) => watchRemote(its, withHeadless, clock)));
     });
   const gateway = links
     .distinct((a, b) => isDeepStrictEqual(gatewayOf(a), gatewayOf(b)))
@@ -69,16 +62,7 @@ export function watchSights(of: Of, withHeadless: boolean, clock: Clock): Watch<
 const gatewayOf = (link: Link | undefined) =>
   link && [link.spec.gatewayAddress, link.spec.probeSpec];
 
-function accessOf(text: string | undefined, where: string) {
-  if (text === undefined) throw new Fault("not-found", `${where} has no ${KUBECONFIG_KEY}`);
-  return parseKubeconfig(Buffer.from(text, "base64").toString(), where);
-}
-
-function watchRemote(
-  access: ReturnType<typeof parseKubeconfig>,
-  withHeadless: boolean,
-  clock: Clock,
-): Watch<Remote> {
+function watchRemote(access: KubeAccess, withHeadless: boolean, clock: Clock): Watch<Remote> {
   return source((set) => {
     const api = new KubeApi(access);
     const kinds = ["Service", ...(withHeadless ? (["EndpointSlice"] as const) : [])] as const;

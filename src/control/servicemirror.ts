@@ -16,9 +16,10 @@ import type { Env } from "../proxy/env.ts";
 import { serveAdmin } from "./adminport.ts";
 import { findApi, toldToStop } from "./kubeprocess.ts";
 import { type Link, LINK } from "./link.ts";
-import { mirrorsAmong, type Sight } from "./mirror.ts";
-import { type MirrorOptions, planMirrors, removal, type Write } from "./mirrorplan.ts";
+import type { Sight } from "./mirror.ts";
+import { type MirrorOptions, planMirrors, planWithout } from "./mirrorplan.ts";
 import { type LinkedOrNot, watchSights } from "./mirrorsight.ts";
+import type { Write } from "./mirrorwrite.ts";
 
 const ADMIN = { ip: "0.0.0.0", port: 9999 };
 const RETRY_MS = 10_000;
@@ -102,14 +103,14 @@ async function settle(
 ): Promise<boolean> {
   const { api, namespace, name, options, registry } = context;
   if (sight.link === undefined) {
-    const left = [...mirrorsAmong(sight.services, name).keys()];
+    const left = planWithout(sight, name);
     // What cannot be read, or is no longer served, is not gone.
     if (left.length === 0 || (await hasLink(context))) return true;
     logger.info("there is no such Link, so there are no mirrors", {
       link: name,
       left: left.length,
     });
-    return send(api, left.map(removal), goesOn);
+    return send(api, left, goesOn);
   }
   const linked: Sight = { ...sight, link: sight.link };
   const { writes, status } = planMirrors(linked, options, new Date(clock.wall()).toISOString());

@@ -57,7 +57,11 @@ export const DEFAULT_SETTINGS: MeshSettings = {
 };
 
 /** All resources by kind, and the settings. Never changes; a change is another world. */
-export type World = { readonly [K in Kind]: ResourceMap<K> } & { readonly settings: MeshSettings };
+export type World = { readonly [K in Kind]: ResourceMap<K> } & {
+  readonly settings: MeshSettings;
+  /** Worlds of other clusters by their names, where services refer to them. */
+  readonly remotes?: ReadonlyMap<string, World>;
+};
 
 const COALESCE_MS = 50;
 
@@ -75,13 +79,14 @@ export function watchWorld(
 
 /** Something worked out from some kinds, once for each change of theirs. */
 export function index<T>(of: readonly Kind[], build: (world: World) => T): (world: World) => T {
-  let inputs: unknown[] = [];
-  let value: T;
+  // By the first of them, so that worlds of several clusters keep theirs.
+  const known = new WeakMap<object, { readonly inputs: readonly unknown[]; readonly value: T }>();
   return (world) => {
-    if (inputs.length === 0 || of.some((kind, i) => inputs[i] !== world[kind])) {
-      value = build(world);
-      inputs = of.map((kind) => world[kind]);
-    }
+    const first = world[of[0]!];
+    const found = known.get(first);
+    if (found && of.every((kind, i) => found.inputs[i] === world[kind])) return found.value;
+    const value = build(world);
+    known.set(first, { inputs: of.map((kind) => world[kind]), value });
     return value;
   };
 }
