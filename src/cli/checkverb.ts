@@ -1,4 +1,4 @@
-// The verbs `linkerd check` and `linkerd viz check`: which tables they run, and for whom.
+// The verbs `linkerd check`, `linkerd viz check` and `linkerd multicluster check`: which tables they run, and for whom.
 
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
@@ -12,11 +12,13 @@ import { command } from "./command.ts";
 import { checkExtensions, checkWords } from "./extensionchecks.ts";
 import { duration, oneOf, optional, toggle } from "./flag.ts";
 import { KUBE_CHECKS } from "./kubechecks.ts";
+import { KUBERNETES } from "./kubeprechecks.ts";
+import { multiclusterChecks } from "./mcchecks.ts";
 import { isCluster } from "./mesh.ts";
 import { clientVersion, VERSION_OVERRIDE } from "./version.ts";
 
-/** The extension whose checks are among ours. */
-const OURS = "viz";
+/** The extensions whose checks are among ours. */
+const OURS = ["viz", "multicluster"];
 
 const SHARED = {
   proxy: toggle("Check the data plane too"),
@@ -101,6 +103,21 @@ export const vizCheck = command({
   },
 });
 
+export const mcCheck = command({
+  name: "check",
+  summary: "Check what is linked, and whether it is reached",
+  flags: {
+    output: SHARED.output,
+    wait: SHARED.wait,
+    timeout: duration("10s", "Longest wait for an answer of another cluster"),
+  },
+  run: async ({ flags, globals, terminal }) => {
+    const whole = { ...flags, proxy: false, namespace: undefined };
+    const categories = [...KUBERNETES, multiclusterChecks(flags.timeout)];
+    return run(categories, { flags: whole, globals, terminal }, terminal.env);
+  },
+});
+
 async function run(
   categories: readonly Category<CheckContext>[],
   { flags, globals, terminal }: Pick<Call<typeof SHARED>, "flags" | "globals" | "terminal">,
@@ -121,7 +138,7 @@ async function run(
   if (withExtensions) {
     // Where the API server does not answer, a row says so already.
     const installed = await installedExtensions(context).catch(() => new Map<string, never>());
-    const foreign = [...installed.keys()].filter((name) => name !== OURS);
+    const foreign = [...installed.keys()].filter((name) => !OURS.includes(name));
     const found = checkExtensions(foreign, checkWords(globals, flags), hints, terminal);
     for await (const result of found) {
       results.push(result);

@@ -6,7 +6,7 @@ import { fetchInstallation } from "../control/installation.ts";
 import type { Strings } from "../control/manifest.ts";
 import { missedPods } from "../control/missed.ts";
 import { READ } from "../control/reads.ts";
-import { KINDS, type Kind } from "../platform/kinds.ts";
+import { KINDS } from "../platform/kinds.ts";
 import type { Category } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
 import { refuse, row } from "./checkcontext.ts";
@@ -43,28 +43,35 @@ export const MISSED: Category<CheckContext> = {
 // Images that are newer than the roles want more than these allow: what they cannot read they do without, or wait for.
 async function mayRead(c: CheckContext): Promise<void> {
   const { linkerdNamespace: namespace } = c.globals;
-  const isForbidden = async (kind: Kind): Promise<boolean> => {
-    const { group, plural: resource } = KINDS[kind];
-    const body = {
-      apiVersion: "authorization.k8s.io/v1",
-      kind: "SubjectAccessReview",
-      spec: {
-        user: `system:serviceaccount:${namespace}:linkerd-destination`,
-        resourceAttributes: { group, resource, verb: "watch" },
-      },
-    };
-    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-    return c.api.request<{ status: { allowed: boolean } }>(path, { method: "POST", body }).then(
-      ({ status }) => !status.allowed,
-      // Who may not ask still sees everything else.
-      () => false,
-    );
-  };
-  const answers = await Promise.all(READ.map(isForbidden));
+  const user = `system:serviceaccount:${namespace}:linkerd-destination`;
+  const answers = await Promise.all(
+    READ.map((kind) => {
+      const { group, plural: resource } = KINDS[kind];
+      return isForbidden(c, user, { group, resource, verb: "watch" });
+    }),
+  );
   const missing = READ.filter((_, i) => answers[i]).map((kind) => KINDS[kind].plural);
   if (missing.length > 0)
     throw new Fault(
       "no-permission",
       `the ClusterRole linkerd-${namespace}-destination does not allow: ${missing.join(", ")}\n${REPAIR}`,
     );
+}
+
+/** Whether RBAC keeps a user from something. Who may not ask that is not told of it. */
+export async function isForbidden(
+  { api }: CheckContext,
+  user: string,
+  resourceAttributes: Readonly<Record<"group" | "resource" | "verb", string>>,
+): Promise<boolean> {
+  const body = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SubjectAccessReview",
+    spec: { user, resourceAttributes },
+  };
+  const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+  return api.request<{ status: { allowed: boolean } }>(path, { method: "POST", body }).then(
+    ({ status }) => !status.allowed,
+    () => false,
+  );
 }

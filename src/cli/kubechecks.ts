@@ -22,6 +22,7 @@ import { MAY_READ, MISSED } from "./gapchecks.ts";
 import { NETWORK_POLICIES } from "./netpolicychecks.ts";
 import { expectNames, KUBERNETES, ofMesh, PRE_KUBERNETES } from "./kubeprechecks.ts";
 import { certificateChecks, controlPods, expectReady, podsAt } from "./kubeparts.ts";
+import { multiclusterChecks } from "./mcchecks.ts";
 import { VIZ, VIZ_DATA } from "./vizchecks.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -231,10 +232,14 @@ const ha: Category<CheckContext> = {
 // Before everything else.
 const START = [...KUBERNETES, GATEWAY_API, NEWEST];
 const CONTROL_START = [...START, config, existence, IDENTITY, webhooks];
-const ifViz = (category: Category<CheckContext>): Category<CheckContext> => ({
-  ...category,
-  applies: async (c) => (await installedExtensions(c)).has("viz"),
-});
+const ifHas =
+  (extension: string) =>
+  (category: Category<CheckContext>): Category<CheckContext> => ({
+    ...category,
+    applies: async (c) => (await installedExtensions(c)).has(extension),
+  });
+const ifViz = ifHas("viz");
+const MULTICLUSTER_IF_THERE = ifHas("multicluster")(multiclusterChecks());
 
 /** The tables of the verbs in a cluster. */
 export const KUBE_CHECKS = {
@@ -248,8 +253,17 @@ export const KUBE_CHECKS = {
     CNI_IF_ENABLED,
     ha,
     ifViz(VIZ),
+    MULTICLUSTER_IF_THERE,
   ],
-  data: [...CONTROL_START, MISSED, ...DATA_PLANE, NETWORK_POLICIES, ifViz(VIZ), ifViz(VIZ_DATA)],
+  data: [
+    ...CONTROL_START,
+    MISSED,
+    ...DATA_PLANE,
+    NETWORK_POLICIES,
+    ifViz(VIZ),
+    ifViz(VIZ_DATA),
+    MULTICLUSTER_IF_THERE,
+  ],
   viz: [...KUBERNETES, VIZ],
   vizData: [...KUBERNETES, VIZ, VIZ_DATA, ...DATA_PLANE],
 } as const satisfies Readonly<Record<string, readonly Category<CheckContext>[]>>;

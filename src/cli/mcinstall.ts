@@ -2,9 +2,8 @@
 
 import { Fault } from "../base/fault.ts";
 import { fetchInstallation } from "../control/installation.ts";
-import { LINK, type Link, NAMESPACE } from "../control/link.ts";
+import { NAMESPACE } from "../control/link.ts";
 import { trustDomainOf } from "../control/values.ts";
-import type { KubeApi } from "../platform/kubeapi.ts";
 import { mergeValues, nest, renderChart, type Json } from "./chart.ts";
 import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { findCluster, needCluster } from "./cluster.ts";
@@ -13,11 +12,11 @@ import { count, duration, type Flag, oneOf, text, toggle } from "./flag.ts";
 import { deletions } from "./installed.ts";
 import { controlPods, expectReady } from "./kubeparts.ts";
 import { printObjects } from "./manifestfiles.ts";
+import { linksOf } from "./mclinked.ts";
 import { patiently } from "./patiently.ts";
 
 const CHART = "linkerd-multicluster";
 const LABEL = "linkerd.io/extension=multicluster";
-const LINKS = `/apis/${LINK.group}/${LINK.versions[0]}/links`;
 
 const HA: Json = {
   enablePodAntiAffinity: true,
@@ -113,7 +112,7 @@ export const mcUninstall = command({
       throw new Fault(
         "in-use",
         left
-          .map(({ metadata: { name } }) => name)
+          .map(({ link }) => link.metadata.name)
           .map(
             (n) =>
               `${n} is linked: "linkerd multicluster unlink --cluster-name ${n} | kubectl delete -f -"`,
@@ -158,9 +157,3 @@ export const mcAllow = command({
     );
   },
 });
-
-/** All Links of a cluster; none where it does not know the kind. */
-export async function linksOf(api: KubeApi): Promise<readonly Link[]> {
-  const found = await api.find<{ items: readonly unknown[] }>(LINKS);
-  return (found?.items ?? []).map((item) => LINK.shape.read(item, [], []) as Link);
-}

@@ -14,16 +14,17 @@ import {
   MARKS,
 } from "../control/link.ts";
 import type { RawObject, Strings } from "../control/manifest.ts";
-import { marksOf } from "../control/mirror.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { parseLabelSelector } from "../viz/selector.ts";
 import { CHART_FLAGS } from "./chartflags.ts";
 import { needCluster } from "./cluster.ts";
 import { command } from "./command.ts";
 import { count, list, optional, text, toggle, type Values } from "./flag.ts";
-import { linksOf, namespace } from "./mcinstall.ts";
+import { namespace } from "./mcinstall.ts";
+import { linksOf, mirrorsIn } from "./mclinked.ts";
 import { printObjects } from "./manifestfiles.ts";
 import { patiently } from "./patiently.ts";
+import { clientVersion } from "./version.ts";
 
 const API_VERSION = `${LINK.group}/${LINK.versions[0]}`;
 /** A new account has its token within a moment. */
@@ -105,7 +106,11 @@ credentials do not end; delete the Secret of the account's token to take them ba
     const link: RawObject = {
       apiVersion: API_VERSION,
       kind: "Link",
-      metadata: { name, namespace },
+      metadata: {
+        name,
+        namespace,
+        annotations: { "linkerd.io/created-by": `linkerd/cli ${clientVersion(terminal.env)}` },
+      },
       spec: {
         targetClusterName: name,
         targetClusterDomain: values.clusterDomain,
@@ -131,14 +136,12 @@ export const mcUnlink = command({
   flags: { clusterName, namespace, output: CHART_FLAGS.output },
   run: async ({ flags: { clusterName: name, namespace, output }, globals, terminal }) => {
     const api = needCluster(globals, terminal.env, terminal.scope);
-    const links = await linksOf(api);
+    const links = (await linksOf(api)).map(({ link }) => link);
     if (!links.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace))
       throw new Fault(
         "not-found",
         `there is no Link ${JSON.stringify(name)} in ${namespace}; there are: ${links.map(({ metadata }) => metadata.name).join(", ") || "none"}`,
       );
-    const labels = Object.entries(marksOf(name)).map((pair) => pair.join("="));
-    const mirrors = await api.list<RawObject>("/api/v1/services", labels.join());
     const object = (apiVersion: string, kind: string, its: string, of: string): RawObject => ({
       apiVersion,
       kind,
@@ -148,7 +151,9 @@ export const mcUnlink = command({
     const objects = [
       object(API_VERSION, "Link", name, namespace),
       object("v1", "Secret", credentialsOf(name), namespace),
-      ...mirrors.map(({ metadata: m }) => object("v1", "Service", m!.name!, m!.namespace!)),
+      ...(await mirrorsIn(api, name)).map(({ metadata: { name, namespace } }) =>
+        object("v1", "Service", name, namespace),
+      ),
     ];
     terminal.print(printObjects(objects, output));
   },

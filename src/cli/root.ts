@@ -3,7 +3,7 @@
 import { allowScrapes } from "./allowscrapes.ts";
 import { authorizations } from "./authorizations.ts";
 import { authz } from "./authz.ts";
-import { check, vizCheck } from "./checkverb.ts";
+import { check, mcCheck, vizCheck } from "./checkverb.ts";
 import type { Command } from "./command.ts";
 import { command } from "./command.ts";
 import { completion } from "./completion.ts";
@@ -17,6 +17,7 @@ import { install } from "./install.ts";
 import { installCni } from "./installcni.ts";
 import { vizList } from "./list.ts";
 import { local } from "./local.ts";
+import { mcGateways } from "./mcgateways.ts";
 import { mcAllow, mcInstall, mcUninstall } from "./mcinstall.ts";
 import { mcLinkGen, mcUnlink } from "./mclinks.ts";
 import { profile } from "./profile.ts";
@@ -59,7 +60,7 @@ const multicluster = command({
   name: "multicluster",
   aliases: ["mc"],
   summary: "Services of other clusters, as if they were here",
-  commands: [mcInstall, mcUninstall, mcLinkGen, mcUnlink, mcAllow],
+  commands: [mcCheck, mcGateways, mcInstall, mcUninstall, mcLinkGen, mcUnlink, mcAllow],
 });
 
 /** Old habits: verbs that moved below `viz`. */

@@ -152,6 +152,40 @@ test("the Link says what is mirrored, and what cannot be", async () => {
   assert.deepEqual(reasons, { echo: "Mirrored", lonely: "NoNamespace" });
 });
 
+const ROWS = [
+  "Link CRD exists",
+  "Link resources are valid",
+  "Link and CLI versions match",
+  "remote cluster access credentials are valid",
+  "clusters share trust anchors",
+  "service mirror controller has required permissions",
+  "service mirror controllers are running",
+  "extension is managing controllers",
+  "probe services able to communicate with all gateway mirrors",
+  "all mirror services have endpoints",
+  "all mirror services are part of a Link",
+  "multicluster extension proxies are healthy",
+];
+
+test("every row of the check is right, also as a part of linkerd check", async () => {
+  const { code, stdout } = await linkerd("mc check --wait 30s");
+  assert.equal(code, 0, stdout);
+  for (const row of ROWS) assert.ok(stdout.includes(`√ ${row}\n`), `${row}\n${stdout}`);
+  assert.ok((await linkerd("check")).stdout.includes(`√ ${ROWS.at(-1)}\n`));
+});
+
+test("gateways are listed, with what they answer", async () => {
+  const table = (await linkerd("mc gateways")).stdout;
+  assert.match(table, /^CLUSTER +ALIVE +NUM_SVC +LATENCY +\neast +True +1 +\d+ms +\n$/);
+  const [row] = JSON.parse((await linkerd("mc gateways -o json")).stdout) as [{ latency: number }];
+  assert.ok(Number.isInteger(row.latency));
+  assert.deepEqual(
+    { ...row, latency: 0 },
+    { clusterName: "east", alive: true, numberOfServices: 1, latency: 0 },
+  );
+  assert.match((await linkerd("mc gateways --cluster-name none")).stderr, /No clusters/);
+});
+
 test("a mirror that somebody changes or deletes comes back, endpoints too", async () => {
   const same = async (): Promise<true | undefined> => {
     const { cluster } = await ask("echo-east");
@@ -183,9 +217,51 @@ test("a gateway that does not answer has no endpoints, and has them again when i
   await eventually("no endpoints", async () => ((await ready()) === 0 ? true : undefined));
   const status = await kubectl(`get link -n ${MC} east -o jsonpath={.status.gateways}`);
   assert.match(status, /"alive":false.*ready: /);
+  assert.match((await linkerd("mc gateways")).stdout, /^east +False +1 +- /m);
+  const check = await linkerd("mc check --wait 1s");
+  assert.equal(check.code, 1);
+  assert.match(check.stdout, /× probe services able[^]*east: http:[^]*× all mirror services have/);
   await there(`scale -n ${MC} deploy/linkerd-gateway --replicas=1`);
   await eventually("endpoints", async () => ((await ready()) === 1 ? true : undefined));
   assert.equal((await asked("echo-east"))["cluster"], "east");
+});
+
+test("pods of a flat network are called without the gateway, with the client's own identity", async () => {
+  await there(
+    `label service -n ${NS} echo --overwrite mirror.linkerd.io/exported=remote-discovery`,
+  );
+  const answer = await eventually("an answer of the pod itself", async () => {
+    const { cluster, forwarded, ...rest } = await ask("echo-east");
+    return cluster === "east" && forwarded === undefined ? rest : undefined;
+  });
+  assert.match(answer["l5d-client-id"] ?? "", /^default\.echo\.serviceaccount/);
+  const { stdout } = await linkerd("diagnostics endpoints echo-east.echo.svc.cluster.local:80");
+  const ip = await there(`get pods -n ${NS} -l app=echo -o jsonpath={.items[0].status.podIP}`);
+  assert.match(stdout, new RegExp(`^echo +${ip.replaceAll(".", "\\.")} +8080 +echo-`, "m"));
+  await there(`rollout restart -n ${NS} deploy/echo`);
+  await eventually("another pod", async () => {
+    const now = await there(`get pods -n ${NS} -l app=echo -o jsonpath={.items[*].status.podIP}`);
+    const { cluster } = await ask("echo-east");
+    return !now.includes(ip) && cluster === "east" ? true : undefined;
+  });
+});
+
+test("a federated service is that of all clusters whose services are members", async () => {
+  const answers = async (): Promise<string> => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => ask("echo-federated")));
+    return [...new Set(all.map(({ cluster = "" }) => cluster))].sort().join();
+  };
+  const become = (wanted: string): Promise<true> =>
+    eventually(wanted, async () => ((await answers()) === wanted ? true : undefined));
+  await there(`label service -n ${NS} echo mirror.linkerd.io/federated=member`);
+  await become("east");
+  await kubectl(`label service -n ${NS} echo mirror.linkerd.io/federated=member`);
+  await become("east,west");
+  await there(`label service -n ${NS} echo mirror.linkerd.io/federated-`);
+  await eventually("its end", async () => {
+    const names = await kubectl(`get services -n ${NS} -o name`);
+    return names.includes("federated") ? undefined : true;
+  });
 });
 
 test("what is no longer exported is gone", async () => {
