@@ -37,7 +37,7 @@ export function Topology({ workloads, calls, at, focus, onFocus }: Props) {
       >
         <defs>
           {["good", "fair", "bad", "idle"].map((state) => (
-            <Tip state={state} />
+            <Tip key={state} state={state} />
           ))}
         </defs>
         {lines.map((call) => {
