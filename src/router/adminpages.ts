@@ -149,10 +149,10 @@ async function names({ linkerd }: PageCall): Promise<HttpRsp> {
 function clientState({ linkerd }: PageCall): HttpRsp {
   const states: Record<string, unknown> = {};
   for (const { bound } of linkerd.generation.routers) {
-    for (const { id, balancer, discovery } of bound.caches.clients()) {
+    for (const { id, balancer, discovery, known } of bound.caches.clients()) {
       const addresses = [...balancer.endpoints.values()].map(({ target }) => printAddr(target));
       const failed = discovery.kind === "failed" ? `Failed: ${discovery.fault.message}` : undefined;
-      const ok = addresses.length > 0 ? "bound" : "Neg";
+      const ok = known === "bound" ? "bound" : "Neg";
       states[id] = { state: discovery.kind === "pending" ? "Pending" : (failed ?? ok), addresses };
     }
   }

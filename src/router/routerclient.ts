@@ -5,6 +5,7 @@ import { Budget } from "../base/budget.ts";
 import { type Close, source, type State, type Watch } from "../base/watch.ts";
 import type { CertClient } from "../io/certtls.ts";
 import type { HttpReq, HttpRsp } from "../io/message.ts";
+import type { Addr } from "../name/addr.ts";
 import type { Path } from "../name/path.ts";
 import { Balancer } from "../stack/balance.ts";
 import { Requeue } from "../stack/requeue.ts";
@@ -35,6 +36,8 @@ export class RouterClient implements Bindable {
   service: HttpService;
   /** Sends to an endpoint, and to another one if that could not even be reached. */
   readonly send: HttpService;
+  /** Whether discovery knows the name, which may have no addresses; undefined until it has answered. */
+  known: Addr["kind"] | undefined;
   /** When discovery last said other addresses, and since when it fails; in milliseconds since 1970. */
   changedAt: number | undefined;
   failedAt: number | undefined;
@@ -52,6 +55,7 @@ export class RouterClient implements Bindable {
     this.tls = watchClientTls(found.settings.tls, found.captures, clock);
     // Looked at all the time, so that the files are read once and then watched.
     this.#stopTls = this.tls?.observe(() => {});
+    this.known = undefined;
     this.changedAt = undefined;
     this.failedAt = undefined;
     this.scope = scope.at("client", id.slice(1));
@@ -62,7 +66,7 @@ export class RouterClient implements Bindable {
     const { chooser, load } = balancingOf(loadBalancer, { random, plugins });
     this.balancer = new Balancer({
       name: id,
-      targets: this.#noted(watchAddresses(bound.addr)),
+      targets: watchAddresses(this.#noted(bound.addr)),
       endpoint: (target) => bindEndpoint(target, { ...parts, client: this, load }),
       clock,
       random,
@@ -114,11 +118,14 @@ export class RouterClient implements Bindable {
     this.#stopTls?.();
   }
 
-  #noted<T>(watch: Watch<T>): Watch<T> {
+  #noted(watch: Watch<Addr>): Watch<Addr> {
     return source((set) =>
       watch.observe((state) => {
         const now = this.#parts.clock.wall();
-        if (state.kind === "ok") this.changedAt = now;
+        if (state.kind === "ok") {
+          this.changedAt = now;
+          this.known = state.value.kind;
+        }
         this.failedAt = state.kind === "failed" ? (this.failedAt ?? now) : undefined;
         set(state);
       }),

@@ -188,3 +188,11 @@ test("each server is told with the name of its metrics", async (t) => {
   const metrics = await at.metrics();
   assert.equal(metrics["rt/h2/server/127.0.0.2/0/connections"], 0);
 });
+
+test("a name without addresses is told from one that nobody knows", async (t) => {
+  const at = await run(t, file(1), { "disco/empty": "" });
+  assert.equal((await send(at.port("out"), "/", { host: "empty" })).status, 502);
+  assert.deepEqual(await at.json("/client_state.json"), {
+    "/#/io.l5d.fs/empty": { state: "bound", addresses: [] },
+  });
+});
