@@ -272,3 +272,17 @@ test("one of several clusters has the pods of all that are known", () => {
   const ips = mirrored(mirror("{}", annotations)).map(({ ip }) => ip);
   assert.deepEqual(ips.sort(), ["10.1.0.1", "10.2.0.1"]);
 });
+
+test("where zones have weights, endpoints of the client's own weigh ten times as much", () => {
+  const node = (name: string, zone: string): string => `
+apiVersion: v1
+kind: Node
+metadata: {name: ${name}, labels: {topology.kubernetes.io/zone: ${zone}}}
+`;
+  const far = podYaml("far", "10.1.0.2").replace("node-a", "node-b");
+  const yaml = [node("node-a", "a"), node("node-b", "b"), podYaml("near", "10.1.0.1"), far];
+  const weights = (settings: Partial<MeshSettings>) =>
+    [...endpoints(yaml.join("---"), 80, settings, "node-a").addrs.values()].map((a) => a.weight);
+  assert.deepEqual(weights({}), [10_000, 10_000]);
+  assert.deepEqual(weights({ extEndpointZoneWeights: true }), [100_000, 10_000]);
+});

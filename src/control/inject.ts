@@ -173,29 +173,19 @@ function opaquePorts(pod: RawPod, { values }: Installation, ofNamespace: Strings
   return list === "" ? {} : { [OPAQUE]: list };
 }
 
+type ServicePort = { readonly port: number; readonly targetPort?: number | string };
+
 function annotateService(
   object: RawObject,
   { values }: Installation,
   ofNamespace: Strings,
 ): RawObject {
   if (object.metadata?.annotations?.[OPAQUE] !== undefined) return object;
-  const { ports = [] } = (object.spec ?? {}) as {
-    ports?: { port: number; targetPort?: number | string }[];
-  };
-  const isOpaque = ({
-    port,
-    targetPort,
-  }: {
-    port: number;
-    targetPort?: number | string;
-  }): boolean =>
+  const { ports = [] } = (object.spec ?? {}) as { ports?: ServicePort[] };
+  const isOpaque = ({ port, targetPort }: ServicePort): boolean =>
     hasPort(values.proxy.opaquePorts, typeof targetPort === "number" ? targetPort : port);
-  const list =
-    ofNamespace[OPAQUE] ??
-    ports
-      .filter(isOpaque)
-      .map(({ port }) => port)
-      .join(",");
+  const found = ports.filter(isOpaque).map(({ port }) => port);
+  const list = ofNamespace[OPAQUE] ?? found.join(",");
   return list === ""
     ? object
     : { ...object, metadata: withMetadata(object.metadata, { [OPAQUE]: list }) };
