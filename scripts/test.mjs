@@ -5,7 +5,7 @@
 // the command line meets. The last line counts all, and any failure is the exit code.
 
 import fs from "node:fs";
-import { delimiter, dirname, join, relative } from "node:path";
+import { delimiter, dirname, join, relative, resolve } from "node:path";
 import { run } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needNode } from "../bin/node.mjs";
@@ -35,10 +35,12 @@ if (chosen.length > 0) {
   // Files of a folder that prepares something belong together.
   const folders = Object.groupBy(files, (file) => file.split(/[\\/]/)[1]);
   for (const [folder, together] of Object.entries(folders)) {
-    const setup = `test/${folder}/setup.ts`;
-    if (fs.existsSync(setup))
-      await runApart(together, { globalSetupPath: setup, timeout: 1_200_000 });
-    else await runApart(together);
+    const setup = resolve(`test/${folder}/setup.ts`);
+    const { globalSetup, globalTeardown } = fs.existsSync(setup) ? await import(setup) : {};
+    // Not left to the runner, which ends while a teardown is under way.
+    await globalSetup?.();
+    await runApart(together, { timeout: globalSetup ? 1_200_000 : 180_000 });
+    await globalTeardown?.();
   }
   if (total.passed + total.failed + total.skipped === 0) {
     console.log(`No test is called ${chosen.join(", ")}: name a file or a folder of test/.`);
@@ -71,8 +73,8 @@ async function runTogether(patterns) {
 }
 
 /** Each file in its own process, one after the other: whole programs want fixed ports and both cores. */
-async function runApart(files, options) {
-  const each = { files, concurrency: false, timeout: 180_000, ...options };
+async function runApart(files, { timeout } = { timeout: 180_000 }) {
+  const each = { files, concurrency: false, timeout };
   for await (const { type, data } of run(each)) {
     report(type, data);
     if (type === "test:summary" && data.file) line(relative(".", data.file), data);

@@ -37,7 +37,7 @@ export const FILES = {
 };
 
 /** Resolves at SIGTERM or SIGINT. */
-export function toldToStop(): Promise<void> {
+function toldToStop(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });

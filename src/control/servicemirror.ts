@@ -8,13 +8,12 @@ import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
 import { log } from "../base/log.ts";
 import { Registry } from "../base/metrics.ts";
-import { Scope } from "../base/scope.ts";
 import type { Close } from "../base/watch.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { watchLease } from "../platform/lease.ts";
 import type { Env } from "../proxy/env.ts";
 import { serveAdmin } from "./adminport.ts";
-import { findApi, toldToStop } from "./kubeprocess.ts";
+import { findApi, untilStopped } from "./kubeprocess.ts";
 import { type Link, LINK } from "./link.ts";
 import type { Sight } from "./mirror.ts";
 import { type MirrorOptions, planMirrors, planWithout } from "./mirrorplan.ts";
@@ -46,31 +45,27 @@ export async function runServiceMirror(words: readonly string[], env: Env): Prom
   const [name, ...rest] = positionals;
   if (name === undefined || rest.length > 0)
     throw new Fault("bad-input", "name the one Link whose services shall be mirrored");
-  log.filter = env["LINKERD_LOG"] ?? "info";
-  const api = findApi(env);
-  const scope = new Scope();
-  const stopped = toldToStop();
-  const registry = new Registry(clock);
-  const options = {
-    enableHeadlessServices: values["enable-headless-services"],
-    enableNamespaceCreation: values["enable-namespace-creation"],
-  };
-  const { namespace } = api.access;
-  const lease = { namespace, name: `service-mirror-write-${name}`, identity: hostname(), clock };
-  let close: Close = () => {};
-  scope.defer(() => close());
-  scope.defer(
-    watchLease(api, lease).each((isOurs) => {
-      close();
-      close = isOurs ? mirror({ api, namespace, name, registry, options }) : () => {};
-    }),
-  );
-  scope.defer(await serveAdmin(ADMIN, { registry, clock }));
-  logger.info("serving", { link: `${namespace}/${name}` });
-  await stopped;
-  await scope.close();
-  api.close();
-  return 0;
+  return untilStopped(env, async (scope) => {
+    const api = findApi(env);
+    scope.defer(() => api.close());
+    const registry = new Registry(clock);
+    const options = {
+      enableHeadlessServices: values["enable-headless-services"],
+      enableNamespaceCreation: values["enable-namespace-creation"],
+    };
+    const { namespace } = api.access;
+    const lease = { namespace, name: `service-mirror-write-${name}`, identity: hostname(), clock };
+    let close: Close = () => {};
+    scope.defer(() => close());
+    scope.defer(
+      watchLease(api, lease).each((isOurs) => {
+        close();
+        close = isOurs ? mirror({ api, namespace, name, registry, options }) : () => {};
+      }),
+    );
+    scope.defer(await serveAdmin(ADMIN, { registry, clock }));
+    logger.info("serving", { link: `${namespace}/${name}` });
+  });
 }
 
 /** Mirrors until closed. */

@@ -49,6 +49,8 @@ export class KubeApi {
   readonly #protocol: ReturnType<typeof nodeHttp | typeof nodeHttps>;
   readonly #agent: Agent;
   readonly #clock: Clock;
+  #pending = 0;
+  #closed = false;
 
   constructor(access: KubeAccess, clock: Clock = systemClock) {
     this.access = access;
@@ -66,14 +68,17 @@ export class KubeApi {
     const { method = "GET", body, type = "application/json", timeoutMs = TIMEOUT_MS } = options;
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const headers = bytes && { "content-type": type, "content-length": String(bytes.length) };
-    const rsp = await this.#send(
-      path,
-      { method, headers, signal: AbortSignal.timeout(timeoutMs) },
-      bytes,
-    );
-    const text = await readAll(rsp);
-    if (rsp.statusCode! >= 300) throw refusal(rsp.statusCode!, text, path);
-    return (rsp.headers["content-type"]?.includes("json") ? JSON.parse(text) : text) as T;
+    const signal = AbortSignal.timeout(timeoutMs);
+    this.#pending++;
+    try {
+      const rsp = await this.#send(path, { method, headers, signal }, bytes);
+      const text = await readAll(rsp);
+      if (rsp.statusCode! >= 300) throw refusal(rsp.statusCode!, text, path);
+      return (rsp.headers["content-type"]?.includes("json") ? JSON.parse(text) : text) as T;
+    } finally {
+      this.#pending--;
+      this.#endIfOver();
+    }
   }
 
   /** What is at a path; undefined when nothing is. */
@@ -152,10 +157,14 @@ export class KubeApi {
     });
   }
 
-  /** Lets go of idle connections. What is under way ends by itself: a lease may be given back at the very end. */
+  /** Ends all streams and connections, as soon as no request is under way: a lease may be given back at the very end. */
   close(): void {
-    for (const idle of Object.values(this.#agent.freeSockets))
-      for (const socket of idle ?? []) socket.destroy();
+    this.#closed = true;
+    this.#endIfOver();
+  }
+
+  #endIfOver(): void {
+    if (this.#closed && this.#pending === 0) this.#agent.destroy();
   }
 
   async #send(path: string, extra: RequestOptions, bytes?: Buffer): Promise<IncomingMessage> {
