@@ -16,6 +16,8 @@ import type { RawObject, Strings } from "./manifest.ts";
 import { type InjectorParts, ownerEvent } from "./webhooks.ts";
 
 const EVERY_MS = 300_000;
+/** Until the API server asks us: a pod in the place of one that was missed would be missed as well. */
+const FIRST_MS = 10_000;
 /** Until the owner has made another pod of the one that was evicted. */
 const NEXT_MS = 60_000;
 const PAGE = 500;
@@ -117,7 +119,10 @@ export function tellMissed(
     timer?.cancel();
     timer = undefined;
   };
-  const close = isLeader.distinct().each((leads) => (leads ? void turn() : rest()));
+  const close = isLeader.distinct().each((leads) => {
+    if (leads) timer = clock.after(FIRST_MS, () => void turn());
+    else rest();
+  });
   return () => {
     close();
     rest();

@@ -83,7 +83,9 @@ test("a role that is older than the images", async () => {
     /× control plane may read all that it serves\n +the ClusterRole linkerd-linkerd-destination does not allow: trafficsplits\n/,
     /√ control plane pods are ready/,
   );
-  const log = await kubectl("logs -n linkerd deploy/linkerd-destination");
+  // The pod before it may still be there, and say nothing of it.
+  const label = "linkerd.io/control-plane-component=destination";
+  const log = await kubectl(`logs -n linkerd -l ${label} -c destination --tail=-1`);
   assert.match(log, /cannot read resources plural="?trafficsplits/);
   await kubectl("apply -f -", (await linkerd("upgrade")).stdout);
 });
