@@ -22,6 +22,12 @@ before(async () => {
 });
 after(() => kubectl(`delete namespace ${NS} --ignore-not-found`));
 
+/** What is answered, or why nothing is. */
+const ANSWER = `async function answer(url) {
+  const rsp = await fetch(url);
+  return rsp.ok ? await rsp.text() : rsp.status + " " + rsp.headers.get("l5d-proxy-error") + "\\n";
+}`;
+
 test("all but the stranger are meshed", async () => {
   const template =
     "{range .items[*]}{.metadata.labels.app} {.metadata.labels.linkerd\\.io/control-plane-ns}{'\\n'}{end}";
@@ -38,8 +44,9 @@ test("all but the stranger are meshed", async () => {
 
 test("the name of a StatefulSet's pod leads to that pod, encrypted", async () => {
   const names = ["store-0", "store-1", "store-2"];
-  const script = `for (const name of ${JSON.stringify(names)})
-    process.stdout.write(await (await fetch(\`http://\${name}.store:8080/\`)).text())`;
+  const script = `${ANSWER}
+    for (const name of ${JSON.stringify(names)})
+      process.stdout.write(await answer(\`http://\${name}.store:8080/\`));`;
   assert.equal(await within(NS, "deploy/client", script), `${names.join("\n")}\n`);
   for (const name of names) {
     const metrics = await kubectl(
@@ -56,8 +63,9 @@ test("the name of a StatefulSet's pod leads to that pod, encrypted", async () =>
 test("the addresses of a headless service lead to all of its pods", async () => {
   const script = `
     import { resolve4 } from "node:dns/promises";
+    ${ANSWER}
     for (const ip of await resolve4("store.${NS}.svc.cluster.local"))
-      process.stdout.write(await (await fetch(\`http://\${ip}:8080/\`)).text());`;
+      process.stdout.write(await answer(\`http://\${ip}:8080/\`));`;
   const seen = (await within(NS, "deploy/client", script)).trim().split("\n");
   assert.deepEqual(seen.sort(), ["store-0", "store-1", "store-2"]);
 });
