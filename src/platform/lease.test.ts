@@ -50,6 +50,22 @@ function replica(api: ReturnType<typeof server>, identity: string, clock: Virtua
   return state;
 }
 
+/** Two replicas, of which the second leads after what happens to the first; never both at once. */
+async function takenOver(api: ReturnType<typeof server>, clock: VirtualClock, happens: () => void) {
+  const a = replica(api, "a", clock);
+  await pass(clock, 1);
+  const b = replica(api, "b", clock);
+  await pass(clock, 10);
+  assert.deepEqual([a.leads, b.leads], [true, false]);
+  happens();
+  for (let i = 0; i < 60; i++) {
+    await pass(clock, 1);
+    assert.ok(!(a.leads && b.leads), `both lead after ${i} s`);
+  }
+  assert.deepEqual([a.leads, b.leads], [false, true]);
+  return [a, b] as const;
+}
+
 test("one of two leads, and the other when it has given the lease back", async () => {
   const [clock, api] = [new VirtualClock(), server()];
   const [a, b] = [replica(api, "a", clock), replica(api, "b", clock)];
@@ -67,17 +83,7 @@ test("one that cannot renew stops to lead before another begins", async (t) => {
   log.filter = "off"; // It says so each time that it cannot.
   t.after(() => (log.filter = filter));
   const [clock, api] = [new VirtualClock(), server()];
-  const a = replica(api, "a", clock);
-  await pass(clock, 1);
-  const b = replica(api, "b", clock);
-  await pass(clock, 10);
-  assert.deepEqual([a.leads, b.leads], [true, false]);
-  api.away.add("a");
-  for (let i = 0; i < 60; i++) {
-    await pass(clock, 1);
-    assert.ok(!(a.leads && b.leads), `both lead after ${i} s`);
-  }
-  assert.deepEqual([a.leads, b.leads], [false, true]);
+  const [a, b] = await takenOver(api, clock, () => api.away.add("a"));
   api.away.clear();
   await pass(clock, 60);
   assert.deepEqual([a.leads, b.leads], [false, true]);
@@ -87,16 +93,6 @@ test("one that cannot renew stops to lead before another begins", async (t) => {
 
 test("one that waits for an answer stops to lead before another begins", async () => {
   const [clock, api] = [new VirtualClock(), server()];
-  const a = replica(api, "a", clock);
-  await pass(clock, 1);
-  const b = replica(api, "b", clock);
-  await pass(clock, 10);
-  assert.deepEqual([a.leads, b.leads], [true, false]);
-  api.unanswered.add("a");
-  for (let i = 0; i < 60; i++) {
-    await pass(clock, 1);
-    assert.ok(!(a.leads && b.leads), `both lead after ${i} s`);
-  }
-  assert.deepEqual([a.leads, b.leads], [false, true]);
+  const [, b] = await takenOver(api, clock, () => api.unanswered.add("a"));
   b.close();
 });
