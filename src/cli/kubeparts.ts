@@ -4,11 +4,15 @@
 import { X509Certificate } from "node:crypto";
 import { systemClock } from "../base/clock.ts";
 import { Fault } from "../base/fault.ts";
+import type { Installation } from "../control/injectproxy.ts";
+import { fetchInstallation } from "../control/installation.ts";
 import type { KubeApi } from "../platform/kubeapi.ts";
 import { endsSoon, parseBundle } from "./certificate.ts";
 import type { Check } from "./check.ts";
 import type { CheckContext } from "./checkcontext.ts";
+import { patiently } from "./patiently.ts";
 import { isReady } from "./running.ts";
+import type { Terminal } from "./terminal.ts";
 import { refuseNamed, row } from "./checkcontext.ts";
 
 type Container = {
@@ -55,6 +59,18 @@ export function expectReady(pods: readonly PodItem[]): void {
   const waiting = pods.filter((pod) => pod.status.phase !== "Succeeded" && !isReady(pod));
   if (pods.length === 0) throw new Fault("unavailable", "there are no pods");
   refuseNamed("not ready", waiting, "unavailable");
+}
+
+/** What was installed, once the pods of the control plane are ready, for which it waits; rejects when there is none. */
+export async function readyInstallation(
+  api: KubeApi,
+  namespace: string,
+  waitMs: number,
+  terminal: Terminal,
+): Promise<Installation> {
+  const installation = await fetchInstallation(api, namespace);
+  await patiently(waitMs, terminal, async () => expectReady(await controlPods(api, namespace)));
+  return installation;
 }
 
 type Certificate = {

@@ -1,19 +1,18 @@
 // The verbs `linkerd multicluster install`, `uninstall` and `allow`: manifests on standard output, for kubectl.
 
 import { Fault } from "../base/fault.ts";
-import { fetchInstallation } from "../control/installation.ts";
 import { NAMESPACE } from "../control/link.ts";
 import { trustDomainOf } from "../control/values.ts";
-import { mergeValues, nest, renderChart, type Json } from "./chart.ts";
+import { mergeValues, renderChart, type Json } from "./chart.ts";
 import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { findCluster, needCluster } from "./cluster.ts";
 import { command } from "./command.ts";
-import { count, duration, type Flag, oneOf, text, toggle } from "./flag.ts";
+import { count, duration, oneOf, text, toggle } from "./flag.ts";
 import { deletions } from "./installed.ts";
-import { controlPods, expectReady } from "./kubeparts.ts";
+import { readyInstallation } from "./kubeparts.ts";
 import { printObjects } from "./manifestfiles.ts";
 import { linksOf } from "./mclinked.ts";
-import { patiently } from "./patiently.ts";
+import { flagsOf, row, valuesOf } from "./valueflags.ts";
 
 const CHART = "linkerd-multicluster";
 const LABEL = "linkerd.io/extension=multicluster";
@@ -29,32 +28,15 @@ export const namespace = text("NAME", NAMESPACE, "Namespace of the extension", {
   offers: "namespace",
 });
 
-// Flags that stand for a value of the chart, with its path.
-const VALUES: Readonly<Record<string, readonly [path: string, flag: Flag<any>]>> = {
-  gateway: ["gateway.enabled", toggle("Install a gateway", { initial: true })],
-  gatewayPort: ["gateway.port", count("PORT", 4143, "Port of the gateway")],
-  gatewayProbePort: ["gateway.probe.port", count("PORT", 4191, "Port on which it is probed")],
-  gatewayProbeSeconds: ["gateway.probe.seconds", count("N", 3, "Time between probes")],
-  gatewayServiceType: [
-    "gateway.serviceType",
-    oneOf(["LoadBalancer", "NodePort", "ClusterIP"], "Type of the gateway's Service"),
-  ],
-  serviceMirrorCredentials: [
-    "remoteMirrorServiceAccount",
-    toggle("Install the account with which other clusters read services", { initial: true }),
-  ],
+// oxfmt-ignore
+const VALUES = {
+  gateway: row(toggle("Install a gateway", { initial: true }), "gateway.enabled"),
+  gatewayPort: row(count("PORT", 4143, "Port of the gateway"), "gateway.port"),
+  gatewayProbePort: row(count("PORT", 4191, "Port on which it is probed"), "gateway.probe.port"),
+  gatewayProbeSeconds: row(count("N", 3, "Time between probes"), "gateway.probe.seconds"),
+  gatewayServiceType: row(oneOf(["LoadBalancer", "NodePort", "ClusterIP"], "Type of the gateway's Service"), "gateway.serviceType"),
+  serviceMirrorCredentials: row(toggle("Install the account with which other clusters read services", { initial: true }), "remoteMirrorServiceAccount"),
 };
-const VALUE_FLAGS = Object.fromEntries(
-  Object.entries(VALUES).map(([key, [, flag]]) => [key, flag]),
-);
-
-/** What the flags say that is no default of theirs. */
-function flagValues(flags: Readonly<Record<string, unknown>>): Json {
-  return Object.entries(VALUES)
-    .filter(([key, [, { initial }]]) => flags[key] !== initial)
-    .map(([key, [path]]) => nest(path.split("."), flags[key]))
-    .reduce(mergeValues, {});
-}
 
 export const mcInstall = command({
   name: "install",
@@ -70,7 +52,7 @@ controllers[0].link.ref.name=NAME, with the name of its Link.`,
   ],
   flags: {
     ...CHART_FLAGS,
-    ...VALUE_FLAGS,
+    ...flagsOf(VALUES),
     namespace,
     ha: toggle("Two replicas of everything, on nodes of their own"),
     ignoreCluster: toggle("Do not look at the cluster"),
@@ -83,17 +65,14 @@ controllers[0].link.ref.name=NAME, with the name of its Link.`,
       : findCluster(globals, terminal.env, terminal.scope);
     let found: Json = {};
     if (api) {
-      const { values } = await fetchInstallation(api, linkerdNamespace);
-      found = { identityTrustDomain: trustDomainOf(values), cniEnabled: values.cniEnabled };
       // Without an injector, the gateway would come up without the proxy that it is.
-      await patiently(flags.wait, terminal, async () =>
-        expectReady(await controlPods(api, linkerdNamespace)),
-      );
+      const { values } = await readyInstallation(api, linkerdNamespace, flags.wait, terminal);
+      found = { identityTrustDomain: trustDomainOf(values), cniEnabled: values.cniEnabled };
     }
     const chosen = chartValues(
       flags,
       mergeValues({ linkerdNamespace, ...found }, flags.ha ? HA : {}),
-      flagValues(flags),
+      valuesOf(VALUES, flags),
     );
     terminal.print(printObjects(renderChart(CHART, flags.namespace, chosen), flags.output));
   },

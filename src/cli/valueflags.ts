@@ -28,7 +28,7 @@ export function flagsOf<const T extends Table>(table: T) {
   return Object.fromEntries(flags) as { readonly [K in keyof T]: T[K]["flag"] };
 }
 
-/** The values that the flags of a table say, of those that were given. */
+/** The values that the flags of a table say, of those that say something else than when they are not given. */
 export function valuesOf(table: Table, given: Given): Json {
   return rowsGiven(table, given).reduce<Json>(
     (values, [{ flag, value }, said]) =>
@@ -48,7 +48,7 @@ export function annotationsOf(table: Table, given: Given): Record<string, string
 const rowsGiven = (table: Table, given: Given) =>
   Object.entries(table)
     .map(([key, each]) => [each, given[key]] as const)
-    .filter(([, said]) => said !== undefined && said !== false);
+    .filter(([{ flag }, said]) => said !== undefined && said !== flag.initial);
 
 const NUMBERS = ["PORT", "UID", "GID", "N"];
 

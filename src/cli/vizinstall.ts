@@ -1,7 +1,6 @@
 // The verbs `linkerd viz install`, `uninstall` and `prune`: manifests on standard output, for kubectl.
 
 import { systemClock } from "../base/clock.ts";
-import { fetchInstallation } from "../control/installation.ts";
 import { mergeValues, nest, renderChart, type Json } from "./chart.ts";
 import { CHART_FLAGS, chartValues } from "./chartflags.ts";
 import { findCluster, needCluster } from "./cluster.ts";
@@ -9,9 +8,8 @@ import { command, type Globals } from "./command.ts";
 import { duration, toggle, type Values } from "./flag.ts";
 import { webhookValues } from "./installcerts.ts";
 import { deletions } from "./installed.ts";
-import { controlPods, expectReady } from "./kubeparts.ts";
+import { readyInstallation } from "./kubeparts.ts";
 import { printObjects } from "./manifestfiles.ts";
-import { patiently } from "./patiently.ts";
 
 /** Where viz is unless a flag says otherwise. */
 export const NAMESPACE = "linkerd-viz";
@@ -64,14 +62,8 @@ a Prometheus is installed beside it; with --set prometheusUrl=URL it asks yours.
   run: async ({ flags, globals, terminal }) => {
     const isBlind = flags.ignoreCluster || flags.skipChecks;
     const api = isBlind ? undefined : findCluster(globals, terminal.env, terminal.scope);
-    if (api) {
-      const namespace = globals.linkerdNamespace;
-      await fetchInstallation(api, namespace);
-      // Without an injector, an installed Prometheus would come up without the proxy that it needs.
-      await patiently(flags.wait, terminal, async () =>
-        expectReady(await controlPods(api, namespace)),
-      );
-    }
+    // Without an injector, an installed Prometheus would come up without the proxy that it needs.
+    if (api) await readyInstallation(api, globals.linkerdNamespace, flags.wait, terminal);
     terminal.print(printObjects(await render(flags, globals), flags.output));
   },
 });
